@@ -1,0 +1,1 @@
+"""Vivant for applications: talk to a persona over gRPC."""

@@ -1,0 +1,48 @@
+"""Choosing an engine: a literal table in each service, and one way to load from it. There is no fallback."""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from pydantic_settings import BaseSettings
+
+from vivant.errors import Unusable
+
+
+@dataclass(frozen=True)
+class EngineSpec:
+    """One row of a service's table."""
+
+    name: str
+    target: str
+    """`module:Class`; the module is imported only when the engine is chosen."""
+    options: type[BaseSettings]
+    """Settings of this engine alone, read from the environment when it is chosen."""
+    requirements: str
+    """The lock that has its packages, for the error message: `requirements/asr.txt`."""
+
+
+def find(table: Sequence[EngineSpec], name: str, variable: str) -> EngineSpec:
+    """The row called `name`, or an error that names the choices. `variable` is the setting to correct."""
+    for spec in table:
+        if spec.name == name:
+            return spec
+    choices = ", ".join(spec.name for spec in table)
+    raise Unusable(f"{variable}={name!r} is not an engine of this service; choose one of: {choices}", reason="unknown_engine")
+
+
+def load(spec: EngineSpec, *args: Any) -> Any:
+    """Imports the engine and constructs it with its options and `args`."""
+    module_name, _, class_name = spec.target.partition(":")
+    try:
+        module = importlib.import_module(module_name)
+    except ModuleNotFoundError as exc:
+        raise Unusable(
+            f"engine {spec.name!r} needs the package {exc.name!r}, which is not installed: "
+            f"pip install --require-hashes -r {spec.requirements}",
+            reason="missing_package",
+        ) from exc
+    return getattr(module, class_name)(spec.options(), *args)

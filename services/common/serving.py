@@ -1,0 +1,146 @@
+"""Running a service: gRPC with health and reflection, the HTTP side door, readiness, and a clean stop on SIGTERM or Ctrl-C."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+import sys
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+import grpc
+from aiohttp import web
+from grpc_health.v1 import health_pb2, health_pb2_grpc
+from grpc_health.v1.health import aio as grpc_health_aio
+from grpc_reflection.v1alpha import reflection
+from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+
+from services.common import logs
+from services.common.metrics import Metrics
+from services.common.settings import ServiceSettings, SharedSettings
+from services.common.streams import Admission
+from vivant.channel import SERVER_OPTIONS
+from vivant.errors import Unusable, VivantError
+
+_log = logs.get_logger(__name__)
+
+#: Streams have this long to end after SIGTERM.
+GRACE_S: Final = 2.0
+
+
+@dataclass
+class Service:
+    """What a service's `__main__` hands to `run`."""
+
+    name: str
+    """As in the contract: "asr", "turn", "llm", "tts", "face", "session"."""
+    full_name: str
+    """The gRPC service name, for health and reflection."""
+    settings: ServiceSettings
+    metrics: Metrics
+    admission: Admission
+    add_to: Callable[[grpc.aio.Server], None]
+    """Registers the servicer."""
+    warm: Callable[[], Coroutine[Any, Any, None]]
+    """Loads and warms the engine; until it returns the service answers UNAVAILABLE and /readyz 503."""
+    close: Callable[[], Awaitable[None]] | None = None
+    problems: Callable[[], Sequence[str]] = tuple
+    """Sentences that say why a warm service is not ready after all."""
+
+
+def run(service: Service) -> None:
+    """Serves until SIGTERM or SIGINT. Exits with status 1 and one clear line when it cannot start."""
+    logs.configure(service.name, SharedSettings().log_level)
+    try:
+        asyncio.run(serve(service))
+    except VivantError as exc:
+        _log.error("cannot_start", reason=exc.reason, detail=exc.message)
+        sys.exit(1)
+
+
+async def serve(service: Service, stop: asyncio.Event | None = None) -> None:
+    """Like `run`, inside a running loop; `stop` ends it."""
+    stop = stop or asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
+    server = grpc.aio.server(options=SERVER_OPTIONS)
+    service.add_to(server)
+    health = grpc_health_aio.HealthServicer()
+    health_pb2_grpc.add_HealthServicer_to_server(health, server)
+    reflection.enable_server_reflection((service.full_name, "grpc.health.v1.Health", reflection.SERVICE_NAME), server)
+    await _set_health(health, service, serving=False)
+    _bind(server, service)
+    await server.start()
+    http = await _serve_http(service)
+    _log.info("listening", port=service.settings.port, metrics_port=service.settings.metrics_port)
+    try:
+        warming = asyncio.create_task(service.warm(), name="warm")
+        stopping = asyncio.create_task(stop.wait(), name="stop")
+        await asyncio.wait({warming, stopping}, return_when=asyncio.FIRST_COMPLETED)
+        if warming.done():
+            warming.result()
+            service.admission.ready = True
+            await _set_health(health, service, serving=True)
+            _log.info("ready")
+            await stopping
+        else:
+            warming.cancel()
+        _log.info("stopping")
+    finally:
+        service.admission.ready = False
+        await health.enter_graceful_shutdown()
+        await server.stop(GRACE_S)
+        await http.cleanup()
+        if service.close:
+            await service.close()
+
+
+async def _set_health(health: grpc_health_aio.HealthServicer, service: Service, *, serving: bool) -> None:
+    status = health_pb2.HealthCheckResponse.SERVING if serving else health_pb2.HealthCheckResponse.NOT_SERVING
+    for name in ("", service.full_name):
+        await health.set(name, status)
+
+
+def _bind(server: grpc.aio.Server, service: Service) -> None:
+    address = f"{service.settings.host}:{service.settings.port}"
+    try:
+        server.add_insecure_port(address)
+    except RuntimeError as exc:
+        prefix = service.settings.model_config.get("env_prefix", "")
+        raise Unusable(
+            f"{service.name}: cannot listen on {address}, the port is in use or the address is not of this machine; "
+            f"set {prefix}PORT or stop the other program",
+            reason="port_in_use",
+        ) from exc
+
+
+async def _serve_http(service: Service) -> web.AppRunner:
+    async def metrics(_: web.Request) -> web.Response:
+        return web.Response(body=generate_latest(service.metrics.registry), headers={"Content-Type": CONTENT_TYPE_LATEST})
+
+    async def alive(_: web.Request) -> web.Response:
+        return web.json_response({"service": service.name, "alive": True})
+
+    async def ready(_: web.Request) -> web.Response:
+        problems = list(service.problems()) if service.admission.ready else ["loading"]
+        body: dict[str, Any] = {"service": service.name, "ready": not problems, "problems": problems}
+        return web.json_response(body, status=200 if not problems else 503)
+
+    app = web.Application()
+    app.add_routes([web.get("/metrics", metrics), web.get("/healthz", alive), web.get("/readyz", ready)])
+    runner = web.AppRunner(app, access_log=None)
+    await runner.setup()
+    site = web.TCPSite(runner, service.settings.host, service.settings.metrics_port)
+    try:
+        await site.start()
+    except OSError as exc:
+        await runner.cleanup()
+        prefix = service.settings.model_config.get("env_prefix", "")
+        raise Unusable(
+            f"{service.name}: cannot listen on {service.settings.host}:{service.settings.metrics_port} ({exc.strerror}); "
+            f"set {prefix}METRICS_PORT or stop the other program",
+            reason="port_in_use",
+        ) from exc
+    return runner
