@@ -1,0 +1,126 @@
+"""What a face engine is: opened once for each stream, it draws one picture for each 40 ms of the output.
+
+The service around it keeps the time, the voice and the codecs. An engine sees one `Slot` at a time, in order and without gaps in
+`index` except where the renderer was too slow and a picture had to be repeated.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import Enum
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+#: One unit of the output: 40 ms, 25 in a second.
+UNIT_MS = 40
+FRAMES_PER_SECOND = 25
+
+#: Phonemes are shown to the engine this far before and after the start of a slot.
+WINDOW_S = 0.4
+
+
+@dataclass(frozen=True)
+class Phoneme:
+    """One speech sound; times in samples of the reply."""
+
+    symbol: str
+    """IPA, one sound; empty for a pause."""
+    start_sample: int
+    end_sample: int
+    stress: int
+    """0 none, 1 primary, 2 secondary."""
+
+
+class Look(Enum):
+    """What the face does while it says nothing."""
+
+    IDLE = "idle"
+    LISTENING = "listening"
+    THINKING = "thinking"
+
+
+@dataclass(frozen=True)
+class Cue:
+    """An expression to be shown; `intensity` in 0..1."""
+
+    name: str
+    intensity: float
+
+
+@dataclass(frozen=True)
+class Slot:
+    """One 40 ms unit to be drawn, and all there is to know about it."""
+
+    index: int
+    """Counts every 40 ms of the stream."""
+    pcm: NDArray[np.float32]
+    """The voice of this unit in -1..1, zeros when silent; 40 ms at `sample_rate_hz`."""
+    sample_rate_hz: int
+    turn_id: int
+    """The reply that is being said; 0 when nothing is."""
+    turn_sample: int
+    """Position of pcm[0] in the reply."""
+    phonemes: Sequence[Phoneme]
+    """Those known that overlap `turn_sample` +- 0.4 s, in order. Empty: the mouth follows the loudness."""
+    look: Look
+    cue: Cue | None
+    """The newest expression asked for; None is neutral."""
+    paused: bool
+    """The voice is held while an interruption is being judged."""
+
+
+@dataclass(frozen=True)
+class Model:
+    """A model in use, with its terms."""
+
+    name: str
+    licence: str
+    notice: str = ""
+
+
+@dataclass(frozen=True)
+class EngineInfo:
+    """What an engine says of itself."""
+
+    name: str
+    version: str
+    sizes_px: Sequence[int]
+    """Sizes of the square picture that it draws."""
+    capabilities: Sequence[str]
+    """Stable names, for example "phonemes", "loudness", "cue:warm_smile", "look:listening"."""
+    models: Sequence[Model] = ()
+
+
+class FaceSession(Protocol):
+    """One face, alive for one stream. Used from one thread at a time."""
+
+    def render(self, slot: Slot) -> NDArray[np.uint8]:
+        """The picture of `slot`: RGB [S, S, 3], C-contiguous, valid until the next call."""
+        ...
+
+    def close(self) -> None:
+        """Frees what the session holds; nothing is called afterwards."""
+        ...
+
+
+class FaceEngine(Protocol):
+    """Loaded once, opened for each stream."""
+
+    @property
+    def info(self) -> EngineInfo:
+        """Known before `load`."""
+        ...
+
+    def load(self) -> None:
+        """Blocking: reads assets, draws one picture so that everything compiled is warm. Raises Unusable."""
+        ...
+
+    def open(self, persona: str, size_px: int, fps: int, seed: int) -> FaceSession:
+        """Blocking: a session that shows `persona`. `seed` decides blinks, glances and sway.
+
+        Raises NotFound for an unknown persona, Unusable for one whose portrait is missing or not enrolled.
+        """
+        ...
