@@ -1,7 +1,7 @@
 """What a face engine is: opened once for each stream, it draws one picture for each 40 ms of the output.
 
-The service around it keeps the time, the voice and the codecs. An engine sees one `Slot` at a time, in order and without gaps in
-`index` except where the renderer was too slow and a picture had to be repeated.
+The service around it keeps the time, the voice and the codecs. An engine sees one `Slot` at a time, in order, and without gaps
+in `index` except where a picture had to be left out because the renderer or the client was too slow.
 """
 
 from __future__ import annotations
@@ -67,7 +67,7 @@ class Slot:
     """Those known that overlap `turn_sample` +- 0.4 s, in order. Empty: the mouth follows the loudness."""
     look: Look
     cue: Cue | None
-    """The newest expression asked for; None is neutral."""
+    """The newest expression asked for; None is neutral. Each request is a new object, so a gesture can be asked for twice."""
     paused: bool
     """The voice is held while an interruption is being judged."""
 
