@@ -49,11 +49,14 @@ class Service:
     """Sentences that say why a warm service is not ready after all."""
 
 
-def run(service: Service) -> None:
-    """Serves until SIGTERM or SIGINT. Exits with status 1 and one clear line when it cannot start."""
-    logs.configure(service.name, SharedSettings().log_level)
+def run(service: Service | Callable[[], Service], name: str = "") -> None:
+    """Serves until SIGTERM or SIGINT. Exits with status 1 and one clear line when it cannot start.
+
+    Given a function that makes the service (and the `name` to log under), wrong settings also end in that one line.
+    """
+    logs.configure(service.name if isinstance(service, Service) else name, SharedSettings().log_level)
     try:
-        asyncio.run(serve(service))
+        asyncio.run(serve(service if isinstance(service, Service) else service()))
     except VivantError as exc:
         _log.error("cannot_start", reason=exc.reason, detail=exc.message)
         sys.exit(1)
