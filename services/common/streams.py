@@ -24,7 +24,7 @@ _log = get_logger(__name__)
 
 Request = TypeVar("Request", bound=Message)
 Response = TypeVar("Response", bound=Message)
-Handler = Callable[[Any, Any, Any], Awaitable[None]]
+Handler = Callable[[Any, Any, Any], Awaitable[Any]]
 
 #: A peer has this long to send its config.
 CONFIG_TIMEOUT_S: Final = 10.0

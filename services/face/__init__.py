@@ -1,0 +1,1 @@
+"""The talking head, and the metronome of the output."""

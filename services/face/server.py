@@ -1,0 +1,147 @@
+"""The face contract over gRPC: one reader, one maker and one writer for each stream."""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+import zlib
+from collections.abc import Sequence
+from typing import Any, Final
+
+from services.common.audio import to_float
+from services.common.logs import get_logger, session_context
+from services.common.metrics import Metrics
+from services.common.streams import Admission, Cancelled, ServerStream, rpc
+from services.face import wire
+from services.face.animation import UNIT_S, Animation
+from services.face.engine import FaceEngine
+from services.face.metronome import Metronome
+from services.face.outbox import Outbox, Outgoing
+from services.face.playout import Playback, Playout
+from vivant.errors import Timeout
+from vivant.face.v1 import face_pb2, face_pb2_grpc
+
+_log = get_logger(__name__)
+
+FULL_NAME: Final = face_pb2.DESCRIPTOR.services_by_name["FaceService"].full_name
+#: A client that accepts nothing for so long has lost the session.
+WRITE_TIMEOUT_S: Final = 10.0
+
+
+class FaceStream:
+    """One Animate call after its config."""
+
+    def __init__(self, engine: FaceEngine, metrics: Metrics, lead_s: float, config: face_pb2.AnimateConfig) -> None:
+        self._engine = engine
+        self._metrics = metrics
+        self._config = config
+        self._persona = wire.persona_id(config.persona)
+        self._video = wire.video(config, engine.info.sizes_px)
+        self._playout = Playout(wire.sample_rate(config))
+        self._outbox = Outbox()
+        self._animation = Animation(self._playout, self._outbox, Metronome(UNIT_S), metrics, lead_s)
+
+    async def run(self, stream: ServerStream[Any, Any]) -> None:
+        """Serves the stream until `finish`, or until the client is gone."""
+        async with asyncio.TaskGroup() as group:
+            writer = group.create_task(self._write(stream), name="write")
+            maker = group.create_task(self._make(), name="make")
+            async for kind, payload in stream:
+                self._apply(kind, payload)
+            maker.cancel()
+            self._outbox.close()
+            if not stream.finished:
+                writer.cancel()
+        if not stream.finished:
+            raise Cancelled
+
+    async def _make(self) -> None:
+        if self._video is None:
+            await self._animation.run_silent()
+        else:
+            session = self._config.session_id
+            seed = zlib.crc32(session.encode()) if session else secrets.randbits(32)
+            await self._animation.run(self._engine, self._persona, self._video, seed)
+
+    async def _write(self, stream: ServerStream[Any, Any]) -> None:
+        while (item := await self._outbox.get()) is not None:
+            try:
+                async with asyncio.timeout(WRITE_TIMEOUT_S):
+                    if isinstance(item, Outgoing):
+                        await stream.send(unit=wire.unit(item))
+                    else:
+                        await stream.send(playback=wire.playback(item))
+            except TimeoutError:
+                message = f"the client has read nothing for {WRITE_TIMEOUT_S:.0f} s; read units as they come"
+                raise Timeout(message, reason="slow_client") from None
+
+    def _apply(self, kind: str, payload: Any) -> None:
+        match kind:
+            case "speech":
+                self._speech(payload)
+            case "speech_end":
+                turn_id = wire.turn(payload.turn_id)
+                self._supersede(turn_id)
+                self._report(self._playout.end(turn_id), "speech_end")
+            case "cue":
+                self._playout.express(wire.cue(payload, self._engine.info))
+            case "look":
+                self._playout.look = wire.look(payload)
+            case "pause":
+                self._report(self._playout.pause(), kind)
+            case "resume":
+                self._report(self._playout.resume(), kind)
+            case "clear":
+                self._supersede(wire.turn(payload.newest_turn_id))
+            case "keyframe":
+                self._animation.keyframe_wanted = True
+
+    def _speech(self, speech: face_pb2.Speech) -> None:
+        turn_id = wire.turn(speech.turn_id)
+        wire.check_pcm(speech.pcm, self._playout.rate)
+        phonemes = wire.phonemes(speech)
+        cue = wire.cue(speech.cue, self._engine.info) if speech.HasField("cue") else None
+        self._supersede(turn_id)
+        self._report(self._playout.push(turn_id, to_float(speech.pcm), speech.start_sample, phonemes, cue), "speech")
+
+    def _supersede(self, newest_turn_id: int) -> None:
+        """Removes what is older, here and on the way out."""
+        unheard = self._outbox.silence(newest_turn_id)
+        if unheard:
+            self._metrics.count("vivant_stale_output_total", "outbox")
+        self._report(self._playout.clear(newest_turn_id, unheard), "clear")
+
+    def _report(self, events: Sequence[Playback] | None, stage: str) -> None:
+        """Sends `events` after the units before them; None says that what came in was stale."""
+        if events is None:
+            self._metrics.count("vivant_stale_output_total", stage)
+            return
+        for event in events:
+            self._outbox.report(event)
+
+
+class FaceServicer(face_pb2_grpc.FaceServiceServicer):
+    """The service."""
+
+    def __init__(self, engine: FaceEngine, admission: Admission, metrics: Metrics, lead_ms: int) -> None:
+        self._engine = engine
+        self._admission = admission
+        self._lead_s = lead_ms / 1000
+        self.metrics = metrics
+
+    @rpc
+    async def GetInfo(self, request: face_pb2.GetInfoRequest, context: Any) -> face_pb2.GetInfoResponse:  # noqa: N802
+        """What this face can do."""
+        admission = self._admission
+        return face_pb2.GetInfoResponse(
+            info=wire.info(self._engine.info, admission.capacity, admission.active, admission.ready)
+        )
+
+    @rpc
+    async def Animate(self, _: Any, context: Any) -> None:  # type: ignore[override]  # noqa: N802 - grpc.aio takes a coroutine
+        """The face of one conversation."""
+        stream: ServerStream[Any, Any] = ServerStream(context, face_pb2.AnimateResponse)
+        with self._admission.admit():
+            config = await stream.config()
+            session_context(session_id=config.session_id)
+            await FaceStream(self._engine, self.metrics, self._lead_s, config).run(stream)

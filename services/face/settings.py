@@ -1,0 +1,46 @@
+"""Settings of the face service, prefix `FACE_`, and of its engines."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from pydantic_settings import SettingsConfigDict
+
+from services.common.settings import Frozen, ServiceSettings
+
+
+class FaceSettings(ServiceSettings):
+    """The service."""
+
+    model_config = SettingsConfigDict(env_prefix="FACE_")
+
+    port: int = 50055
+    """Port of the gRPC server."""
+    metrics_port: int = 51055
+    """Port of /metrics, /healthz and /readyz."""
+    engine: str = "portrait"
+    """One of the names in `services/face/engines/__init__.py`."""
+    lead_ms: int = 20
+    """How long before a unit leaves its picture is begun. A picture that takes longer goes out with a later unit."""
+    enroll_python: Path = Path(".venv-enroll/bin/python")
+    """Python of the environment that finds landmarks (`requirements/enroll.txt`); used only when a portrait is enrolled."""
+    enroll_timeout_s: float = 60.0
+    """Longest time that finding landmarks may take."""
+
+
+class PortraitOptions(Frozen):
+    """The portrait engine: one picture, bent in real time."""
+
+    model_config = SettingsConfigDict(env_prefix="FACE_PORTRAIT_")
+
+    default_persona: str = "june"
+    """The persona whose portrait is read when the service starts, so that its first conversation begins at once."""
+
+
+class FakeOptions(Frozen):
+    """The scripted face for tests: flat colours that tell what is going on."""
+
+    model_config = SettingsConfigDict(env_prefix="FACE_FAKE_")
+
+    render_ms: float = 0.0
+    """How long drawing one picture takes."""
