@@ -49,7 +49,7 @@ class ServerStream(Generic[Request, Response]):
         """The peer has sent `finish`: last work may be done."""
 
     async def config(self) -> Any:
-        """The first message, which must be `config`."""
+        """The first message, which must be `config`. The initial metadata tells the client that the stream is taken."""
         try:
             async with asyncio.timeout(CONFIG_TIMEOUT_S):
                 message: Any = await self._context.read()
@@ -60,6 +60,7 @@ class ServerStream(Generic[Request, Response]):
         kind = message.WhichOneof("request")
         if kind != "config":
             raise InvalidRequest(f"the first message must be config, not {kind or 'empty'}", reason="no_config")
+        await self._context.send_initial_metadata(())
         return message.config
 
     async def __aiter__(self) -> AsyncIterator[tuple[str, Any]]:

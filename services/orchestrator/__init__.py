@@ -1,0 +1,1 @@
+"""The orchestrator: sessions, the dialog machine, and the stream that applications see."""

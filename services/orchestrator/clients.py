@@ -1,0 +1,296 @@
+"""The services behind the orchestrator: one channel each, short calls with deadlines, and streams that come back.
+
+The only file of the orchestrator, besides its server, that knows gRPC.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import aclosing
+from dataclasses import dataclass
+from typing import Any, Final, Protocol
+
+import grpc
+from google.protobuf.message import Message
+
+from services.common.logs import get_logger
+from services.orchestrator.settings import OrchestratorSettings
+from vivant.asr.v1 import asr_pb2, asr_pb2_grpc
+from vivant.channel import open_channel
+from vivant.common.v1 import common_pb2
+from vivant.errors import Full, Internal, InvalidRequest, NotFound, Timeout, Unavailable, Unusable, VivantError, from_rpc_error
+from vivant.face.v1 import face_pb2, face_pb2_grpc
+from vivant.llm.v1 import llm_pb2, llm_pb2_grpc
+from vivant.session.v1 import session_pb2
+from vivant.tts.v1 import tts_pb2, tts_pb2_grpc
+from vivant.turn.v1 import turn_pb2, turn_pb2_grpc
+
+_log = get_logger(__name__)
+
+#: Messages that wait for a service; one more means that it has stopped reading. 5 s of 20 ms audio.
+QUEUE: Final = 250
+BACKOFF_S: Final = (0.2, 0.5, 1.0, 2.0, 5.0)
+#: A service that does not take a new stream within this time is out of reach.
+OPEN_TIMEOUT_S: Final = 5.0
+
+OnResponse = Callable[[str, Any], None]
+OnChange = Callable[[bool, VivantError | None], None]
+
+
+class Channel(Protocol):
+    """A way to send to a service that may be there or not."""
+
+    def send(self, **payload: Message) -> None: ...
+
+
+class Link:
+    """One long stream to a service. It opens again, with back-off, when it breaks; what is sent meanwhile is dropped."""
+
+    def __init__(self, ability: str, method: Any, request: type[Message], config: Callable[[], Message]) -> None:
+        self.ability = ability
+        self._method = method
+        self._request = request
+        self._config = config
+        self._queue: asyncio.Queue[Message] = asyncio.Queue(QUEUE)
+        self._overflow = asyncio.Event()
+        self.up = False
+        self.settled = asyncio.Event()
+        """The first attempt has succeeded or failed."""
+
+    def send(self, **payload: Message) -> None:
+        """Queues one request, for example `send(flush=Flush())`. Never waits."""
+        if not self.up:
+            return
+        try:
+            self._queue.put_nowait(self._request(**payload))
+        except asyncio.QueueFull:
+            self._overflow.set()
+
+    async def run(self, on_response: OnResponse, on_change: OnChange) -> None:
+        """Keeps the stream open until cancelled or refused for a reason that will not pass."""
+        attempt = 0
+        while True:
+            try:
+                await self._converse(on_response, on_change)
+                error: VivantError = Unavailable(f"{self.ability} closed its stream")
+            except grpc.aio.AioRpcError as exc:
+                error = from_rpc_error(exc, self.ability)
+            except VivantError as exc:
+                error = exc
+            attempt = 0 if self.up else attempt + 1
+            was_up, self.up = self.up, False
+            if was_up or not self.settled.is_set():
+                on_change(False, error)
+            self.settled.set()
+            _log.warning("stream_lost", ability=self.ability, reason=error.reason, detail=error.message)
+            if isinstance(error, InvalidRequest | NotFound | Unusable):
+                return
+            await asyncio.sleep(BACKOFF_S[min(attempt, len(BACKOFF_S) - 1)])
+
+    async def _converse(self, on_response: OnResponse, on_change: OnChange) -> None:
+        while not self._queue.empty():
+            self._queue.get_nowait()
+        self._overflow.clear()
+        call = self._method()
+        try:
+            async with asyncio.timeout(OPEN_TIMEOUT_S):
+                await call.write(self._request(config=self._config()))
+                await call.initial_metadata()
+                if call.done():
+                    await call.read()
+        except TimeoutError:
+            call.cancel()
+            raise Timeout(f"{self.ability} did not take a stream within {OPEN_TIMEOUT_S:.0f} s") from None
+        self.up = True
+        self.settled.set()
+        on_change(True, None)
+        tasks = [
+            asyncio.create_task(self._read(call, on_response), name=f"{self.ability}-read"),
+            asyncio.create_task(self._write(call), name=f"{self.ability}-write"),
+            asyncio.create_task(self._watch(), name=f"{self.ability}-watch"),
+        ]
+        try:
+            done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+            for task in done:
+                task.result()
+        finally:
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+            call.cancel()
+
+    async def _read(self, call: Any, on_response: OnResponse) -> None:
+        async for message in call:
+            kind = message.WhichOneof("response")
+            if kind is not None:
+                on_response(kind, getattr(message, kind))
+
+    async def _write(self, call: Any) -> None:
+        try:
+            while True:
+                await call.write(await self._queue.get())
+        except asyncio.InvalidStateError:
+            # The call has ended; its status is with the reader.
+            await call.code()
+            raise Unavailable(f"{self.ability} ended the stream: {await call.details()}") from None
+
+    async def _watch(self) -> None:
+        await self._overflow.wait()
+        raise Full(f"{self.ability} left {QUEUE} messages unread", reason="service_too_slow")
+
+
+@dataclass(frozen=True)
+class Peer:
+    """One service: its name, where it is, how to ask what it is."""
+
+    ability: str
+    address: str
+    channel: grpc.aio.Channel
+    stub: Any
+    get_info: Any
+
+    async def info(self, timeout_s: float) -> common_pb2.ServiceInfo:
+        """What the service says of itself; raises VivantError."""
+        try:
+            response = await self.stub.GetInfo(self.get_info(), timeout=timeout_s)
+        except grpc.aio.AioRpcError as exc:
+            raise from_rpc_error(exc, f"{self.ability} at {self.address}") from exc
+        info: common_pb2.ServiceInfo = response.info
+        return info
+
+
+class Peers:
+    """All services of this orchestrator. The channels belong to the running event loop, so `watch` opens them."""
+
+    def __init__(self, settings: OrchestratorSettings) -> None:
+        self._timeout_s = settings.call_timeout_s
+        self.problems: Sequence[str] = ["the services have not been asked yet"]
+        """Which services are not ready, and why."""
+        self._watching: asyncio.Task[None] | None = None
+        self._settings = settings
+        self.asr: Peer
+        self.turn: Peer
+        self.llm: Peer
+        self.tts: Peer
+        self.face: Peer
+        self.all: tuple[Peer, ...] = ()
+
+    def open(self) -> None:
+        """Makes the channels; needs the running event loop."""
+        settings = self._settings
+        self.asr = _peer("asr", settings.asr_address, asr_pb2_grpc.AsrServiceStub, asr_pb2.GetInfoRequest)
+        self.turn = _peer("turn", settings.turn_address, turn_pb2_grpc.TurnServiceStub, turn_pb2.GetInfoRequest)
+        self.llm = _peer("llm", settings.llm_address, llm_pb2_grpc.LlmServiceStub, llm_pb2.GetInfoRequest)
+        self.tts = _peer("tts", settings.tts_address, tts_pb2_grpc.TtsServiceStub, tts_pb2.GetInfoRequest)
+        self.face = _peer("face", settings.face_address, face_pb2_grpc.FaceServiceStub, face_pb2.GetInfoRequest)
+        self.all = (self.asr, self.turn, self.llm, self.tts, self.face)
+
+    async def watch(self) -> None:
+        """Asks all services once, then keeps `problems` up to date in the background."""
+        self.open()
+        await self._ask()
+        self._watching = asyncio.create_task(self._keep_asking(), name="watch")
+
+    async def close(self) -> None:
+        if self._watching:
+            self._watching.cancel()
+        for peer in self.all:
+            await peer.channel.close()
+
+    async def _keep_asking(self) -> None:
+        while True:
+            await asyncio.sleep(0.3 if self.problems else 3.0)
+            await self._ask()
+
+    async def _ask(self) -> None:
+        components = await self.components()
+        self.problems = [f"{item.service}: {item.reason}" for item in components if not item.ready]
+
+    async def components(self) -> list[session_pb2.Component]:
+        """What every service says of itself, asked at the same time."""
+        return await asyncio.gather(*(self._component(peer) for peer in self.all))
+
+    async def _component(self, peer: Peer) -> session_pb2.Component:
+        component = session_pb2.Component(service=peer.ability, address=peer.address)
+        try:
+            component.info.CopyFrom(await peer.info(self._timeout_s))
+            component.ready = component.info.ready
+            component.reason = "" if component.ready else "still loading"
+        except VivantError as exc:
+            component.reason = exc.message
+        return component
+
+    async def personas(self) -> list[llm_pb2.Persona]:
+        """All personas; raises VivantError."""
+        try:
+            response = await self.llm.stub.ListPersonas(llm_pb2.ListPersonasRequest(), timeout=self._timeout_s)
+        except grpc.aio.AioRpcError as exc:
+            raise from_rpc_error(exc, "llm") from exc
+        return list(response.personas)
+
+    async def persona(self, name: str) -> llm_pb2.Persona:
+        """One persona; raises NotFound, Unusable, or what says that the llm is out of reach."""
+        try:
+            response = await self.llm.stub.GetPersona(llm_pb2.GetPersonaRequest(persona=name), timeout=self._timeout_s)
+        except grpc.aio.AioRpcError as exc:
+            raise from_rpc_error(exc, "llm") from exc
+        persona: llm_pb2.Persona = response.persona
+        return persona
+
+    def link(self, ability: str, config: Callable[[], Message]) -> Link:
+        """A stream to asr, turn, llm or face."""
+        methods: dict[str, tuple[Any, type[Message]]] = {
+            "asr": (self.asr.stub.Transcribe, asr_pb2.TranscribeRequest),
+            "turn": (self.turn.stub.Detect, turn_pb2.DetectRequest),
+            "llm": (self.llm.stub.Generate, llm_pb2.GenerateRequest),
+            "face": (self.face.stub.Animate, face_pb2.AnimateRequest),
+        }
+        method, request = methods[ability]
+        return Link(ability, method, request, config)
+
+    async def speak(
+        self, config: tts_pb2.SynthesizeConfig, texts: AsyncIterator[str], timeout_s: float
+    ) -> AsyncIterator[tts_pb2.Audio]:
+        """The voice of one reply, as its clauses come; raises VivantError. `timeout_s` bounds every wait for the service."""
+        call = self.tts.stub.Synthesize()
+        waiting = asyncio.Event()
+
+        async def write() -> None:
+            await call.write(tts_pb2.SynthesizeRequest(config=config))
+            async with aclosing(texts) as clauses:  # type: ignore[type-var]
+                async for text in clauses:
+                    await call.write(tts_pb2.SynthesizeRequest(text=tts_pb2.Text(text=text)))
+                    waiting.set()
+            await call.write(tts_pb2.SynthesizeRequest(finish=tts_pb2.Finish()))
+            await call.done_writing()
+            waiting.set()
+
+        writer = asyncio.create_task(write(), name="tts-write")
+        try:
+            while True:
+                reading = asyncio.ensure_future(call.read())
+                await asyncio.wait({reading, asyncio.ensure_future(waiting.wait())}, return_when=asyncio.FIRST_COMPLETED)
+                async with asyncio.timeout(timeout_s if waiting.is_set() else None):
+                    message = await reading
+                waiting.clear()
+                if message is grpc.aio.EOF:
+                    break
+                if message.WhichOneof("response") == "audio":
+                    yield message.audio
+            code = await call.code()
+            if code is not grpc.StatusCode.OK:
+                raise Internal(f"tts: {await call.details()}")
+        except TimeoutError:
+            raise Timeout(f"tts did not answer within {timeout_s:.0f} s", reason="tts_timeout") from None
+        except grpc.aio.AioRpcError as exc:
+            raise from_rpc_error(exc, "tts") from exc
+        finally:
+            writer.cancel()
+            await asyncio.gather(writer, return_exceptions=True)
+            call.cancel()
+
+
+def _peer(ability: str, address: str, stub: type, get_info: type[Message]) -> Peer:
+    channel = open_channel(address)
+    return Peer(ability, address, channel, stub(channel), get_info)

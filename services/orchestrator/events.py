@@ -1,0 +1,282 @@
+"""What the dialog machine hears and what it asks for. Times are samples of the session clock (`CLOCK_HZ`).
+
+Events are past tense, effects are imperatives. Both are plain values: a conversation is a list of events and can be replayed.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import Enum
+from typing import Final
+
+#: The session clock: samples at this rate since the session began.
+CLOCK_HZ: Final = 16_000
+
+
+def ms(milliseconds: float) -> int:
+    """Milliseconds as samples of the session clock."""
+    return round(milliseconds * CLOCK_HZ / 1000)
+
+
+class Phase(Enum):
+    LISTENING = "listening"
+    THINKING = "thinking"
+    SPEAKING = "speaking"
+    PAUSED = "paused"
+
+
+class OverlapKind(Enum):
+    INTERRUPTION = "interruption"
+    BACKCHANNEL = "backchannel"
+    NOT_SPEECH = "not_speech"
+
+
+class PlaybackState(Enum):
+    STARTED = "started"
+    FINISHED = "finished"
+
+
+@dataclass(frozen=True)
+class Contribution:
+    """Something that a user has said or typed."""
+
+    speaker: str
+    text: str
+    addressee: str = ""
+    typed: bool = False
+    ended_at: int = 0
+    """The end of the last speech, or when the text arrived."""
+
+
+# --- events -------------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Event:
+    at: int
+
+
+@dataclass(frozen=True)
+class SpeechStarted(Event):
+    speaker: str
+
+
+@dataclass(frozen=True)
+class SpeechStopped(Event):
+    speaker: str
+    last_speech_at: int
+
+
+@dataclass(frozen=True)
+class EndOfTurn(Event):
+    speaker: str
+    probability: float
+
+
+@dataclass(frozen=True)
+class Overlapped(Event):
+    speaker: str
+    kind: OverlapKind
+
+
+@dataclass(frozen=True)
+class WordsHeard(Event):
+    """A partial result: all words since the last final ones."""
+
+    speaker: str
+    text: str
+
+
+@dataclass(frozen=True)
+class WordsFinal(Event):
+    """The answer to a flush; empty text: nothing was said."""
+
+    speaker: str
+    flush_id: int
+    text: str
+    addressee: str = ""
+
+
+@dataclass(frozen=True)
+class TextTyped(Event):
+    contribution: Contribution
+
+
+@dataclass(frozen=True)
+class Interrupted(Event):
+    """The user pressed stop."""
+
+
+@dataclass(frozen=True)
+class Greeted(Event):
+    """The persona is to speak first."""
+
+    text: str
+
+
+@dataclass(frozen=True)
+class ReplyText(Event):
+    turn_id: int
+    text: str
+
+
+@dataclass(frozen=True)
+class ReplyDone(Event):
+    turn_id: int
+
+
+@dataclass(frozen=True)
+class ReplyFailed(Event):
+    turn_id: int
+    retryable: bool
+
+
+@dataclass(frozen=True)
+class VoiceFailed(Event):
+    """The reply cannot be spoken; its text has been shown."""
+
+    turn_id: int
+
+
+@dataclass(frozen=True)
+class PlaybackChanged(Event):
+    turn_id: int
+    state: PlaybackState
+
+
+@dataclass(frozen=True)
+class AbilityChanged(Event):
+    """A service was lost or came back."""
+
+    ability: str
+    available: bool
+
+
+@dataclass(frozen=True)
+class Finished(Event):
+    """The client will send no more."""
+
+
+@dataclass(frozen=True)
+class Ticked(Event):
+    """Time has passed: `deadline` was reached."""
+
+
+# --- effects ------------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Effect:
+    pass
+
+
+@dataclass(frozen=True)
+class Flush(Effect):
+    """Ask the recognition of this speaker for the final words."""
+
+    speaker: str
+    flush_id: int
+
+
+@dataclass(frozen=True)
+class Prefill(Effect):
+    """Let the persona think along."""
+
+    turn_id: int
+    speaker: str
+    text: str
+    draft: bool
+
+
+@dataclass(frozen=True)
+class Commit(Effect):
+    """Ask for the reply."""
+
+    turn_id: int
+    contribution: Contribution
+
+
+@dataclass(frozen=True)
+class Note(Effect):
+    """Put a contribution into the history without asking for a reply."""
+
+    contribution: Contribution
+
+
+@dataclass(frozen=True)
+class Cancel(Effect):
+    """Forget a turn of which nothing was audible."""
+
+    turn_id: int
+
+
+@dataclass(frozen=True)
+class Say(Effect):
+    turn_id: int
+    text: str
+
+
+@dataclass(frozen=True)
+class Apologise(Effect):
+    """Say that thinking has failed, in the persona's own words."""
+
+    turn_id: int
+
+
+@dataclass(frozen=True)
+class SayEnd(Effect):
+    """The text of this turn is complete."""
+
+    turn_id: int
+
+
+@dataclass(frozen=True)
+class Hold(Effect):
+    """Pause the voice at once."""
+
+
+@dataclass(frozen=True)
+class Release(Effect):
+    """Go on at the same sample."""
+
+
+@dataclass(frozen=True)
+class Silence(Effect):
+    """Stop the voice of `turn_id`, clear every queue of what is older than `newest_turn_id`."""
+
+    turn_id: int
+    newest_turn_id: int
+
+
+@dataclass(frozen=True)
+class CloseTurn(Effect):
+    """The reply is over: what was heard of it becomes history."""
+
+    turn_id: int
+    interrupted: bool
+
+
+@dataclass(frozen=True)
+class Show(Effect):
+    """The phase has changed."""
+
+    phase: Phase
+    turn_id: int
+
+
+@dataclass(frozen=True)
+class Notify(Effect):
+    reason: str
+
+
+@dataclass(frozen=True)
+class DropStale(Effect):
+    """Output of a turn that is over arrived and was dropped."""
+
+    turn_id: int
+    where: str
+
+
+@dataclass(frozen=True)
+class End(Effect):
+    """The conversation is over."""

@@ -1,0 +1,63 @@
+"""What users are told when something fails, in one table. Reasons are stable, sentences are for people."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from vivant.common.v1 import common_pb2
+from vivant.errors import VivantError
+from vivant.session.v1 import session_pb2
+
+_LOST: Final = {
+    "asr": "I cannot hear you at the moment; please type instead.",
+    "turn": "I cannot tell well when you have finished; leave a little pause.",
+    "llm": "I cannot think of replies at the moment; it is being restarted.",
+    "tts": "My voice is gone for the moment; replies are shown as text.",
+    "face": "The picture is gone for the moment; the voice goes on.",
+}
+_BACK: Final = {
+    "asr": "I can hear you again.",
+    "turn": "Turn-taking works again.",
+    "llm": "I can think again.",
+    "tts": "My voice is back.",
+    "face": "The picture is back.",
+}
+_EVENTS: Final = {
+    "llm_failed": ("llm", "No reply came, twice; please ask again."),
+    "reply_cut_short": ("llm", "The reply broke off; please ask again."),
+    "voice_stuck": ("tts", "The reply could not be spoken; it is shown as text."),
+}
+
+
+def lost(ability: str, error: VivantError | None) -> session_pb2.Notice:
+    """An ability is gone; the session goes on without it."""
+    detail = f" ({error.message})" if error else ""
+    return session_pb2.Notice(
+        severity=common_pb2.SEVERITY_WARNING,
+        reason=f"{ability}_unavailable",
+        message=_LOST[ability] + detail,
+        ability=ability,
+        retryable=error.retryable if error else True,
+    )
+
+
+def back(ability: str) -> session_pb2.Notice:
+    """An ability that was lost works again."""
+    return session_pb2.Notice(
+        severity=common_pb2.SEVERITY_INFO, reason=f"{ability}_restored", message=_BACK[ability], ability=ability
+    )
+
+
+def event(reason: str) -> session_pb2.Notice:
+    """Something went wrong once."""
+    ability, message = _EVENTS[reason]
+    return session_pb2.Notice(
+        severity=common_pb2.SEVERITY_WARNING, reason=reason, message=message, ability=ability, retryable=True
+    )
+
+
+def reply_failed(failed_reason: str, message: str) -> session_pb2.Notice:
+    """The persona could not answer this turn; it will be tried again or apologised for."""
+    return session_pb2.Notice(
+        severity=common_pb2.SEVERITY_WARNING, reason=failed_reason, message=message, ability="llm", retryable=True
+    )

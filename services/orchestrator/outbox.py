@@ -1,0 +1,106 @@
+"""The way out to one client: one writer, few units in flight, and an order of sacrifice for a client that is too slow.
+
+A slow client loses video frames first, then audio, then the session.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import Awaitable, Callable
+from typing import Final
+
+from services.common.metrics import Metrics
+from vivant.common.v1 import common_pb2
+from vivant.errors import Full
+from vivant.session.v1 import session_pb2
+
+#: Units waiting: from here on frames are left out, units are left out, the session is ended (40 ms each).
+FRAMES_AT: Final = 8
+UNITS_AT: Final = 50
+#: Other messages waiting before the session is ended.
+MESSAGES_AT: Final = 1000
+#: One write may take this long.
+WRITE_TIMEOUT_S: Final = 10.0
+
+Write = Callable[[session_pb2.ConverseResponse], Awaitable[None]]
+
+
+class Outbox:
+    """Bounded queue of responses."""
+
+    def __init__(self, metrics: Metrics, on_sent: Callable[[common_pb2.Unit], None], want_keyframe: Callable[[], None]) -> None:
+        self._metrics = metrics
+        self._on_sent = on_sent
+        self._want_keyframe = want_keyframe
+        self._queue: deque[session_pb2.ConverseResponse] = deque()
+        self._units = 0
+        self._something = asyncio.Event()
+        self._frames_missing = False
+        self._keyframe_asked = False
+        self._closed = False
+
+    def put(self, response: session_pb2.ConverseResponse) -> None:
+        """Queues a message that is not a unit; raises Full when the client has stopped reading."""
+        if len(self._queue) - self._units >= MESSAGES_AT:
+            raise Full(f"the client left {MESSAGES_AT} messages unread", reason="client_too_slow")
+        self._append(response)
+
+    def put_unit(self, unit: common_pb2.Unit) -> None:
+        """Queues a unit, or what the client can still take of it."""
+        if self._units >= UNITS_AT:
+            self._metrics.count("vivant_units_total", "dropped")
+            self._frames_missing = self._frames_missing or unit.HasField("frame")
+            return
+        if unit.HasField("frame"):
+            if self._units >= FRAMES_AT or (self._frames_missing and not unit.frame.keyframe):
+                self._metrics.count("vivant_units_total", "frame_dropped")
+                unit.ClearField("frame")
+                self._frames_missing = True
+                if self._units < FRAMES_AT // 2 and not self._keyframe_asked:
+                    self._keyframe_asked = True
+                    self._want_keyframe()
+            else:
+                self._frames_missing = self._keyframe_asked = False
+        self._units += 1
+        self._append(session_pb2.ConverseResponse(unit=unit))
+
+    def silence(self, newest_turn_id: int) -> None:
+        """Takes the voice of older turns out of the units that wait."""
+        for response in self._queue:
+            if response.HasField("unit") and 0 < response.unit.turn_id < newest_turn_id:
+                mute(response.unit)
+
+    def close(self) -> None:
+        """Lets `run` end when all that waits has been written."""
+        self._closed = True
+        self._something.set()
+
+    async def run(self, write: Write) -> None:
+        """Writes until closed and empty; raises Full for a client that does not read."""
+        while self._queue or not self._closed:
+            if not self._queue:
+                self._something.clear()
+                await self._something.wait()
+                continue
+            response = self._queue.popleft()
+            try:
+                async with asyncio.timeout(WRITE_TIMEOUT_S):
+                    await write(response)
+            except TimeoutError:
+                raise Full(f"the client read nothing for {WRITE_TIMEOUT_S:.0f} s", reason="client_too_slow") from None
+            if response.HasField("unit"):
+                self._units -= 1
+                self._metrics.count("vivant_units_total", "emitted")
+                self._on_sent(response.unit)
+
+    def _append(self, response: session_pb2.ConverseResponse) -> None:
+        self._queue.append(response)
+        self._something.set()
+
+
+def mute(unit: common_pb2.Unit) -> None:
+    """Takes the voice out of a unit and keeps its picture and its place in time."""
+    unit.pcm = bytes(len(unit.pcm))
+    unit.turn_id = 0
+    unit.turn_sample = 0

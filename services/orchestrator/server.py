@@ -1,0 +1,128 @@
+"""The door for applications: checks what a session is opened with, then hands the stream to it."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from grpc.aio import ServicerContext
+
+from services.common import logs
+from services.common.audio import pcm_format, require_format
+from services.common.metrics import Metrics
+from services.common.streams import Admission, ServerStream, rpc
+from services.orchestrator.clients import Peers
+from services.orchestrator.session import Opening, Session, persona_card
+from services.orchestrator.settings import OrchestratorSettings
+from vivant.common.v1 import common_pb2
+from vivant.errors import InvalidRequest, NotFound, Unusable, VivantError
+from vivant.llm.v1 import llm_pb2
+from vivant.session.v1 import session_pb2, session_pb2_grpc
+
+VERSION: Final = "0.1.0"
+#: When the services cannot be asked: what all shipped engines take.
+DEFAULT_INPUT_HZ: Final = (16_000,)
+DEFAULT_OUTPUT_HZ: Final = (24_000,)
+FPS: Final = 25
+
+
+class SessionServicer(session_pb2_grpc.SessionServiceServicer):
+    """SessionService over the services behind it."""
+
+    def __init__(self, settings: OrchestratorSettings, peers: Peers, admission: Admission, metrics: Metrics) -> None:
+        self._settings = settings
+        self._peers = peers
+        self._admission = admission
+        self.metrics = metrics
+
+    @rpc
+    async def GetInfo(self, request: Any, context: ServicerContext[Any, Any]) -> session_pb2.GetInfoResponse:
+        components = await self._peers.components()
+        infos = {component.service: component.info for component in components}
+        info = common_pb2.ServiceInfo(
+            service="session",
+            engine="orchestrator",
+            version=VERSION,
+            capabilities=["text", "interruption", "resume_after_backchannel"],
+            input_audio=infos["asr"].input_audio,
+            output_audio=infos["face"].output_audio or infos["tts"].output_audio,
+            output_video=infos["face"].output_video,
+            capacity=self._admission.capacity,
+            active=self._admission.active,
+            ready=all(component.ready for component in components),
+        )
+        try:
+            personas = await self._peers.personas()
+        except VivantError:
+            # The llm's component already says why.
+            personas = []
+        return session_pb2.GetInfoResponse(
+            info=info, components=components, personas=[persona_card(persona) for persona in personas]
+        )
+
+    @rpc
+    async def Converse(self, request: Any, context: ServicerContext[Any, Any]) -> None:  # type: ignore[override]
+        with self._admission.admit():
+            stream: ServerStream[Any, session_pb2.ConverseResponse] = ServerStream(context, session_pb2.ConverseResponse)
+            opening = await self._open(await stream.config())
+
+            async def write(response: session_pb2.ConverseResponse) -> None:
+                kind = response.WhichOneof("response") or ""
+                await stream.send(**{kind: getattr(response, kind)})
+
+            session = Session(opening, self._peers, self._settings, self.metrics, write)
+            logs.session_context(session_id=session.id)
+            await session.run(aiter(stream), lambda: stream.finished)
+
+    async def _open(self, config: session_pb2.ConverseConfig) -> Opening:
+        """Checks a config against what the services can do; raises VivantError."""
+        components = {component.service: component for component in await self._peers.components()}
+        _check_input(config, components["asr"].info, components["turn"].info)
+        output = _output_audio(config, components["tts"].info)
+        _check_video(config, components["face"].info)
+        missing: list[str] = []
+        name = config.persona or self._settings.persona
+        try:
+            persona = await self._peers.persona(name)
+        except (NotFound, Unusable):
+            raise
+        except VivantError:
+            missing.append("llm")
+            persona = llm_pb2.Persona(id=name, name=name, disclosure="You are talking to an AI.")
+        return Opening(persona, config, output, tuple(missing))
+
+
+def _check_input(config: session_pb2.ConverseConfig, asr: common_pb2.ServiceInfo, turn: common_pb2.ServiceInfo) -> None:
+    if not config.HasField("input_audio"):
+        return
+    rates = set(_rates(asr.input_audio) or DEFAULT_INPUT_HZ) & set(_rates(turn.input_audio) or DEFAULT_INPUT_HZ)
+    require_format("input_audio", config.input_audio, sorted(rates))
+
+
+def _output_audio(config: session_pb2.ConverseConfig, tts: common_pb2.ServiceInfo) -> common_pb2.AudioFormat:
+    rates = _rates(tts.output_audio) or DEFAULT_OUTPUT_HZ
+    if not config.HasField("output_audio"):
+        return pcm_format(rates[0])
+    return pcm_format(require_format("output_audio", config.output_audio, rates))
+
+
+def _check_video(config: session_pb2.ConverseConfig, face: common_pb2.ServiceInfo) -> None:
+    video = config.output_video
+    if not config.HasField("output_video") or video.codec == common_pb2.VIDEO_CODEC_NONE:
+        return
+    if video.frames_per_second != FPS:
+        raise InvalidRequest(
+            f"output_video: frames_per_second must be {FPS}, not {video.frames_per_second}", reason="wrong_frame_rate"
+        )
+    offered = [(item.codec, item.size_px) for item in face.output_video]
+    if offered and (video.codec, video.size_px) not in offered:
+        sizes = sorted({size for codec, size in offered if codec == video.codec})
+        codec = common_pb2.VideoCodec.Name(video.codec).removeprefix("VIDEO_CODEC_")
+        if not sizes:
+            raise InvalidRequest(f"output_video: the face has no codec {codec}", reason="wrong_codec")
+        raise InvalidRequest(
+            f"output_video: size_px must be one of {', '.join(map(str, sizes))}, not {video.size_px}", reason="wrong_size"
+        )
+
+
+def _rates(formats: Any) -> tuple[int, ...]:
+    return tuple(item.sample_rate_hz for item in formats)

@@ -1,0 +1,40 @@
+"""Settings of the orchestrator."""
+
+from __future__ import annotations
+
+from pydantic_settings import SettingsConfigDict
+
+from services.common.settings import ServiceSettings
+
+
+class OrchestratorSettings(ServiceSettings):
+    """Where the services are, and how long they may take."""
+
+    model_config = SettingsConfigDict(env_prefix="ORCHESTRATOR_")
+
+    port: int = 50050
+    """Port that applications connect to."""
+    metrics_port: int = 51050
+    """Port of /metrics, /healthz and /readyz."""
+    asr_address: str = "127.0.0.1:50051"
+    """host:port of the speech recognition."""
+    turn_address: str = "127.0.0.1:50052"
+    """host:port of the turn-taking."""
+    llm_address: str = "127.0.0.1:50053"
+    """host:port of the persona."""
+    tts_address: str = "127.0.0.1:50054"
+    """host:port of the voice."""
+    face_address: str = "127.0.0.1:50055"
+    """host:port of the talking head."""
+    persona: str = "june"
+    """The persona of a session that does not name one."""
+    call_timeout_s: float = 3.0
+    """Deadline of a short call to a service."""
+    voice_timeout_s: float = 6.0
+    """The voice must answer within this time, or the reply stays text."""
+    max_speakers: int = 2
+    """People with a microphone of their own in one session."""
+    idle_timeout_s: float = 600.0
+    """A session in which nobody has said anything for so long is ended."""
+    interruptible: bool = True
+    """Speaking over the persona stops it."""

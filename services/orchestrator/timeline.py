@@ -1,0 +1,57 @@
+"""Where the time of a reply went: the stages of each turn, from the end of the user's speech to the first unit."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from typing import Final
+
+from services.common.metrics import Metrics
+from services.orchestrator.events import CLOCK_HZ
+from vivant.session.v1 import session_pb2
+
+#: Turns that are kept; only the newest few can still get a stage.
+_KEPT: Final = 4
+
+#: Stages that are also metrics.
+_METRICS: Final = {
+    "end_of_turn": ("vivant_end_of_turn_seconds", ""),
+    "llm_first_text": ("vivant_reply_seconds", "token"),
+    "tts_first_audio": ("vivant_reply_seconds", "audio"),
+    "first_unit": ("vivant_reply_seconds", "unit"),
+}
+
+
+class Timeline:
+    """Stages by turn. Times are samples of the session clock."""
+
+    def __init__(self, metrics: Metrics) -> None:
+        self._metrics = metrics
+        self._turns: OrderedDict[int, tuple[int, dict[str, int]]] = OrderedDict()
+
+    def begin(self, turn_id: int, ended_at: int) -> None:
+        """A turn was committed; its zero is the end of the contribution that it answers."""
+        self._turns[turn_id] = (ended_at, {})
+        while len(self._turns) > _KEPT:
+            self._turns.popitem(last=False)
+
+    def mark(self, turn_id: int, stage: str, at: int) -> bool:
+        """Notes the first time that a turn reaches a stage; False when it has been there before or the turn is unknown."""
+        if turn_id not in self._turns:
+            return False
+        ended_at, stages = self._turns[turn_id]
+        if stage in stages:
+            return False
+        stages[stage] = at - ended_at
+        if stage in _METRICS:
+            name, label = _METRICS[stage]
+            self._metrics.observe(name, (at - ended_at) / CLOCK_HZ, label)
+        return True
+
+    def report(self, turn_id: int) -> session_pb2.Metrics:
+        """The stages of a turn so far, in order."""
+        _, stages = self._turns[turn_id]
+        ordered = sorted(stages.items(), key=lambda item: item[1])
+        return session_pb2.Metrics(
+            turn_id=turn_id,
+            stages=[session_pb2.Stage(name=name, at_us=at * 1_000_000 // CLOCK_HZ) for name, at in ordered],
+        )

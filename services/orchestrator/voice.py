@@ -1,0 +1,70 @@
+"""The voice of the reply in hand: clauses in, speech out, one stream to the tts for each reply."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from typing import Final
+
+from services.orchestrator.clients import Peers
+from vivant.common.v1 import common_pb2
+from vivant.errors import VivantError
+from vivant.tts.v1 import tts_pb2
+
+#: Clauses that wait for the voice; a reply of the llm has fewer.
+CLAUSES: Final = 500
+
+
+class Voice:
+    """Speaks one reply. `cancel` ends it at once; otherwise it ends when the text is complete and spoken."""
+
+    def __init__(
+        self,
+        turn_id: int,
+        peers: Peers,
+        config: tts_pb2.SynthesizeConfig,
+        timeout_s: float,
+        *,
+        on_audio: Callable[[tts_pb2.Audio], None],
+        on_end: Callable[[int, VivantError | None], None],
+    ) -> None:
+        self.turn_id = turn_id
+        self._peers = peers
+        self._config = config
+        self._timeout_s = timeout_s
+        self._on_audio = on_audio
+        self._on_end = on_end
+        self._clauses: asyncio.Queue[str | None] = asyncio.Queue(CLAUSES)
+        self._task = asyncio.create_task(self._run(), name=f"voice-{turn_id}")
+
+    def say(self, text: str) -> None:
+        self._clauses.put_nowait(text)
+
+    def end(self) -> None:
+        self._clauses.put_nowait(None)
+
+    def cancel(self) -> None:
+        self._task.cancel()
+
+    async def closed(self) -> None:
+        """Waits until the stream is gone."""
+        await asyncio.gather(self._task, return_exceptions=True)
+
+    async def _run(self) -> None:
+        error: VivantError | None = None
+        try:
+            async for audio in self._peers.speak(self._config, self._texts(), self._timeout_s):
+                self._on_audio(audio)
+        except VivantError as exc:
+            error = exc
+        self._on_end(self.turn_id, error)
+
+    async def _texts(self) -> AsyncIterator[str]:
+        while (text := await self._clauses.get()) is not None:
+            yield text
+
+
+def synthesize_config(
+    turn_id: int, audio: common_pb2.AudioFormat, *, voice: str, language: str, session_id: str
+) -> tts_pb2.SynthesizeConfig:
+    return tts_pb2.SynthesizeConfig(turn_id=turn_id, audio=audio, voice=voice, language=language, session_id=session_id)
