@@ -1,0 +1,118 @@
+"""Sound for a session: recordings of any format as PCM, and the pace of a live microphone."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from vivant.errors import InvalidRequest, NotFound
+from vivant.formats import MAX_CHUNK_MS
+
+if TYPE_CHECKING:
+    import av
+
+Pcm = bytes | NDArray[np.int16] | NDArray[np.floating]
+"""Mono sound: 16-bit little-endian bytes, int16 samples, or float samples in [-1, 1]."""
+
+#: Longer recordings are refused: a conversation is not a dictation, and they are read into memory as a whole.
+MAX_RECORDING_S: Final = 600.0
+
+
+def to_bytes(pcm: Pcm) -> bytes:
+    """Any `Pcm` as 16-bit little-endian bytes; floats are clipped to [-1, 1]. Raises InvalidRequest if it is not mono sound."""
+    if isinstance(pcm, bytes | bytearray | memoryview):
+        data = bytes(pcm)
+        if len(data) % 2:
+            raise InvalidRequest(f"16-bit PCM needs an even number of bytes, got {len(data)}", reason="odd_bytes")
+        return data
+    samples = np.asarray(pcm)
+    if samples.ndim != 1:
+        raise InvalidRequest(
+            f"sound must be mono, one number a sample; got an array of shape {samples.shape}", reason="wrong_shape"
+        )
+    if np.issubdtype(samples.dtype, np.floating):
+        samples = (np.clip(np.nan_to_num(samples), -1.0, 1.0) * 32767.0).round()
+    elif samples.dtype != np.int16:
+        raise InvalidRequest(f"samples must be int16 or float, not {samples.dtype}", reason="wrong_dtype")
+    encoded: bytes = samples.astype("<i2").tobytes()
+    return encoded
+
+
+def chunks(data: bytes, rate_hz: int, chunk_ms: int = MAX_CHUNK_MS) -> Iterator[bytes]:
+    """16-bit PCM in pieces of at most `chunk_ms`."""
+    size = max(1, rate_hz * chunk_ms // 1000) * 2
+    for start in range(0, len(data), size):
+        yield data[start : start + size]
+
+
+def read(path: str | Path, rate_hz: int, *, max_s: float = MAX_RECORDING_S) -> NDArray[np.int16]:
+    """The sound of a recording: any container and codec that FFmpeg reads, mixed to mono and resampled.
+
+    Returns int16 samples, shape [n], n > 0. Raises NotFound if there is no such file, InvalidRequest if it holds no sound, is
+    empty, damaged, or longer than `max_s` seconds.
+    """
+    import av  # heavy, and who only sends live sound does not need it
+
+    path = Path(path)
+    if not path.is_file():
+        what = "is a folder, not a recording" if path.is_dir() else "does not exist"
+        raise NotFound(f"{path} {what}", reason="no_such_file")
+    if path.stat().st_size == 0:
+        raise InvalidRequest(f"{path} is empty", reason="empty_audio")
+    pieces: list[NDArray[np.int16]] = []
+    total = 0
+    try:
+        with av.open(str(path)) as container:
+            if not container.streams.audio:
+                raise InvalidRequest(f"{path} holds no sound", reason="not_audio")
+            for frame in _frames(container, av.AudioResampler(format="s16", layout="mono", rate=rate_hz)):
+                pieces.append(frame.to_ndarray().reshape(-1).astype(np.int16, copy=False))
+                total += frame.samples
+                if total > max_s * rate_hz:
+                    raise InvalidRequest(f"{path} is longer than {max_s:g} s; cut it to the question", reason="too_long")
+    except (av.FFmpegError, OSError, ValueError) as exc:
+        raise InvalidRequest(f"{path} is not a recording that can be read ({_cause(exc)})", reason="not_audio") from exc
+    if not total:
+        raise InvalidRequest(f"{path} holds no sound: its audio track is empty", reason="empty_audio")
+    return np.concatenate(pieces)
+
+
+def _frames(container: av.container.InputContainer, resampler: av.AudioResampler) -> Iterator[av.AudioFrame]:
+    for frame in container.decode(audio=0):
+        # Times of a recording may begin anywhere or jump; its samples simply follow one another.
+        frame.pts = None
+        yield from resampler.resample(frame)
+    yield from resampler.resample(None)
+
+
+def _cause(exc: Exception) -> str:
+    return (getattr(exc, "strerror", "") or str(exc)).lower()
+
+
+async def paced(pcm: Pcm, rate_hz: int, *, chunk_ms: int = 20, silence_after_s: float = 0.0) -> AsyncIterator[bytes]:
+    """Sound at the pace at which a microphone gives it: each chunk when its last sample has been "recorded".
+
+    The schedule is absolute, so that delays do not add up; a late chunk comes at once. `silence_after_s` goes on with silence,
+    as a live microphone does; `math.inf` never ends.
+    """
+    data = to_bytes(pcm)
+    size = max(1, rate_hz * chunk_ms // 1000) * 2
+    loop = asyncio.get_running_loop()
+    start = loop.time()
+    sent = 0
+    total = len(data) + silence_after_s * rate_hz * 2
+    while sent < total:
+        # The last chunk of the recording is filled up with silence if silence follows.
+        chunk = data[sent : sent + size]
+        if silence_after_s:
+            chunk = chunk.ljust(size, b"\0")
+        sent += len(chunk)
+        delay = start + sent / 2 / rate_hz - loop.time()
+        if delay > 0:
+            await asyncio.sleep(delay)
+        yield chunk

@@ -1,0 +1,94 @@
+"""The way in: connect to a running system, ask what it is, and open conversations."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Final
+
+import grpc
+
+from vivant import _wire
+from vivant.channel import open_channel
+from vivant.conversation import Session
+from vivant.errors import Unavailable, from_rpc_error
+from vivant.formats import DEFAULT_VOICE_RATE_HZ, Video
+from vivant.info import SystemInfo
+from vivant.session.v1 import session_pb2, session_pb2_grpc
+
+CONNECT_TIMEOUT_S: Final = 3.0
+INFO_TIMEOUT_S: Final = 10.0
+DEFAULT_ADDRESS: Final = "localhost:50050"
+
+
+class Client:
+    """A connection to the orchestrator; `connect` makes it. Conversations on it are independent of each other."""
+
+    def __init__(self, channel: grpc.aio.Channel, address: str) -> None:
+        self._stub = session_pb2_grpc.SessionServiceStub(channel)
+        self.address = address
+
+    async def info(self) -> SystemInfo:
+        """Services, engines, models with their licences, personas, and what is ready; raises a VivantError if out of reach."""
+        try:
+            response = await self._stub.GetInfo(session_pb2.GetInfoRequest(), timeout=INFO_TIMEOUT_S)
+        except grpc.aio.AioRpcError as exc:
+            raise from_rpc_error(exc, self.address) from exc
+        return _wire.system_info(response)
+
+    def converse(
+        self,
+        persona: str = "",
+        *,
+        video: Video | None = None,
+        microphone: int | None = None,
+        speaker: str = "Spk1",
+        greeting: bool = False,
+        conversation_id: str = "",
+        language: str = "",
+        voice_rate_hz: int = DEFAULT_VOICE_RATE_HZ,
+    ) -> Session:
+        """A conversation, to be opened with `async with`.
+
+        Args:
+            persona: whom to talk to; empty: the server's default.
+            video: the picture to send; None: sound only.
+            microphone: sample rate in Hz of the sound that will be sent; None: typed text only.
+            speaker: the name of whoever speaks when nothing else is said.
+            greeting: the persona speaks first.
+            conversation_id: goes on with an earlier conversation.
+            language: of the user's speech, BCP 47; empty: the persona's first.
+            voice_rate_hz: sample rate of the persona's voice.
+
+        Opening raises NotFound for an unknown persona, Full when the server has all the conversations it can hold, Unavailable
+        when it is starting or gone, InvalidRequest for a format that it does not speak.
+        """
+        config = session_pb2.ConverseConfig(
+            persona=persona,
+            input_audio=_wire.pcm_format(microphone) if microphone else None,
+            output_audio=_wire.pcm_format(voice_rate_hz),
+            output_video=_wire.video_format(video) if video else None,
+            speaker=speaker,
+            conversation_id=conversation_id,
+            greeting=session_pb2.GREETING_SPOKEN if greeting else session_pb2.GREETING_UNSPECIFIED,
+            language=language,
+        )
+        return Session(self._stub.Converse, config, self.address)
+
+
+@asynccontextmanager
+async def connect(address: str = DEFAULT_ADDRESS, *, timeout_s: float = CONNECT_TIMEOUT_S) -> AsyncIterator[Client]:
+    """Connects to `host:port`; raises Unavailable if nothing answers there within `timeout_s`."""
+    async with open_channel(address) as channel:
+        await wait_for(channel, address, timeout_s)
+        yield Client(channel, address)
+
+
+async def wait_for(channel: grpc.aio.Channel, address: str, timeout_s: float) -> None:
+    """Waits until the channel is connected; raises Unavailable after `timeout_s`."""
+    try:
+        async with asyncio.timeout(timeout_s):
+            await channel.channel_ready()
+    except TimeoutError as exc:
+        raise Unavailable(f"nothing answers at {address}; start it with `make up`", reason="unreachable") from exc

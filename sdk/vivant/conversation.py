@@ -1,0 +1,252 @@
+"""One conversation with a persona: say things, and iterate over what happens."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from types import TracebackType
+from typing import Final, Self
+
+import grpc
+
+from vivant import _wire
+from vivant._microphone import MicrophoneClock
+from vivant.audio import Pcm, chunks, to_bytes
+from vivant.errors import Internal, InvalidRequest, Timeout, Unavailable, VivantError, from_rpc_error
+from vivant.events import Event, Ready
+from vivant.session.v1 import session_pb2
+from vivant.session.v1.session_pb2 import ConverseRequest
+
+#: A server has this long to open a conversation: it opens the streams of five services.
+START_TIMEOUT_S: Final = 20.0
+#: A server that takes nothing for so long is stuck.
+SEND_TIMEOUT_S: Final = 10.0
+MAX_WAITING_EVENTS: Final = 64
+MAX_TEXT_CHARACTERS: Final = 4000
+
+_Call = grpc.aio.StreamStreamCall[ConverseRequest, session_pb2.ConverseResponse]
+
+
+class Session:
+    """An open conversation; `Client.converse` makes it.
+
+    Iterate it in one task for events, from `Ready` to the end; say things from any task. Iteration ends after `finish`, when
+    the reply in hand has been played; it raises a VivantError when the conversation breaks. Leaving the `async with` block
+    stops the conversation at once.
+
+    Reading must keep up with 25 units a second: do slow work elsewhere. At most 64 events wait for a late reader, about 2 s;
+    after that nothing more is read from the server, which drops video frames first, then sound, and ends the session at last.
+    """
+
+    def __init__(self, call: Callable[[], _Call], config: session_pb2.ConverseConfig, address: str) -> None:
+        self._open_call = call
+        self._config = config
+        self._address = address
+        self._events: asyncio.Queue[Event | None] = asyncio.Queue(MAX_WAITING_EVENTS)
+        self._write_lock = asyncio.Lock()
+        self._writes: set[asyncio.Task[None]] = set()
+        self._reader: asyncio.Task[None] | None = None
+        self._error: VivantError | None = None
+        self._finished = False
+        self._closed = False
+        self._clock = MicrophoneClock(self.microphone_hz) if self.microphone_hz else None
+        self._ready: Ready | None = None
+
+    @property
+    def ready(self) -> Ready:
+        """What the conversation was opened with; also its first event."""
+        if self._ready is None:
+            raise InvalidRequest("the session is not open: use it with `async with client.converse(...)`", reason="not_open")
+        return self._ready
+
+    @property
+    def microphone_hz(self) -> int:
+        """Sample rate of the sound to send; 0: typed text only."""
+        return self._config.input_audio.sample_rate_hz
+
+    @property
+    def microphone_position(self) -> int:
+        """End of the newest sound that was sent, in samples."""
+        return self._clock.position if self._clock else 0
+
+    async def send_audio(
+        self, pcm: Pcm, speaker: str | None = None, *, addressee: str = "", at_sample: int | None = None
+    ) -> None:
+        """Sends sound of somebody, of any length, at the pace at which it is recorded (see `vivant.audio.paced`).
+
+        A speaker's sound goes on where it ended; `at_sample` puts it later instead, after silence. `speaker` defaults to the
+        one of `converse`, `addressee` to the persona. Raises InvalidRequest for sound that breaks a rule, or what broke the
+        conversation.
+        """
+        if self._clock is None:
+            raise InvalidRequest(
+                "this session has no microphone: open it with converse(microphone=16000)", reason="no_microphone"
+            )
+        data = to_bytes(pcm)
+        if not data:
+            raise InvalidRequest("there is no sound in this chunk", reason="empty_audio")
+        who = speaker or self._config.speaker
+        if at_sample is not None and at_sample < self._clock.end_of(who):
+            raise InvalidRequest(
+                f"at_sample {at_sample} lies before {self._clock.end_of(who)}, where the sound of {who} ends",
+                reason="audio_out_of_order",
+            )
+        for chunk in chunks(data, self.microphone_hz):
+            start = self._clock.place(who, len(chunk) // 2, at_sample)
+            at_sample = None
+            await self._send(
+                ConverseRequest(audio=session_pb2.AudioChunk(pcm=chunk, start_sample=start, speaker=who, addressee=addressee))
+            )
+
+    async def send_text(self, text: str, speaker: str | None = None, *, addressee: str = "") -> None:
+        """Says something by typing it, 1 to 4000 characters. While the persona speaks it is an interruption."""
+        if not text.strip():
+            raise InvalidRequest("there is nothing in this text", reason="empty_text")
+        if len(text) > MAX_TEXT_CHARACTERS:
+            raise InvalidRequest(
+                f"a text holds at most {MAX_TEXT_CHARACTERS} characters, this one has {len(text)}", reason="oversized_text"
+            )
+        await self._send(ConverseRequest(text=session_pb2.TextInput(text=text, speaker=speaker or "", addressee=addressee)))
+
+    async def interrupt(self) -> None:
+        """Makes the persona stop talking."""
+        await self._send(ConverseRequest(interrupt=session_pb2.Interrupt()))
+
+    async def played(self, unit_index: int) -> None:
+        """Reports the last unit that was heard to its end: the persona remembers having said only what was heard."""
+        await self._send(ConverseRequest(played=session_pb2.Played(unit_index=unit_index)))
+
+    async def request_keyframe(self) -> None:
+        """Asks for a picture that can be decoded on its own, for example after units were lost."""
+        await self._send(ConverseRequest(keyframe=session_pb2.KeyframeRequest()))
+
+    async def finish(self) -> None:
+        """Says that nothing more will come. The reply in hand is played out, then the iteration ends."""
+        if self._finished:
+            return
+        self._finished = True
+        await self._put(ConverseRequest(finish=session_pb2.Finish()))
+        async with self._write_lock:
+            if not self._call.done():
+                await self._call.done_writing()
+
+    def __aiter__(self) -> Self:
+        return self
+
+    async def __anext__(self) -> Event:
+        event = await self._events.get()
+        if event is not None:
+            return event
+        # The end stays in the queue, so that asking again does not wait for ever.
+        self._events.put_nowait(None)
+        if self._error is not None and not self._closed:
+            raise self._error
+        raise StopAsyncIteration
+
+    async def __aenter__(self) -> Self:
+        self._call = self._open_call()
+        try:
+            async with asyncio.timeout(START_TIMEOUT_S):
+                await self._send(ConverseRequest(config=self._config))
+                first = await self._read()
+            event = _wire.event(first) if first is not None else None
+            if not isinstance(event, Ready):
+                raise Internal(f"{self._address} did not open the conversation with `ready`", reason="bad_grammar")
+        except TimeoutError as exc:
+            self._call.cancel()
+            raise Timeout(
+                f"{self._address} did not open the conversation within {START_TIMEOUT_S:.0f} s; see `vivant info`"
+            ) from exc
+        except grpc.aio.AioRpcError as exc:
+            raise from_rpc_error(exc, self._address) from exc
+        except BaseException:
+            self._call.cancel()
+            raise
+        self._ready = event
+        self._events.put_nowait(event)
+        self._reader = asyncio.create_task(self._receive(), name="vivant-session-reader")
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self._closed = True
+        self._call.cancel()
+        if self._reader is not None:
+            self._reader.cancel()
+            await asyncio.wait({self._reader})
+        while not self._events.empty():
+            self._events.get_nowait()
+        self._events.put_nowait(None)
+
+    async def _read(self) -> session_pb2.ConverseResponse | None:
+        response = await self._call.read()
+        return response if isinstance(response, session_pb2.ConverseResponse) else None
+
+    async def _receive(self) -> None:
+        """Moves responses into the queue until the stream ends; what broke it is kept for the reader of the events."""
+        try:
+            while (response := await self._read()) is not None:
+                event = _wire.event(response)
+                if event is not None:
+                    await self._events.put(event)
+        except grpc.aio.AioRpcError as exc:
+            self._error = self._broken(exc)
+        except VivantError as exc:
+            self._error = exc
+        await self._events.put(None)
+
+    async def _send(self, request: ConverseRequest) -> None:
+        if self._finished:
+            raise InvalidRequest("this session was finished; open a new one to go on", reason="finished")
+        await self._put(request)
+
+    async def _put(self, request: ConverseRequest) -> None:
+        # grpc cancels the whole call when a write is cancelled. A task that only stops sending must not end the conversation.
+        write = asyncio.create_task(self._write(request))
+        self._writes.add(write)
+        write.add_done_callback(self._written)
+        await asyncio.shield(write)
+
+    def _written(self, write: asyncio.Task[None]) -> None:
+        self._writes.discard(write)
+        # Marks the error as seen: whoever still waits gets it from `shield`, and the reader of events gets it anyway.
+        _ = write.cancelled() or write.exception()
+
+    async def _write(self, request: ConverseRequest) -> None:
+        async with self._write_lock:
+            try:
+                async with asyncio.timeout(SEND_TIMEOUT_S):
+                    await self._call.write(request)
+            except TimeoutError as exc:
+                raise Timeout(
+                    f"{self._address} has taken nothing for {SEND_TIMEOUT_S:.0f} s; the conversation is closed"
+                ) from exc
+            except grpc.aio.AioRpcError as exc:
+                raise self._broken(exc) from exc
+            except (asyncio.InvalidStateError, asyncio.CancelledError) as exc:
+                if not self._call.done():
+                    raise
+                raise await self._ended() from exc
+
+    async def _ended(self) -> VivantError:
+        """Why nothing can be sent any more."""
+        code = await self._call.code()
+        if self._closed or code == grpc.StatusCode.OK:
+            return InvalidRequest("the conversation is over; open a new one to go on", reason="finished")
+        metadata = await self._call.trailing_metadata()
+        details = await self._call.details()
+        return self._broken(grpc.aio.AioRpcError(code, grpc.aio.Metadata(), metadata, details))
+
+    def _broken(self, exc: grpc.aio.AioRpcError) -> VivantError:
+        error = from_rpc_error(exc, self._address)
+        error.__cause__ = exc
+        if isinstance(error, Unavailable) and error.reason == Unavailable.default_reason:
+            lost = Unavailable(
+                f"the connection to {self._address} was lost in the middle of the conversation; "
+                "see `vivant info`, then open a new one with the same conversation_id",
+                reason="connection_lost",
+            )
+            lost.__cause__ = exc
+            return lost
+        return error

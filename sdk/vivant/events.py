@@ -1,0 +1,182 @@
+"""What happens in a conversation, as plain values.
+
+A `Session` yields these one after another. Times are sample positions: of the microphone for what users say, of the output
+audio for what the persona says. Ranges are half open: [start_sample, end_sample).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+
+from vivant.formats import Video
+
+
+class State(StrEnum):
+    """Who has the floor."""
+
+    LISTENING = "listening"
+    THINKING = "thinking"
+    SPEAKING = "speaking"
+    PAUSED = "paused"
+    """The persona holds its voice while it is being judged whether it was interrupted."""
+    SILENT = "silent"
+    """Nobody has spoken for a while."""
+
+
+class Severity(StrEnum):
+    """How much a notice matters."""
+
+    INFO = "info"
+    WARNING = "warning"
+    ERROR = "error"
+
+
+@dataclass(frozen=True, slots=True)
+class Word:
+    """One word with its time and how sure the recogniser is of it, 0 to 1 (1 for the persona's own words)."""
+
+    text: str
+    start_sample: int
+    end_sample: int
+    confidence: float = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class PersonaCard:
+    """Who can be talked to."""
+
+    id: str
+    name: str
+    description: str
+    disclosure: str
+    """Must be shown to everyone who talks to the persona: that it is an AI, and whose likeness it has."""
+    greeting: str
+
+
+@dataclass(frozen=True, slots=True)
+class Ready:
+    """The conversation is open. Always the first event."""
+
+    session_id: str
+    conversation_id: str
+    """Give it to `converse` to go on with this conversation another day."""
+    persona: PersonaCard
+    voice_rate_hz: int
+    """Sample rate of the units' audio."""
+    video: Video | None
+    """What the frames are really encoded as; None: no video will come."""
+    started_at: datetime
+    """Wall clock of sample 0, the only wall-clock time of a session."""
+    missing: tuple[str, ...]
+    """Abilities that are not there: "asr", "tts", "face", ..."""
+
+
+@dataclass(frozen=True, slots=True)
+class Transcript:
+    """Words of a user, spoken or typed. A final one replaces the partial ones before it."""
+
+    final: bool
+    text: str
+    """All words so far."""
+    stable_text: str
+    """The part of `text` that will not change any more."""
+    speaker: str
+    addressee: str
+    words: tuple[Word, ...]
+    start_sample: int
+    end_sample: int
+    typed: bool
+
+
+@dataclass(frozen=True, slots=True)
+class StateChanged:
+    """The floor has changed hands."""
+
+    state: State
+    turn_id: int
+    input_sample: int
+    output_sample: int
+
+
+@dataclass(frozen=True, slots=True)
+class Frame:
+    """One encoded picture."""
+
+    data: bytes
+    keyframe: bool
+    """It can be decoded without the frames before it."""
+    repeated: bool
+    """The renderer was late: the same picture as before."""
+
+
+@dataclass(frozen=True, slots=True)
+class Unit:
+    """40 ms of voice and the picture that belongs to it. Show and play them together, 25 a second."""
+
+    index: int
+    """Counts by one; a gap means that units were dropped on the way."""
+    start_sample: int
+    pcm: bytes
+    """Signed 16-bit little-endian mono PCM at `Ready.voice_rate_hz`."""
+    frame: Frame | None
+    turn_id: int
+    """The reply that is heard here; 0: nothing is being said."""
+    turn_sample: int
+    """Position in that reply of this unit's first sample."""
+
+
+@dataclass(frozen=True, slots=True)
+class Caption:
+    """What the persona is about to say; word times count from the start of the reply."""
+
+    turn_id: int
+    text: str
+    words: tuple[Word, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """A reply is over."""
+
+    turn_id: int
+    heard_text: str
+    """What was played of it, and will be remembered as said."""
+    full_text: str
+    interrupted: bool
+    sources: tuple[str, ...]
+    """Passages that it is founded on, for example "story#12"."""
+
+
+@dataclass(frozen=True, slots=True)
+class Stage:
+    """A point on the way to a reply, in milliseconds after the end of the user's speech (or after the text arrived)."""
+
+    name: str
+    at_ms: float
+
+
+@dataclass(frozen=True, slots=True)
+class Metrics:
+    """Where the time of a reply went."""
+
+    turn_id: int
+    stages: tuple[Stage, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Notice:
+    """Something that the user should know, for example that the voice is missing and replies come as text."""
+
+    severity: Severity
+    reason: str
+    """Stable, for example "tts_unavailable"."""
+    message: str
+    ability: str
+    """The ability that is affected; empty: none."""
+    retryable: bool
+
+
+Event = Ready | Transcript | StateChanged | Unit | Caption | Turn | Metrics | Notice
+"""Everything that a session yields."""
