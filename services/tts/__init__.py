@@ -1,0 +1,1 @@
+"""The voice: words in, speech with exact times out."""

@@ -1,0 +1,102 @@
+"""What a voice engine is: text and flushes in, stretches of speech with the times of their sounds and words out.
+
+All times are samples of `EngineInfo.sample_rate_hz` from the start of the reply; stretches follow each other without gaps.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, AsyncIterator, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+
+@dataclass(frozen=True)
+class Model:
+    """A model file in use and its terms."""
+
+    name: str
+    licence: str
+    notice: str = ""
+
+
+@dataclass(frozen=True)
+class EngineInfo:
+    """What an engine can do, as data."""
+
+    name: str
+    version: str
+    sample_rate_hz: int
+    voices: tuple[str, ...]
+    """The first one is the default."""
+    languages: tuple[str, ...]
+    """BCP 47 tags; a config may name one of them or just its language, "en"."""
+    capabilities: tuple[str, ...] = ()
+    models: tuple[Model, ...] = ()
+
+
+@dataclass(frozen=True)
+class VoiceConfig:
+    """How one reply is to be spoken. The server has checked the voice and the language."""
+
+    voice: str
+    speed: float = 1.0
+    """0.5 to 2; 1 is the voice's own pace."""
+
+
+@dataclass(frozen=True)
+class Text:
+    """The next piece of the reply, of any length, cut anywhere."""
+
+    text: str
+
+
+@dataclass(frozen=True)
+class Flush:
+    """Speak what is there."""
+
+
+@dataclass(frozen=True)
+class Phoneme:
+    """One speech sound, [start_sample, end_sample)."""
+
+    symbol: str
+    """IPA; empty for a pause."""
+    start_sample: int
+    end_sample: int
+    stress: int = 0
+    """0 none, 1 primary, 2 secondary."""
+
+
+@dataclass(frozen=True)
+class Word:
+    """One word as it was written, [start_sample, end_sample)."""
+
+    text: str
+    start_sample: int
+    end_sample: int
+
+
+@dataclass(frozen=True)
+class Speech:
+    """One stretch: its phonemes cover it from first to last sample without gap or overlap."""
+
+    pcm: bytes
+    """16-bit little-endian mono."""
+    phonemes: Sequence[Phoneme]
+    words: Sequence[Word]
+
+
+class VoiceEngine(Protocol):
+    """One loaded voice model, shared by all streams of the process."""
+
+    @property
+    def info(self) -> EngineInfo: ...
+
+    def load(self) -> None:
+        """Loads and warms the models; blocking. Raises Unusable when a file is missing."""
+
+    def synthesize(self, config: VoiceConfig, inputs: AsyncIterator[Text | Flush]) -> AsyncGenerator[Speech, None]:
+        """Speaks `inputs`; their end is the end of the reply. Closing the generator abandons it."""
+
+    def close(self) -> None:
+        """Ends the engine's threads."""

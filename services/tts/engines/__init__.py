@@ -1,0 +1,9 @@
+"""The voices to choose from with `TTS_ENGINE`."""
+
+from services.common.registry import EngineSpec
+from services.tts.settings import FakeOptions, HibariOptions
+
+ENGINES = (
+    EngineSpec("hibari", "services.tts.engines.hibari:HibariEngine", HibariOptions, "requirements/tts.txt"),
+    EngineSpec("fake", "services.tts.engines.fake:FakeEngine", FakeOptions, "requirements/tts.txt"),
+)
