@@ -145,7 +145,7 @@ def _continue(
             advance(-have)
             have = 0
         with disk_errors(part), part.open("ab" if have else "wb") as stream:
-            for block in response.iter_bytes(_BLOCK):
+            for block in response.iter_bytes():
                 if stop.is_set():
                     raise Stopped
                 stream.write(block)
@@ -174,7 +174,10 @@ def explain(error: httpx.HTTPError, url: str = "") -> str:
         return f"{where}: the server answered {status}"
     with suppress(RuntimeError):
         url = url or str(error.request.url)
-    kind = "no answer in time" if isinstance(error, httpx.TimeoutException) else "no connection"
+    if isinstance(error, httpx.TimeoutException):
+        kind = "no answer in time"
+    else:
+        kind = "no connection" if isinstance(error, httpx.ConnectError) else "the connection broke off"
     return f"{_shown(url)}: {kind} ({error or type(error).__name__}). Check the network and run it again: it continues"
 
 
