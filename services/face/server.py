@@ -15,7 +15,7 @@ from services.common.streams import Admission, Cancelled, ServerStream, rpc
 from services.face import wire
 from services.face.animation import UNIT_S, Animation
 from services.face.engine import FaceEngine
-from services.face.metronome import Metronome
+from services.common.metronome import Metronome
 from services.face.outbox import Outbox, Outgoing
 from services.face.playout import Playback, Playout
 from vivant.errors import Timeout
