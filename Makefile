@@ -1,33 +1,123 @@
 # Every target says what to do next. `make` alone lists them.
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-PYTHON ?= python3.11
+.DELETE_ON_ERROR:
+
+PYTHON ?= $(shell command -v python3.11 || command -v python3)
 VENV := .venv
 BIN := $(VENV)/bin
+PIP := $(BIN)/pip --quiet --disable-pip-version-check
 PROTOS := $(shell find protos -name '*.proto')
-STAMP := $(VENV)/.installed
 STUBS := sdk/vivant/.stubs
+LOCKS := cpu asr turn llm tts face orchestrator sdk models protos
+COMPILE := $(BIN)/uv pip compile --quiet --python-version 3.11 --generate-hashes --no-emit-index-url --no-header \
+  $(if $(UPGRADE),--upgrade)
+BENCHES := $(patsubst bench/%.py,bench-%,$(filter-out bench/__init__.py,$(shell grep -l __main__ bench/*.py 2>/dev/null)))
 
 .PHONY: help
 help: ## list the targets
-	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 18
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
 
-$(STAMP): requirements/dev.txt sdk/pyproject.toml
+# --- environments: cpu runs the system, dev adds what checks and tests need, enroll stands alone ---
+
+$(BIN)/pip:
+	@$(PYTHON) -c 'import ensurepip, sys; sys.exit(sys.version_info < (3, 11))' || \
+	  { echo 'Python 3.11 with its venv module is needed. On Debian: sudo deploy/debian.sh' >&2; exit 1; }
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements/dev.txt
-	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable sdk
+
+$(VENV)/.cpu: requirements/cpu.txt sdk/pyproject.toml | $(BIN)/pip
+	@echo 'Installing what the services need (about a minute) ...'
+	@$(PIP) install --require-hashes -r requirements/cpu.txt
+	@$(PIP) install --no-deps --no-build-isolation --editable sdk
 	@touch $@
 
-$(STUBS): $(STAMP) $(PROTOS)
-	$(BIN)/python -m grpc_tools.protoc -I protos --python_out=sdk --grpc_python_out=sdk --mypy_out=sdk --mypy_grpc_out=sdk \
-	  --plugin=protoc-gen-mypy=$(BIN)/protoc-gen-mypy --plugin=protoc-gen-mypy_grpc=$(BIN)/protoc-gen-mypy_grpc $(PROTOS)
-	@for dir in $(patsubst protos/%,sdk/%,$(dir $(PROTOS))); do touch $$dir/__init__.py $$dir/../__init__.py; done
+$(VENV)/.dev: requirements/dev.txt | $(VENV)/.cpu
+	@echo 'Installing the tools for checks and tests ...'
+	@$(PIP) install --require-hashes -r requirements/dev.txt
+	@touch $@
+
+.venv-enroll/.installed: requirements/enroll.txt
+	$(PYTHON) -m venv .venv-enroll
+	@.venv-enroll/bin/pip --quiet --disable-pip-version-check install --require-hashes -r requirements/enroll.txt
+	@touch $@
+
+$(STUBS): $(PROTOS) | $(VENV)/.cpu
+	@deploy/stubs.sh $(BIN)/python
 	@touch $@
 
 .PHONY: setup
-setup: $(STAMP) $(STUBS) ## make the environment and the contracts' stubs
+setup: $(VENV)/.cpu $(STUBS) ## make the environment that the services run in
 	@echo 'The environment is ready. Next: make models'
+
+.PHONY: models
+models: $(VENV)/.cpu ## fetch the model files of the CPU default (0.8 GB)
+	@$(BIN)/python -m models fetch
+	@echo 'Next: make up'
 
 .PHONY: protos
 protos: $(STUBS) ## generate the contracts' stubs
 	@echo 'The stubs are in sdk/vivant/<service>/v1. Next: make check'
+
+.PHONY: enroll-env
+enroll-env: .venv-enroll/.installed ## make the environment that enrols new portraits
+	@echo 'Ready. Next: .venv/bin/vivant enroll --help'
+
+# --- running ---
+
+.PHONY: up
+up: $(VENV)/.cpu $(STUBS) ## set everything up, start all services, stop with Ctrl-C
+	@$(BIN)/python -m models fetch
+	@$(BIN)/python -m deploy.up
+
+.PHONY: demo
+demo: $(VENV)/.cpu $(STUBS) ## start the system, ask it two questions, write out/answer*.mp4
+	@$(BIN)/python -m models fetch
+	@$(BIN)/python -m deploy.demo
+
+# --- checking ---
+
+.PHONY: check
+check: $(VENV)/.dev $(STUBS) ## lint, types, import rules, contracts
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/buf lint
+	@if git rev-parse --quiet --verify main >/dev/null; then \
+	  $(BIN)/buf breaking --against "$$(git rev-parse --path-format=absolute --git-common-dir)#branch=main"; fi
+	$(BIN)/python -m deploy.env_example --check
+	@echo 'All checks pass. Next: make test'
+
+.PHONY: test
+test: $(VENV)/.dev $(STUBS) ## run all tests, those on the real models among them
+	@$(BIN)/python -m models fetch
+	$(BIN)/pytest
+	@echo 'All tests pass. Next: make demo, or make bench'
+
+.PHONY: bench $(BENCHES)
+bench: $(BENCHES) ## run every benchmark; each is also a target of its own: make bench-asr
+	@echo 'Each table above ends in one line of JSON.'
+
+$(BENCHES): bench-%: $(VENV)/.dev $(STUBS)
+	@$(BIN)/python -m models fetch
+	$(BIN)/python -m bench.$*
+
+# --- upkeep ---
+
+.PHONY: lock
+lock: $(VENV)/.dev ## renew the locks in requirements/ after an .in file has changed
+	@cd requirements && ../$(COMPILE) dev.in -o dev.txt
+	@cd requirements && for name in $(LOCKS); do ../$(COMPILE) -c dev.txt $$name.in -o $$name.txt || exit 1; done
+	@cd requirements && ../$(COMPILE) enroll.in -o enroll.txt
+	@echo 'The locks are renewed (newer versions: make lock UPGRADE=1). Next: make check test'
+
+.PHONY: env-example
+env-example: $(VENV)/.cpu $(STUBS) ## write .env.example anew from the settings classes
+	@$(BIN)/python -m deploy.env_example
+	@echo 'Next: make check'
+
+.PHONY: clean
+clean: ## remove environments, stubs and outputs; model files stay
+	rm -rf .venv .venv-enroll out .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache $(STUBS)
+	find sdk/vivant -mindepth 2 -maxdepth 2 -type d -name v1 -exec rm -rf {} +
+	@echo 'Clean. Next: make up'

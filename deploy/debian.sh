@@ -1,0 +1,23 @@
+#!/usr/bin/env bash
+# Installs the Debian packages that Vivant needs, and only those that are missing. Run it as root: sudo deploy/debian.sh
+# Everything else, codecs and runtimes included, comes as Python packages into .venv.
+set -euo pipefail
+
+wanted=(ca-certificates git make)
+python3.11 -c 'import ensurepip' 2>/dev/null || wanted+=(python3.11-venv)
+missing=()
+for package in "${wanted[@]}"; do
+  dpkg-query -W -f '${db:Status-Status}' "$package" 2>/dev/null | grep -qx installed || missing+=("$package")
+done
+if [ ${#missing[@]} -eq 0 ]; then
+  echo 'All Debian packages are there. Next: make up'
+  exit 0
+fi
+if [ "$(id -u)" != 0 ]; then
+  echo "These Debian packages are missing: ${missing[*]}. Run: sudo deploy/debian.sh" >&2
+  exit 1
+fi
+export DEBIAN_FRONTEND=noninteractive
+apt-get update -qq
+apt-get install -y -qq --no-install-recommends "${missing[@]}"
+echo 'Done. Next: make up'
