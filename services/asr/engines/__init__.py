@@ -1,0 +1,13 @@
+"""The recognisers to choose from with `ASR_ENGINE`."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from services.asr.settings import FakeOptions, WhisperOptions
+from services.common.registry import EngineSpec
+
+ENGINES: Final = (
+    EngineSpec("whisper", "services.asr.engines.whisper:WhisperEngine", WhisperOptions, "requirements/asr.txt"),
+    EngineSpec("fake", "services.asr.engines.fake:FakeEngine", FakeOptions, "requirements/asr.txt"),
+)

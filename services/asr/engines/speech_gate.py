@@ -1,0 +1,93 @@
+"""Is anybody speaking? Silero VAD behind a level gate, so that silence costs nothing.
+
+Invariant: `position` advances in windows of 32 ms; all positions are samples at 16 kHz from the start of the stream.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+import onnxruntime
+from numpy.typing import NDArray
+
+WINDOW_SAMPLES: Final = 512
+_CONTEXT_SAMPLES: Final = 64
+#: Windows that stay below this peak (-60 dBFS) are silence without asking the model.
+_SILENT_PEAK: Final = 0.001
+#: Speech starts above the first threshold and goes on above the second, as Silero's own iterator does it.
+_ONSET: Final = 0.5
+_HOLD: Final = 0.35
+
+
+class Silero:
+    """The model, shared by all streams; `probability` carries the stream's own state."""
+
+    def __init__(self, path: Path) -> None:
+        options = onnxruntime.SessionOptions()
+        options.intra_op_num_threads = 1
+        options.inter_op_num_threads = 1
+        self._session = onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+        self._rate = np.array(16_000, np.int64)
+
+    def probability(self, window: NDArray[np.float32], state: NDArray[np.float32]) -> tuple[float, NDArray[np.float32]]:
+        """`window` is float32 `[576]`: 64 samples of the window before, then 512. Returns speech probability and new state."""
+        result, state = self._session.run(None, {"input": window[None], "state": state, "sr": self._rate})
+        return float(result[0, 0]), state
+
+
+class SpeechGate:
+    """Where speech starts and ends in one stream."""
+
+    def __init__(self, model: Silero) -> None:
+        self._model = model
+        self._state = self._rested()
+        self._context = np.zeros(_CONTEXT_SAMPLES, np.float32)
+        self._rest = np.empty(0, np.float32)
+        self.position = 0
+        """All audio before this is judged."""
+        self.speaking = False
+        self.speech_start = 0
+        """Where the latest stretch of speech began."""
+        self.speech_end = 0
+        """Where the latest window with speech ended."""
+        self.voiced = 0
+        """Samples judged to be speech since `restart`."""
+
+    @staticmethod
+    def _rested() -> NDArray[np.float32]:
+        return np.zeros((2, 1, 128), np.float32)
+
+    def push(self, samples: NDArray[np.float32]) -> None:
+        """Takes float32 samples in [-1, 1) at 16 kHz."""
+        audio = np.concatenate((self._rest, samples))
+        whole = len(audio) - len(audio) % WINDOW_SAMPLES
+        for start in range(0, whole, WINDOW_SAMPLES):
+            self._judge(audio[start : start + WINDOW_SAMPLES])
+        self._rest = audio[whole:]
+
+    def _judge(self, window: NDArray[np.float32]) -> None:
+        if np.abs(window).max() < _SILENT_PEAK:
+            probability, self._state = 0.0, self._rested()
+        else:
+            probability, self._state = self._model.probability(np.concatenate((self._context, window)), self._state)
+        self._context = window[-_CONTEXT_SAMPLES:]
+        spoken = probability >= (_HOLD if self.speaking else _ONSET)
+        if spoken and not self.speaking:
+            self.speech_start = self.position
+        self.position += WINDOW_SAMPLES
+        self.speaking = spoken
+        if spoken:
+            self.speech_end = self.position
+            self.voiced += WINDOW_SAMPLES
+
+    def skip(self, samples: int) -> None:
+        """Moves on over silence."""
+        self.position += samples
+        self.speaking = False
+        self._state = self._rested()
+
+    def restart(self) -> None:
+        """Counts `voiced` from here on."""
+        self.voiced = 0

@@ -1,0 +1,253 @@
+"""One stream of the whisper engine: when to decode what, which words stand, and what can be forgotten.
+
+Invariants: at most one decoding runs for a stream, and the newest audio wins; of the audio only the spectrogram since the
+commit point is kept, never more than 30 s; words that were committed or sent as stable do not change.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from dataclasses import replace
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from services.asr.engine import Final as FinalEvent
+from services.asr.engine import NoSpeech, Partial, StreamConfig, Word
+from services.asr.engines.outbox import Outbox
+from services.asr.engines.resample import Resampler
+from services.asr.engines.speech_gate import SpeechGate
+from services.asr.engines.whisper_decoder import Hypothesis, Task, TimedWord
+from services.asr.engines.whisper_features import FRAMES_PER_S, HOP_SAMPLES, SAMPLE_RATE_HZ, LogMelStream
+from services.asr.engines.whisper_transcript import Transcript
+from services.asr.settings import WhisperOptions
+
+Decode = Callable[[Task], Awaitable[Hypothesis | None]]
+
+#: Columns kept before the gate opens: the onset of a word is softer than what opens it.
+_PRE_ROLL: Final = 40
+#: Less speech than this between two flushes is a click or a breath.
+_MIN_VOICED: Final = SAMPLE_RATE_HZ * 96 // 1000
+#: After this much silence the words are decoded as if they were complete: a flush is likely to come.
+_SETTLE: Final = SAMPLE_RATE_HZ * 96 // 1000
+#: After this much silence they are committed and their audio is forgotten.
+_CLOSE: Final = SAMPLE_RATE_HZ * 3 // 2
+#: From this length on, words older than `_KEEP` columns are committed.
+_COMMIT: Final = 9 * FRAMES_PER_S
+_KEEP: Final = 3 * FRAMES_PER_S
+#: From this length on, it is done also when no words are stable, and with the care of a final result.
+_LONG: Final = 18 * FRAMES_PER_S
+#: With this much not committed the sender has to wait.
+_FULL: Final = 24 * FRAMES_PER_S
+#: A gap longer than this is not worth listening to: all that was said before it is committed by then.
+_LISTENED_GAP_S: Final = 2
+
+
+class WhisperSession:
+    """See `services.asr.engine.Session`."""
+
+    def __init__(self, config: StreamConfig, options: WhisperOptions, decode: Decode, gate: SpeechGate) -> None:
+        self._config = config
+        self._options = options
+        self._decode = decode
+        self._gate = gate
+        self._resampler = Resampler(config.sample_rate_hz, SAMPLE_RATE_HZ)
+        self._mel = LogMelStream()
+        self._transcript = Transcript()
+        self._outbox = Outbox()
+        self._next_sample = 0
+        self._flushed_sample = 0
+        self._speech_column: int | None = None
+        self._open = False
+        self._task: Task | None = None
+        self._job: asyncio.Task[None] | None = None
+        self._tried = 0
+        self._settled: tuple[int, tuple[TimedWord, ...]] | None = None
+
+    async def push(self, samples: NDArray[np.float32], start_sample: int) -> None:
+        gap = start_sample - self._next_sample
+        self._next_sample = start_sample + len(samples)
+        if gap:
+            await self._pause(gap)
+        await self._hear(samples)
+
+    async def _pause(self, gap: int) -> None:
+        """A gap in the stream: the beginning is heard as silence, the rest is skipped in steps of one column."""
+        rate = self._config.sample_rate_hz
+        step = rate // FRAMES_PER_S
+        skipped = max(0, gap - _LISTENED_GAP_S * rate) // step
+        silence = np.zeros(gap - skipped * step, np.float32)
+        for start in range(0, len(silence), rate // 10):
+            await self._hear(silence[start : start + rate // 10])
+            await self._idle()
+        if skipped:
+            self._mel.skip(skipped)
+            self._gate.skip(skipped * HOP_SAMPLES)
+
+    async def _hear(self, samples: NDArray[np.float32]) -> None:
+        audio = self._resampler.push(samples)
+        self._mel.push(audio)
+        self._gate.push(audio)
+        if not self._open and self._gate.speaking:
+            self._open = True
+            first = max(self._mel.start, self._gate.speech_start // HOP_SAMPLES - _PRE_ROLL)
+            self._mel.forget(first)
+            self._tried = first
+            if self._speech_column is None:
+                self._speech_column = self._gate.speech_start // HOP_SAMPLES
+        if self._open:
+            await self._advance()
+        else:
+            self._mel.forget(self._mel.end - _PRE_ROLL)
+
+    @property
+    def _kept(self) -> int:
+        return self._mel.end - self._mel.start
+
+    @property
+    def _spoken(self) -> bool:
+        return self._gate.voiced >= _MIN_VOICED
+
+    def _is_settled(self) -> bool:
+        return self._settled is not None and self._settled[0] * HOP_SAMPLES >= self._gate.speech_end
+
+    async def _advance(self) -> None:
+        """Starts the decoding that is due, if none runs."""
+        if self._job is not None:
+            if not self._job.done() and self._kept < _FULL:
+                return
+            await self._idle()
+        silence = self._gate.position - self._gate.speech_end
+        partials = self._config.partials
+        if silence >= _CLOSE and (self._is_settled() or not self._spoken):
+            self._close()
+        elif not self._spoken:
+            return
+        elif silence >= (_SETTLE if partials else _CLOSE):
+            if not self._is_settled():
+                self._start(final=True, settle=True)
+        elif self._kept >= _LONG:
+            self._start(final=True, settle=False)
+        elif partials and self._mel.end - self._tried >= self._options.partial_ms * FRAMES_PER_S // 1000:
+            self._start(final=False, settle=False)
+
+    def _start(self, *, final: bool, settle: bool) -> None:
+        end, kept = self._mel.end, self._kept
+        self._tried = end
+        padding = self._options.padding_s if final else self._options.partial_padding_s
+        context = kept + int(padding * FRAMES_PER_S)
+        self._task = Task(
+            columns=self._mel.cut(self._mel.start, end),
+            language=self._config.language,
+            context=max(context, int(self._options.context_s * FRAMES_PER_S)) if final else context,
+            prefix=self._transcript.prefix,
+            previous=self._transcript.previous,
+            final=final,
+            times=final or kept >= _COMMIT,
+        )
+        self._job = asyncio.create_task(self._run(self._task, self._mel.start, end, settle=settle), name="decode")
+
+    async def _run(self, task: Task, start: int, end: int, *, settle: bool) -> None:
+        found = await self._decode(task)
+        if found is None or (found.looped and not task.final):
+            return
+        words, timed = found.words, _shift(found.timed, start)
+        if not self._transcript.firm and not _credible(found, self._gate.voiced):
+            words, timed = (), ()
+        self._transcript.update(words)
+        if self._config.partials:
+            self._report(end)
+        if settle:
+            self._settled = (end, timed)
+        elif end - start >= _COMMIT:
+            self._commit(timed, end, end - start)
+
+    def _report(self, end: int) -> None:
+        stable, unstable = self._transcript.stable_text, self._transcript.unstable_text
+        if stable or unstable:
+            start = self._speech_column or 0
+            self._outbox.put(Partial(stable, unstable, self._sample(start), min(self._sample(end), self._next_sample)))
+
+    def _commit(self, timed: Sequence[TimedWord], end: int, length: int) -> None:
+        count = self._transcript.cut(timed, end - _KEEP, only_stable=length < _LONG)
+        if count:
+            self._mel.forget(round((timed[count - 1].end + timed[count].start) / 2))
+        elif length >= _LONG:
+            count = len(timed)
+            self._mel.forget(end)
+        self._transcript.commit(timed, count)
+
+    def _close(self) -> None:
+        """Commits what is settled and waits for speech again."""
+        if self._settled is not None:
+            timed = self._settled[1]
+            self._transcript.commit(timed, len(timed))
+        self._settled = None
+        self._open = False
+        self._gate.restart()
+        self._mel.forget(self._mel.end - _PRE_ROLL)
+
+    async def _idle(self) -> None:
+        """Waits for the decoding that runs, and raises what went wrong in it."""
+        if self._job is not None:
+            job, self._job = self._job, None
+            await job
+
+    async def flush(self, flush_id: int) -> None:
+        await self._outbox.room()
+        if self._job is not None and self._task is not None and not self._task.final:
+            self._task.abandoned.set()
+        await self._idle()
+        if self._open and self._spoken and not self._is_settled():
+            self._start(final=True, settle=True)
+            await self._idle()
+        words = [*self._transcript.committed, *(self._settled[1] if self._settled else ())]
+        self._outbox.put(self._answer(flush_id, words))
+        self._transcript = Transcript()
+        self._settled = self._speech_column = None
+        self._open = False
+        self._flushed_sample = self._next_sample
+        self._gate.restart()
+        self._mel.forget(self._mel.end)
+
+    def _answer(self, flush_id: int, timed: Sequence[TimedWord]) -> FinalEvent | NoSpeech:
+        if not timed:
+            return NoSpeech(flush_id, self._flushed_sample, self._next_sample)
+        words = [
+            Word(
+                word.text.strip(),
+                max(self._flushed_sample, self._sample(word.start)),
+                min(self._next_sample, self._sample(word.end)),
+                word.confidence,
+            )
+            for word in timed
+        ]
+        text = "".join(word.text for word in timed).strip()
+        return FinalEvent(flush_id, text, words, words[0].start_sample, words[-1].end_sample, self._config.language)
+
+    def _sample(self, column: float) -> int:
+        return round(column * self._config.sample_rate_hz / FRAMES_PER_S)
+
+    async def finish(self) -> None:
+        await self.flush(0)
+        self._outbox.end()
+
+    def events(self) -> AsyncIterator[FinalEvent | NoSpeech | Partial]:
+        return self._outbox.events()
+
+    async def close(self) -> None:
+        if self._task is not None:
+            self._task.abandoned.set()
+        if self._job is not None:
+            self._job.cancel()
+        self._outbox.end()
+
+
+def _shift(timed: Sequence[TimedWord], columns: int) -> tuple[TimedWord, ...]:
+    return tuple(replace(word, start=word.start + columns, end=word.end + columns) for word in timed)
+
+
+def _credible(found: Hypothesis, voiced: int) -> bool:
+    return not found.silent

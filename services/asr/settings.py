@@ -1,0 +1,57 @@
+"""Settings of the asr service."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from pydantic import Field
+from pydantic_settings import SettingsConfigDict
+
+from services.common.settings import Frozen, ServiceSettings
+
+
+class AsrSettings(ServiceSettings):
+    model_config = SettingsConfigDict(env_prefix="ASR_")
+
+    port: int = 50051
+    metrics_port: int = 51051
+    engine: str = "whisper"
+    """Which recogniser: whisper or fake."""
+
+
+class WhisperOptions(Frozen):
+    model_config = SettingsConfigDict(env_prefix="ASR_WHISPER_")
+
+    model: Path | None = None
+    """Folder of a Whisper model in CTranslate2 form; by default whisper-base from the models folder."""
+    model_name: str = ""
+    """How to call a model of your own in `vivant info`; by default the name of its folder."""
+    licence: str = "unknown"
+    """The licence of a model of your own, shown by `vivant info`."""
+    language: str = "en"
+    """The language of streams that do not name one."""
+    device: str = "cpu"
+    """cpu, cuda or auto."""
+    compute_type: str = "int8"
+    """How CTranslate2 computes: int8 on a CPU, float16 or int8_float16 on a GPU."""
+    workers: int = Field(2, ge=1, le=32)
+    """Decodings that run at the same time, for all streams together."""
+    threads: int = Field(1, ge=1, le=64)
+    """CPU threads of one decoding. A short text is decoded faster by one thread than by two."""
+    partial_ms: int = Field(300, ge=100, le=2000)
+    """While somebody speaks, a partial result is made for every so many milliseconds of audio."""
+    partial_padding_s: float = Field(2.0, ge=1.0, le=28.0)
+    """Silence after the speech that the model is shown for a partial result. Less is faster and worse."""
+    padding_s: float = Field(4.0, ge=1.0, le=28.0)
+    """The same for a final result."""
+    context_s: float = Field(12.0, ge=1.0, le=30.0)
+    """Speech and silence together are at least this long for a final result."""
+
+
+class FakeOptions(Frozen):
+    model_config = SettingsConfigDict(env_prefix="ASR_FAKE_")
+
+    script: tuple[str, ...] = ("hello there", "where did you grow up")
+    """What it understands: one line for each stretch of sound, again from the first when all were said."""
+    words_per_s: float = Field(4.0, gt=0)
+    """How fast the words of a line become known."""
