@@ -1,0 +1,76 @@
+"""From a slot to an expression: speech, attitude and life of one session put together."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from services.face.engine import Slot
+from services.face.engines.portrait import expression as ex
+from services.face.engines.portrait.basis import load_basis
+from services.face.engines.portrait.expression import CHANNELS, Expression, channel, sided
+from services.face.engines.portrait.life import Alive, Life
+from services.face.engines.portrait.looks import PITCH, ROLL, YAW, Attitude
+from services.face.engines.portrait.speech import Mouth
+from services.face.engines.portrait.visemes import SEAL, TONGUE
+
+_BLINK = list(sided("eyeBlink"))
+_WIDE = list(sided("eyeWide"))
+_BROWS = [channel("browInnerUp"), *sided("browOuterUp")]
+_JAW = channel("jawOpen")
+#: While a sound shapes the mouth, expressions give way there.
+_MOUTH_ROWS = [row for name, row in load_basis().channels.items() if name.startswith(("mouth", "jaw"))]
+GIVES_WAY = 0.45
+#: The upper lid goes with the eye: this much of a blink at a full gaze down.
+LID_FOLLOWS_DOWN, LID_FOLLOWS_UP = 0.34, 0.22
+
+
+class Actor:
+    """Decides what the face of one session does."""
+
+    def __init__(self, seed: int, fps: int) -> None:
+        self._dt = 1.0 / fps
+        self._mouth, self._attitude, self._life = Mouth(), Attitude(), Life(seed)
+        self._index: int | None = None
+
+    def step(self, slot: Slot) -> Expression:
+        """The expression for `slot`. Slots that were left out have passed all the same."""
+        missed = 1 if self._index is None else max(1, min(slot.index - self._index, 25))
+        self._index = slot.index
+        dt = self._dt * missed
+        mouth = self._mouth.step(slot, dt)
+        attitude = self._attitude.step(slot, dt)
+        alive = self._life.step(slot, self._attitude.begun, dt)
+        weights = attitude[:CHANNELS].copy()
+        busy = min(1.0, float(np.abs(mouth[:CHANNELS]).sum()) + float(mouth[SEAL]))
+        weights[_MOUTH_ROWS] *= 1 - GIVES_WAY * busy
+        weights += mouth[:CHANNELS]
+        weights[_BROWS] += alive.brow * np.array([0.8, 0.6, 0.6])
+        _open_lids(weights, alive)
+        weights = np.clip(weights, 0, 1)
+        weights[_JAW] = min(weights[_JAW], ex.LARGEST_JAW_OPEN)
+        return Expression(
+            weights=weights.astype(np.float32),
+            seal=float(mouth[SEAL]),
+            tongue=float(mouth[TONGUE]),
+            yaw=_within(alive.yaw + attitude[YAW], ex.LARGEST_YAW_RAD),
+            pitch=_within(alive.pitch + attitude[PITCH], ex.LARGEST_PITCH_RAD),
+            roll=_within(alive.roll + attitude[ROLL], ex.LARGEST_ROLL_RAD),
+            shift_x=alive.shift_x,
+            shift_y=alive.shift_y,
+            gaze_x=_within(alive.gaze_x - 1.5 * attitude[YAW], 1.0),
+            gaze_y=_within(alive.gaze_y - 1.3 * attitude[PITCH], 1.0),
+            breath=alive.breath,
+        )
+
+
+def _open_lids(weights: np.ndarray[tuple[int], np.dtype[np.float64]], alive: Alive) -> None:
+    """Blinks, and lids that follow the eyes up and down."""
+    follow = LID_FOLLOWS_DOWN * max(alive.gaze_y, 0.0)
+    weights[_BLINK] += follow + alive.blink * (1 - follow)
+    weights[_WIDE] += LID_FOLLOWS_UP * max(-alive.gaze_y, 0.0)
+    weights[_WIDE] *= 1 - alive.blink
+
+
+def _within(value: float, limit: float) -> float:
+    """`value` bent smoothly so that it never passes `limit`."""
+    return float(limit * np.tanh(value / limit)) if abs(value) > 0.5 * limit else float(value)

@@ -1,0 +1,111 @@
+"""The portrait engine behind the contract of `services.face.engine`."""
+
+from __future__ import annotations
+
+import threading
+from collections import OrderedDict
+from pathlib import Path
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+from pydantic_settings import SettingsConfigDict
+
+from services.common.settings import Frozen, SharedSettings
+from services.face.engine import EngineInfo, FaceSession, Look, Model, Slot
+from services.face.engines.portrait.actor import Actor
+from services.face.engines.portrait.looks import PRESETS
+from services.face.engines.portrait.portrait import read_portrait
+from services.face.engines.portrait.renderer import Renderer
+from services.face.engines.portrait.rig import Rig
+from vivant.errors import InvalidRequest
+
+SIZES_PX = (256, 384, 512, 720)
+_MODELS = (
+    Model("ARKit displacements of the MakeHuman head", "CC0-1.0"),
+    Model("FaceMesh tesselation", "Apache-2.0", "Copyright The MediaPipe Authors"),
+)
+
+
+class PortraitOptions(Frozen):
+    """Settings of this engine; prefix `FACE_PORTRAIT_`."""
+
+    model_config = SettingsConfigDict(env_prefix="FACE_PORTRAIT_")
+
+    persona: str = "june"
+    """The persona that is made ready when the service starts."""
+    size_px: int = 512
+    """The size that is made ready when the service starts."""
+    kept_rigs: int = 8
+    """How many personas (each size counts) are kept ready; about 25 MB each at 512 px."""
+
+
+class PortraitEngine:
+    """Animates a persona's portrait on one CPU core."""
+
+    def __init__(self, options: PortraitOptions, shared: SharedSettings) -> None:
+        self._options = options
+        self._personas_dir: Path = shared.personas_dir
+        self._rigs: OrderedDict[tuple[str, int, int], Rig] = OrderedDict()
+        self._lock = threading.Lock()
+        self.info = EngineInfo(
+            name="portrait",
+            version="1",
+            sizes_px=SIZES_PX,
+            capabilities=(
+                "phonemes",
+                "loudness",
+                *(f"cue:{name}" for name in PRESETS),
+                *(f"look:{look.value}" for look in Look),
+            ),
+            models=_MODELS,
+        )
+
+    def load(self) -> None:
+        """Makes the default persona ready and draws a second of it, which compiles all loops. Raises NotFound, Unusable."""
+        cv2.setNumThreads(1)
+        session = self.open(self._options.persona, self._options.size_px, 25, seed=0)
+        silence = np.zeros(960, np.float32)
+        for index in range(25):
+            session.render(Slot(index, silence, 24000, 0, 0, (), Look.IDLE, None, False))
+        session.close()
+
+    def open(self, persona: str, size_px: int, fps: int, seed: int) -> FaceSession:
+        """A session that shows `persona`. Quick for a persona and size that are ready; half a second for others.
+
+        Raises InvalidRequest for a size that is not in `SIZES_PX`, NotFound and Unusable as `read_portrait`.
+        """
+        if size_px not in SIZES_PX:
+            raise InvalidRequest(f"size_px is {size_px}; choose one of {', '.join(map(str, SIZES_PX))}", reason="unknown_size")
+        return PortraitSession(self._rig(persona, size_px), fps, seed)
+
+    def _rig(self, persona: str, size_px: int) -> Rig:
+        folder = self._personas_dir / persona
+        with self._lock:
+            key = (persona, size_px, _changed_at(folder))
+            rig = self._rigs.pop(key, None) or Rig(read_portrait(folder), size_px)
+            self._rigs[key] = rig
+            while len(self._rigs) > self._options.kept_rigs:
+                self._rigs.popitem(last=False)
+            return rig
+
+
+class PortraitSession:
+    """One stream's face."""
+
+    def __init__(self, rig: Rig, fps: int, seed: int) -> None:
+        self._actor = Actor(seed, fps)
+        self._renderer = Renderer(rig)
+
+    def render(self, slot: Slot) -> NDArray[np.uint8]:
+        """The picture of `slot`: RGB [S, S, 3], valid until the next call."""
+        return self._renderer.draw(self._actor.step(slot))
+
+    def close(self) -> None:
+        """Nothing is held outside of this object."""
+
+
+def _changed_at(folder: Path) -> int:
+    """A number that changes when the persona is enrolled again."""
+    landmarks = folder / "derived" / "landmarks.json"
+    return landmarks.stat().st_mtime_ns if landmarks.exists() else 0
