@@ -10,7 +10,3 @@ From a persona to a frame:
     life.py        blinks, glances, sway, breath           actor.py  all of them -> one Expression for a slot
     renderer.py    Expression -> frame (mesh.py, raster.py, eyes.py, lids.py, mouth.py, shading.py)
 """
-
-from services.face.engines.portrait.engine import PortraitEngine, PortraitOptions
-
-__all__ = ["PortraitEngine", "PortraitOptions"]

@@ -9,35 +9,26 @@ from pathlib import Path
 import cv2
 import numpy as np
 from numpy.typing import NDArray
-from pydantic_settings import SettingsConfigDict
 
-from services.common.settings import Frozen, SharedSettings
+from services.common.settings import SharedSettings
 from services.face.engine import EngineInfo, FaceSession, Look, Model, Slot
 from services.face.engines.portrait.actor import Actor
 from services.face.engines.portrait.looks import PRESETS
 from services.face.engines.portrait.portrait import read_portrait
 from services.face.engines.portrait.renderer import Renderer
 from services.face.engines.portrait.rig import Rig
+from services.face.settings import PortraitOptions
 from vivant.errors import InvalidRequest
 
 SIZES_PX = (256, 384, 512, 720)
+#: The size that is made ready when the service starts.
+USUAL_SIZE_PX = 512
+#: Personas kept ready, each size counted; one takes about 25 MB at 512 px.
+KEPT_RIGS = 8
 _MODELS = (
     Model("ARKit displacements of the MakeHuman head", "CC0-1.0"),
     Model("FaceMesh tesselation", "Apache-2.0", "Copyright The MediaPipe Authors"),
 )
-
-
-class PortraitOptions(Frozen):
-    """Settings of this engine; prefix `FACE_PORTRAIT_`."""
-
-    model_config = SettingsConfigDict(env_prefix="FACE_PORTRAIT_")
-
-    persona: str = "june"
-    """The persona that is made ready when the service starts."""
-    size_px: int = 512
-    """The size that is made ready when the service starts."""
-    kept_rigs: int = 8
-    """How many personas (each size counts) are kept ready; about 25 MB each at 512 px."""
 
 
 class PortraitEngine:
@@ -64,7 +55,7 @@ class PortraitEngine:
     def load(self) -> None:
         """Makes the default persona ready and draws a second of it, which compiles all loops. Raises NotFound, Unusable."""
         cv2.setNumThreads(1)
-        session = self.open(self._options.persona, self._options.size_px, 25, seed=0)
+        session = self.open(self._options.default_persona, USUAL_SIZE_PX, 25, seed=0)
         silence = np.zeros(960, np.float32)
         for index in range(25):
             session.render(Slot(index, silence, 24000, 0, 0, (), Look.IDLE, None, False))
@@ -85,7 +76,7 @@ class PortraitEngine:
             key = (persona, size_px, _changed_at(folder))
             rig = self._rigs.pop(key, None) or Rig(read_portrait(folder), size_px)
             self._rigs[key] = rig
-            while len(self._rigs) > self._options.kept_rigs:
+            while len(self._rigs) > KEPT_RIGS:
                 self._rigs.popitem(last=False)
             return rig
 

@@ -66,7 +66,7 @@ def _add(texture: NDArray[np.uint8], change: NDArray[np.int16], left: int, top: 
     for y in range(height):
         for x in range(width):
             for k in range(3):
-                value = np.int32(texture[top + y, left + x, k]) + ((np.int32(change[y, x, k]) * strength) >> 8)
+                value = int(texture[top + y, left + x, k]) + ((int(change[y, x, k]) * strength) >> 8)
                 texture[top + y, left + x, k] = min(max(value, 0), 255)
 
 
