@@ -10,6 +10,8 @@ from services.common.settings import SharedSettings
 from services.common.streams import Admission
 from services.face.engine import FaceEngine
 from services.face.engines import ENGINES
+from services.face.enrolment.enroller import Enroller
+from services.face.enrolment.finder import Finder
 from services.face.server import FULL_NAME, FaceServicer
 from services.face.settings import FaceSettings
 from vivant.face.v1 import face_pb2_grpc
@@ -18,10 +20,12 @@ from vivant.face.v1 import face_pb2_grpc
 def service() -> serving.Service:
     """The service as its environment asks for it."""
     settings = FaceSettings()
-    engine: FaceEngine = registry.load(registry.find(ENGINES, settings.engine, "FACE_ENGINE"), SharedSettings())
+    shared = SharedSettings()
+    engine: FaceEngine = registry.load(registry.find(ENGINES, settings.engine, "FACE_ENGINE"), shared)
+    enroller = Enroller(engine, Finder(settings.enroll_python, settings.enroll_timeout_s), shared.personas_dir)
     metrics = Metrics("face", settings.engine)
     admission = Admission("face", settings.capacity, metrics)
-    servicer = FaceServicer(engine, admission, metrics, settings.lead_ms)
+    servicer = FaceServicer(engine, enroller, admission, metrics, settings.lead_ms)
     return serving.Service(
         name="face",
         full_name=FULL_NAME,
@@ -34,4 +38,4 @@ def service() -> serving.Service:
 
 
 if __name__ == "__main__":
-    serving.run(service())
+    serving.run(service, "face")

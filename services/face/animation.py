@@ -14,9 +14,9 @@ from dataclasses import dataclass
 from typing import Final
 
 from services.common.metrics import Metrics
+from services.common.metronome import Metronome
 from services.face.codecs import Codec, Encoded, Encoder, make_encoder
 from services.face.engine import FRAMES_PER_SECOND, UNIT_MS, FaceEngine, FaceSession, Slot
-from services.common.metronome import Metronome
 from services.face.outbox import Outbox, Outgoing
 from services.face.playout import Playout
 

@@ -6,19 +6,21 @@ import asyncio
 import secrets
 import zlib
 from collections.abc import Sequence
+from contextlib import aclosing
 from typing import Any, Final
 
 from services.common.audio import to_float
 from services.common.logs import get_logger, session_context
 from services.common.metrics import Metrics
+from services.common.metronome import Metronome
 from services.common.streams import Admission, Cancelled, ServerStream, rpc
 from services.face import wire
 from services.face.animation import UNIT_S, Animation
 from services.face.engine import FaceEngine
-from services.common.metronome import Metronome
+from services.face.enrolment.enroller import Enroller
 from services.face.outbox import Outbox, Outgoing
 from services.face.playout import Playback, Playout
-from vivant.errors import Timeout
+from vivant.errors import Timeout, Unavailable
 from vivant.face.v1 import face_pb2, face_pb2_grpc
 
 _log = get_logger(__name__)
@@ -26,6 +28,8 @@ _log = get_logger(__name__)
 FULL_NAME: Final = face_pb2.DESCRIPTOR.services_by_name["FaceService"].full_name
 #: A client that accepts nothing for so long has lost the session.
 WRITE_TIMEOUT_S: Final = 10.0
+#: A picture is begun so long before its unit leaves, unless the settings say otherwise.
+LEAD_MS: Final = 20
 
 
 class FaceStream:
@@ -123,14 +127,17 @@ class FaceStream:
 class FaceServicer(face_pb2_grpc.FaceServiceServicer):
     """The service."""
 
-    def __init__(self, engine: FaceEngine, admission: Admission, metrics: Metrics, lead_ms: int) -> None:
+    def __init__(
+        self, engine: FaceEngine, enroller: Enroller, admission: Admission, metrics: Metrics, lead_ms: int = LEAD_MS
+    ) -> None:
         self._engine = engine
+        self._enroller = enroller
         self._admission = admission
         self._lead_s = lead_ms / 1000
         self.metrics = metrics
 
     @rpc
-    async def GetInfo(self, request: face_pb2.GetInfoRequest, context: Any) -> face_pb2.GetInfoResponse:  # noqa: N802
+    async def GetInfo(self, request: face_pb2.GetInfoRequest, context: Any) -> face_pb2.GetInfoResponse:
         """What this face can do."""
         admission = self._admission
         return face_pb2.GetInfoResponse(
@@ -138,10 +145,20 @@ class FaceServicer(face_pb2_grpc.FaceServiceServicer):
         )
 
     @rpc
-    async def Animate(self, _: Any, context: Any) -> None:  # type: ignore[override]  # noqa: N802 - grpc.aio takes a coroutine
+    async def Animate(self, _: Any, context: Any) -> None:  # type: ignore[override]
         """The face of one conversation."""
         stream: ServerStream[Any, Any] = ServerStream(context, face_pb2.AnimateResponse)
         with self._admission.admit():
             config = await stream.config()
             session_context(session_id=config.session_id)
             await FaceStream(self._engine, self.metrics, self._lead_s, config).run(stream)
+
+    @rpc
+    async def EnrollPortrait(self, request: face_pb2.EnrollPortraitRequest, context: Any) -> None:  # type: ignore[override]
+        """Makes a portrait ready to be animated."""
+        persona = wire.persona_id(request.persona)
+        if not self._admission.ready:
+            raise Unavailable("face is still loading; try again in a few seconds", reason="loading")
+        async with aclosing(self._enroller.enrol(persona, request.image)) as steps:
+            async for step in steps:
+                await context.write(wire.enrolment(persona, step))

@@ -11,6 +11,7 @@ from services.common.audio import MAX_CHUNK_MS, pcm_format, require_format, to_p
 from services.face.animation import Video
 from services.face.codecs import Codec
 from services.face.engine import FRAMES_PER_SECOND, Cue, EngineInfo, Look, Phoneme
+from services.face.enrolment.enroller import Enrolled, Step
 from services.face.outbox import Outgoing
 from services.face.playout import Playback, State
 from vivant.common.v1 import common_pb2
@@ -154,6 +155,14 @@ def playback(event: Playback) -> face_pb2.Playback:
         position_samples=event.position,
         unit_index=event.unit_index,
     )
+
+
+def enrolment(persona: str, step: Step | Enrolled) -> face_pb2.EnrollPortraitResponse:
+    """One message of an enrolment."""
+    if isinstance(step, Step):
+        return face_pb2.EnrollPortraitResponse(progress=face_pb2.Progress(done=step.done, step=step.name))
+    enrolled = face_pb2.Enrolled(persona=persona, preview=step.preview, warnings=step.warnings)
+    return face_pb2.EnrollPortraitResponse(enrolled=enrolled)
 
 
 def info(about: EngineInfo, capacity: int, active: int, ready: bool) -> common_pb2.ServiceInfo:
