@@ -131,7 +131,7 @@ def _speech_stopped(state: State, event: ev.SpeechStopped, style: Style) -> Step
 
 def _flush(state: State, speaker: str) -> Step:
     if "asr" in state.lost:
-        return state, []
+        return _with_ear(state, speaker, replace(_ear(state, speaker), partial="")), []
     flush_id = state.flushes + 1
     state = replace(state, flushes=flush_id)
     state = _with_ear(state, speaker, replace(_ear(state, speaker), flush_id=flush_id))
@@ -331,7 +331,8 @@ def _ability_changed(state: State, event: ev.AbilityChanged, style: Style) -> St
         # Nobody will report the end of what is being said now; the words' own rhythm decides from here.
         state = replace(state, ears={speaker: replace(ear, speaking=False) for speaker, ear in state.ears.items()})
     if event.ability == "asr":
-        state = replace(state, ears={speaker: replace(ear, flush_id=0) for speaker, ear in state.ears.items()})
+        ears = {speaker: replace(ear, flush_id=0, partial="") for speaker, ear in state.ears.items()}
+        state = replace(state, ears=ears)
     return state, []
 
 

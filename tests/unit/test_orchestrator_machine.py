@@ -1,0 +1,383 @@
+"""Whole conversations in virtual time: events in, effects out, no sockets and no clock."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from services.orchestrator import events as ev
+from services.orchestrator import machine
+from services.orchestrator.events import Contribution, OverlapKind, Phase, PlaybackState, ms
+from services.orchestrator.machine import State, Style
+
+
+class Talk:
+    """A conversation: plays events at times in milliseconds, runs the ticks that fall due, keeps all effects."""
+
+    def __init__(self, style: Style | None = None) -> None:
+        self.style = style or Style()
+        self.state = State()
+        self.at = 0
+        self.effects: list[ev.Effect] = []
+
+    def __call__(self, kind: type[ev.Event], at_ms: float, *args: Any, **fields: Any) -> list[ev.Effect]:
+        self.until(at_ms)
+        return self._step(kind(ms(at_ms), *args, **fields))
+
+    def until(self, at_ms: float) -> list[ev.Effect]:
+        made: list[ev.Effect] = []
+        for _ in range(1000):
+            due = machine.deadline(self.state, self.style)
+            if due is None or due > ms(at_ms):
+                return made
+            made += self._step(ev.Ticked(max(due + 1, self.at)))
+        raise AssertionError("the ticks make no progress")
+
+    def _step(self, event: ev.Event) -> list[ev.Effect]:
+        assert event.at >= self.at - 1, "time goes on"
+        self.at = event.at
+        self.state, effects = machine.step(self.state, event, self.style)
+        self.effects += effects
+        return effects
+
+    def of(self, kind: type[ev.Effect]) -> list[Any]:
+        return [effect for effect in self.effects if isinstance(effect, kind)]
+
+    def say(self, text: str, start: float, end: float, speaker: str = "Spk1", p: float = 0.9) -> None:
+        """Somebody says a whole contribution, and the services report it as they do."""
+        self(ev.SpeechStarted, start, speaker)
+        self(ev.WordsHeard, (start + end) / 2, speaker, text.split(maxsplit=1)[0])
+        self(ev.SpeechStopped, end + 200, speaker, last_speech_at=ms(end))
+        self(ev.WordsFinal, end + 230, speaker, self.state.flushes, text)
+        self(ev.EndOfTurn, end + 240, speaker, p)
+
+    def answered(self, at: float, text: str = "In Maine. ") -> int:
+        """The turn in hand is answered and its voice starts; returns its turn_id."""
+        turn_id = self.state.turn_id
+        self(ev.ReplyText, at, turn_id, text)
+        self(ev.ReplyDone, at + 10, turn_id)
+        self(ev.PlaybackChanged, at + 40, turn_id, PlaybackState.STARTED)
+        return turn_id
+
+
+def test_a_question_is_answered_and_the_floor_returns() -> None:
+    talk = Talk()
+    talk.say("where did you grow up", 0, 1500)
+    assert talk.state.phase is Phase.THINKING
+    (commit,) = talk.of(ev.Commit)
+    assert commit.contribution.text == "where did you grow up"
+    assert commit.contribution.ended_at == ms(1500)
+    turn_id = talk.answered(1900)
+    assert turn_id == commit.turn_id
+    assert talk.state.phase is Phase.SPEAKING
+    talk(ev.PlaybackChanged, 3000, turn_id, PlaybackState.FINISHED)
+    assert talk.of(ev.CloseTurn) == [ev.CloseTurn(turn_id, interrupted=False)]
+    assert talk.state.phase is Phase.LISTENING
+    assert [show.phase for show in talk.of(ev.Show)] == [Phase.THINKING, Phase.SPEAKING, Phase.LISTENING]
+
+
+def test_the_persona_thinks_along_under_the_turn_that_is_committed() -> None:
+    talk = Talk()
+    talk.say("where did you grow up", 0, 1500)
+    prefills = talk.of(ev.Prefill)
+    assert [prefill.draft for prefill in prefills] == [False, True]
+    assert {prefill.turn_id for prefill in prefills} == {talk.of(ev.Commit)[0].turn_id}
+
+
+@pytest.mark.parametrize(("p", "silence"), [(0.9, 240), (0.3, 601), (0.0, 1201)])
+def test_the_less_certain_the_end_the_longer_it_waits(p: float, silence: float) -> None:
+    talk = Talk()
+    talk.say("I was thinking", 0, 1000, p=p)
+    if silence > 240:
+        talk.until(1000 + silence - 2)
+        assert not talk.of(ev.Commit)
+    talk.until(1000 + silence)
+    assert len(talk.of(ev.Commit)) == 1
+
+
+def test_a_pause_inside_a_sentence_does_not_split_it() -> None:
+    talk = Talk()
+    talk.say("I grew up in", 0, 1000, p=0.05)
+    talk.say("a little town", 1700, 2500)
+    (commit,) = talk.of(ev.Commit)
+    assert commit.contribution.text == "I grew up in a little town"
+
+
+def test_words_that_come_after_the_end_of_turn_are_waited_for() -> None:
+    talk = Talk()
+    talk(ev.SpeechStarted, 0, "Spk1")
+    talk(ev.SpeechStopped, 1200, "Spk1", last_speech_at=ms(1000))
+    talk(ev.EndOfTurn, 1240, "Spk1", 0.95)
+    assert not talk.of(ev.Commit)
+    talk(ev.WordsFinal, 1500, "Spk1", talk.state.flushes, "hello there")
+    assert len(talk.of(ev.Commit)) == 1
+
+
+def test_noise_without_words_is_not_a_contribution() -> None:
+    talk = Talk()
+    talk(ev.SpeechStarted, 0, "Spk1")
+    talk(ev.SpeechStopped, 400, "Spk1", last_speech_at=ms(200))
+    talk(ev.WordsFinal, 450, "Spk1", talk.state.flushes, "")
+    talk.until(10_000)
+    assert not talk.of(ev.Commit)
+    assert talk.state.phase is Phase.LISTENING
+
+
+def test_going_on_before_anything_is_audible_drops_the_reply_and_keeps_the_words() -> None:
+    talk = Talk()
+    talk.say("tell me about your", 0, 1000)
+    first = talk.of(ev.Commit)[0].turn_id
+    talk.say("brother", 1400, 1900)
+    assert talk.of(ev.Cancel) == [ev.Cancel(first)]
+    assert talk.of(ev.Commit)[1].contribution.text == "tell me about your brother"
+    assert talk.of(ev.Commit)[1].turn_id > first
+
+
+def interrupting(style: Style | None = None) -> tuple[Talk, int]:
+    talk = Talk(style)
+    talk.say("tell me a story", 0, 1000)
+    turn_id = talk.answered(1500, "Well, once upon a time. ")
+    talk(ev.SpeechStarted, 3000, "Spk1")
+    return talk, turn_id
+
+
+def test_speaking_over_it_pauses_it_at_once_and_an_interruption_stops_it() -> None:
+    talk, turn_id = interrupting()
+    assert talk.state.phase is Phase.PAUSED
+    assert talk.of(ev.Hold) == [ev.Hold()]
+    talk(ev.Overlapped, 3300, "Spk1", OverlapKind.INTERRUPTION)
+    assert talk.of(ev.Silence) == [ev.Silence(turn_id, turn_id + 1)]
+    assert talk.of(ev.CloseTurn) == [ev.CloseTurn(turn_id, interrupted=True)]
+    assert talk.state.phase is Phase.LISTENING
+    talk(ev.SpeechStopped, 4200, "Spk1", last_speech_at=ms(4000))
+    talk(ev.WordsFinal, 4250, "Spk1", talk.state.flushes, "no wait where was that")
+    talk(ev.EndOfTurn, 4260, "Spk1", 0.9)
+    assert talk.of(ev.Commit)[1].contribution.text == "no wait where was that"
+
+
+@pytest.mark.parametrize("kind", [OverlapKind.BACKCHANNEL, OverlapKind.NOT_SPEECH])
+def test_a_backchannel_lets_it_go_on_and_is_not_answered_later(kind: OverlapKind) -> None:
+    talk, turn_id = interrupting()
+    talk(ev.Overlapped, 3300, "Spk1", kind)
+    assert talk.of(ev.Release) == [ev.Release()]
+    assert talk.state.phase is Phase.SPEAKING
+    talk(ev.SpeechStopped, 3500, "Spk1", last_speech_at=ms(3300))
+    talk(ev.WordsFinal, 3550, "Spk1", talk.state.flushes, "mm-hm")
+    talk(ev.PlaybackChanged, 6000, turn_id, PlaybackState.FINISHED)
+    talk.until(20_000)
+    assert len(talk.of(ev.Commit)) == 1
+    assert not talk.of(ev.Silence)
+
+
+def test_undecided_overlap_is_decided_by_whether_it_goes_on() -> None:
+    talk, _ = interrupting()
+    talk.until(3601)
+    assert talk.of(ev.Silence)
+    talk, _ = interrupting()
+    talk(ev.SpeechStopped, 3400, "Spk1", last_speech_at=ms(3200))
+    talk.until(3601)
+    assert talk.of(ev.Release)
+    assert not talk.of(ev.Silence)
+
+
+def test_two_words_over_it_are_an_interruption() -> None:
+    talk, _ = interrupting()
+    talk(ev.WordsHeard, 3200, "Spk1", "no")
+    assert talk.state.phase is Phase.PAUSED
+    talk(ev.WordsHeard, 3250, "Spk1", "no wait")
+    assert talk.state.phase is Phase.LISTENING
+
+
+def test_half_duplex_is_not_interrupted_by_voice_but_by_the_button() -> None:
+    talk, turn_id = interrupting(Style(interruptible=False))
+    assert talk.state.phase is Phase.SPEAKING
+    talk(ev.Overlapped, 3300, "Spk1", OverlapKind.INTERRUPTION)
+    assert talk.state.phase is Phase.SPEAKING
+    talk(ev.Interrupted, 3500)
+    assert talk.of(ev.CloseTurn) == [ev.CloseTurn(turn_id, interrupted=True)]
+
+
+def test_output_of_a_turn_that_is_over_is_stale() -> None:
+    talk, turn_id = interrupting()
+    talk(ev.Overlapped, 3300, "Spk1", OverlapKind.INTERRUPTION)
+    effects = talk(ev.ReplyText, 3400, turn_id, "there was a boat. ")
+    assert effects == [ev.DropStale(turn_id, "text")]
+    assert talk(ev.PlaybackChanged, 3500, turn_id, PlaybackState.FINISHED) == []
+
+
+def typed(text: str, at_ms: float, addressee: str = "") -> Contribution:
+    return Contribution("Spk1", text, addressee, typed=True, ended_at=ms(at_ms))
+
+
+def test_typed_text_is_answered_at_once_and_stops_what_is_being_said() -> None:
+    talk = Talk()
+    talk(ev.TextTyped, 0, typed("hello", 0))
+    first = talk.answered(300)
+    talk(ev.TextTyped, 900, typed("how old are you", 900))
+    kinds = [type(effect) for effect in talk.effects[-5:]]
+    assert kinds.index(ev.Silence) < kinds.index(ev.CloseTurn) < kinds.index(ev.Commit)
+    assert talk.of(ev.CloseTurn) == [ev.CloseTurn(first, interrupted=True)]
+    assert talk.of(ev.Commit)[1].contribution.text == "how old are you"
+
+
+def test_a_typed_question_that_was_overtaken_stays_in_the_history() -> None:
+    talk = Talk()
+    talk(ev.TextTyped, 0, typed("my name is Ana", 0))
+    talk(ev.TextTyped, 100, typed("what is my name", 100))
+    assert [note.contribution.text for note in talk.of(ev.Note)] == ["my name is Ana"]
+
+
+def test_what_is_said_to_somebody_else_is_remembered_and_not_answered() -> None:
+    talk = Talk()
+    talk(ev.TextTyped, 0, typed("are you hungry", 0, addressee="Spk2"))
+    assert talk.of(ev.Note)
+    assert not talk.of(ev.Commit)
+    talk(ev.SpeechStarted, 1000, "Spk2")
+    talk(ev.SpeechStopped, 2200, "Spk2", last_speech_at=ms(2000))
+    talk(ev.WordsFinal, 2250, "Spk2", talk.state.flushes, "yes very", addressee="Spk1")
+    talk.until(5000)
+    assert [note.contribution.speaker for note in talk.of(ev.Note)] == ["Spk1", "Spk2"]
+    assert not talk.of(ev.Commit)
+
+
+def test_a_failed_reply_is_tried_once_more_then_apologised_for() -> None:
+    talk = Talk()
+    talk(ev.TextTyped, 0, typed("hello", 0))
+    first = talk.state.turn_id
+    talk(ev.ReplyFailed, 100, first, retryable=True)
+    assert [commit.turn_id for commit in talk.of(ev.Commit)] == [first, first + 1]
+    talk(ev.ReplyFailed, 200, first + 1, retryable=True)
+    assert talk.of(ev.Apologise) == [ev.Apologise(first + 1)]
+    assert talk.of(ev.Notify) == [ev.Notify("llm_failed")]
+
+
+def test_a_reply_that_never_comes_fails_by_the_watchdog() -> None:
+    talk = Talk()
+    talk(ev.TextTyped, 0, typed("hello", 0))
+    talk.until(6001)
+    assert len(talk.of(ev.Commit)) == 2
+    talk.until(12_010)
+    assert len(talk.of(ev.Apologise)) == 1
+
+
+def test_a_voice_that_never_comes_ends_the_turn_with_a_notice() -> None:
+    talk = Talk()
+    talk(ev.TextTyped, 0, typed("hello", 0))
+    turn_id = talk.state.turn_id
+    talk(ev.ReplyText, 100, turn_id, "Hello there. ")
+    talk(ev.ReplyDone, 120, turn_id)
+    talk.until(6200)
+    assert talk.of(ev.Notify) == [ev.Notify("voice_stuck")]
+    assert talk.state.phase is Phase.LISTENING
+
+
+def test_without_the_turn_service_the_rhythm_of_the_words_ends_a_turn() -> None:
+    talk = Talk()
+    talk(ev.AbilityChanged, 0, "turn", available=False)
+    talk(ev.WordsHeard, 500, "Spk1", "where did")
+    talk(ev.WordsHeard, 900, "Spk1", "where did you live")
+    talk.until(2090)
+    assert not talk.of(ev.Flush)
+    talk.until(2110)
+    assert len(talk.of(ev.Flush)) == 1
+    talk(ev.WordsFinal, 2200, "Spk1", talk.state.flushes, "where did you live")
+    assert len(talk.of(ev.Commit)) == 1
+
+
+def test_without_recognition_nothing_waits_for_words() -> None:
+    talk = Talk()
+    talk(ev.SpeechStarted, 0, "Spk1")
+    talk(ev.AbilityChanged, 500, "asr", available=False)
+    talk(ev.SpeechStopped, 1000, "Spk1", last_speech_at=ms(800))
+    assert not talk.of(ev.Flush)
+    talk(ev.TextTyped, 1500, typed("hello", 1500))
+    assert len(talk.of(ev.Commit)) == 1
+
+
+def test_finish_lets_the_reply_in_hand_be_played_out() -> None:
+    talk = Talk()
+    talk(ev.TextTyped, 0, typed("hello", 0))
+    talk(ev.Finished, 10)
+    turn_id = talk.answered(300)
+    assert not talk.of(ev.End)
+    talk(ev.PlaybackChanged, 2000, turn_id, PlaybackState.FINISHED)
+    assert talk.of(ev.End) == [ev.End()]
+
+
+def test_finish_in_the_middle_of_speech_answers_it_first() -> None:
+    talk = Talk()
+    talk(ev.SpeechStarted, 0, "Spk1")
+    talk(ev.WordsHeard, 600, "Spk1", "where did you")
+    talk(ev.Finished, 900)
+    (flush,) = talk.of(ev.Flush)
+    talk(ev.WordsFinal, 1000, "Spk1", flush.flush_id, "where did you grow up")
+    assert talk.of(ev.Commit)[0].contribution.text == "where did you grow up"
+
+
+def test_finish_with_nothing_in_hand_ends_at_once() -> None:
+    talk = Talk()
+    assert talk(ev.Finished, 0) == [ev.End()]
+
+
+def test_the_greeting_is_spoken_once_and_can_be_interrupted() -> None:
+    talk = Talk()
+    talk(ev.Greeted, 0, "Hello, I'm June.")
+    assert talk.of(ev.Say) == [ev.Say(1, "Hello, I'm June.")]
+    talk(ev.PlaybackChanged, 50, 1, PlaybackState.STARTED)
+    talk(ev.Interrupted, 500)
+    assert talk.of(ev.CloseTurn) == [ev.CloseTurn(1, interrupted=True)]
+
+
+_SPEAKERS = st.sampled_from(["Spk1", "Spk2"])
+_TURNS = st.integers(0, 12)
+_WORDS = st.sampled_from(["", "mm-hm", "no wait", "where did you grow up"])
+
+
+@st.composite
+def _events(draw: st.DrawFn) -> list[tuple[type[ev.Event], tuple[Any, ...], int]]:
+    kinds: dict[type[ev.Event], tuple[st.SearchStrategy[Any], ...]] = {
+        ev.SpeechStarted: (_SPEAKERS,),
+        ev.SpeechStopped: (_SPEAKERS, st.just(0)),
+        ev.EndOfTurn: (_SPEAKERS, st.floats(0, 1)),
+        ev.Overlapped: (_SPEAKERS, st.sampled_from(OverlapKind)),
+        ev.WordsHeard: (_SPEAKERS, _WORDS),
+        ev.WordsFinal: (_SPEAKERS, _TURNS, _WORDS, st.sampled_from(["", "Spk2"])),
+        ev.TextTyped: (st.builds(Contribution, _SPEAKERS, st.just("hello"), st.sampled_from(["", "Spk2"])),),
+        ev.Interrupted: (),
+        ev.Greeted: (st.just("Hi."),),
+        ev.ReplyText: (_TURNS, st.just("Yes. ")),
+        ev.ReplyDone: (_TURNS,),
+        ev.ReplyFailed: (_TURNS, st.booleans()),
+        ev.VoiceFailed: (_TURNS,),
+        ev.PlaybackChanged: (_TURNS, st.sampled_from(PlaybackState)),
+        ev.AbilityChanged: (st.sampled_from(["asr", "turn", "llm", "tts", "face"]), st.booleans()),
+    }
+    made = []
+    for kind in draw(st.lists(st.sampled_from(list(kinds)), max_size=40)):
+        made.append((kind, tuple(draw(part) for part in kinds[kind]), draw(st.integers(1, 3000))))
+    return made
+
+
+@given(_events())
+@settings(max_examples=300, deadline=None)
+def test_no_order_of_events_breaks_the_rules(script: list[tuple[type[ev.Event], tuple[Any, ...], int]]) -> None:
+    """Turn ids never fall, nothing is said for an old turn, every commit is closed or cancelled before the next, ticks make progress."""
+    talk = Talk()
+    at = 0
+    newest = 0
+    for kind, args, delay in script:
+        at += delay
+        before = talk.state.turn_id
+        for effect in talk(kind, at, *args):
+            if isinstance(effect, ev.Silence):
+                newest = max(newest, effect.newest_turn_id)
+            if isinstance(effect, ev.Say | ev.Commit | ev.Apologise):
+                assert effect.turn_id >= newest
+        assert talk.state.turn_id >= before
+    ticks = talk.until(at + 60_000)
+    assert len(ticks) < 100
+    assert talk.state.phase is not Phase.PAUSED
+    assert talk.state.phase is not Phase.THINKING
