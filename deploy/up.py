@@ -1,0 +1,127 @@
+"""Starts all services and keeps them until Ctrl-C: `python -m deploy.up`."""
+
+from __future__ import annotations
+
+import argparse
+import signal
+import sys
+import threading
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Final
+
+from rich.console import Console, RenderableType
+from rich.live import Live
+from rich.markup import escape
+from rich.table import Table
+
+from deploy.addresses import NAMES, CannotStart, environment
+from deploy.system import Status, System
+
+_LOGS: Final = Path("out/logs")
+_COLOURS: Final = {"ready": "green", "failed": "red", "restarting": "yellow"}
+_NEXT: Final = """\
+Vivant is ready after {seconds:.0f} s. In another terminal:
+
+  .venv/bin/vivant ask --text "Where did you grow up?" -o out/answer.mp4    a typed question, answered as a video
+  .venv/bin/vivant ask question.wav -o out/answer.mp4                       a recorded one
+  .venv/bin/vivant chat                                                     a conversation in the terminal
+  .venv/bin/vivant info                                                     engines, models and licences
+
+Applications connect to {address} (gRPC). Logs: {logs}/<service>.log. Metrics: http://{metrics}/metrics
+Ctrl-C stops everything."""
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Runs until SIGINT or SIGTERM. Status 0 after a clean stop, 1 when the system did not start."""
+    parser = argparse.ArgumentParser(prog="python -m deploy.up", description="Start the services and keep them running.")
+    parser.add_argument("services", nargs="*", metavar="service", help=f"only these of: {', '.join(NAMES)}")
+    names = tuple(parser.parse_args(arguments).services) or NAMES
+    console = Console(highlight=False)
+    if unknown := [name for name in names if name not in NAMES]:
+        console.print(f"[bold red]up:[/] no service called {', '.join(unknown)}; there are: {', '.join(NAMES)}")
+        return 1
+    stop = threading.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: stop.set())
+    try:
+        return _run(System(environment(), _LOGS, names), console, stop)
+    except CannotStart as exc:
+        console.print(f"[bold red]up:[/] {escape(str(exc))}", soft_wrap=True)
+        return 1
+
+
+def _run(system: System, console: Console, stop: threading.Event) -> int:
+    started = time.monotonic()
+    system.start()
+    try:
+        failed = _await_ready(system, console, stop)
+        if failed:
+            for status in failed:
+                console.print(f"[bold red]{status.name}[/] has failed: {escape(status.detail)}", soft_wrap=True)
+                console.print(f"  its log: {system.logs / status.name}.log", style="dim")
+            return 1
+        if not stop.is_set():
+            console.print(_next(system, time.monotonic() - started), soft_wrap=True, markup=False)
+            _watch(system, console, stop)
+    finally:
+        console.print("Stopping ...")
+        system.stop()
+        console.print("All services have stopped.")
+    return 0
+
+
+def _await_ready(system: System, console: Console, stop: threading.Event) -> list[Status]:
+    """Shows the services until all are ready, one has failed, or `stop`; returns those that have failed."""
+    started = time.monotonic()
+    seen: dict[str, str] = {}
+    with Live(console=console, refresh_per_second=8, transient=True) as live:
+        while not stop.wait(0.2):
+            found = system.status()
+            live.update(_table(found, time.monotonic() - started))
+            for status in found:
+                if not console.is_terminal and seen.get(status.name) != status.state:
+                    console.print(f"{status.name:<14}{status.state:<12}{status.detail}", soft_wrap=True, markup=False)
+                    seen[status.name] = status.state
+            failed = [status for status in found if status.state == "failed"]
+            if failed or all(status.state == "ready" for status in found):
+                return failed
+    return []
+
+
+def _watch(system: System, console: Console, stop: threading.Event) -> None:
+    """Reports every change until `stop`."""
+    before = {status.name: "ready" for status in system.status()}
+    while not stop.wait(1.0):
+        for status in system.status():
+            if status.state != before[status.name]:
+                colour = _COLOURS.get(status.state, "default")
+                note = " It is given up; the others go on." if status.state == "failed" else ""
+                console.print(
+                    f"{time.strftime('%H:%M:%S')} {status.name} is [{colour}]{status.state}[/]. {escape(status.detail)}{note}"
+                )
+                before[status.name] = status.state
+
+
+def _table(found: Sequence[Status], seconds: float) -> RenderableType:
+    table = Table(
+        "service", "port", "state", "", box=None, header_style="bold", title=f"starting, {seconds:.0f} s", title_justify="left"
+    )
+    for status in found:
+        colour = _COLOURS.get(status.state, "default")
+        table.add_row(status.name, str(status.port), f"[{colour}]{status.state}[/]", escape(status.detail[:100]))
+    return table
+
+
+def _next(system: System, seconds: float) -> str:
+    if "orchestrator" not in system.settings:
+        return f"{', '.join(system.settings)} ready after {seconds:.0f} s. Ctrl-C stops."
+    settings = system.settings["orchestrator"]
+    return _NEXT.format(
+        seconds=seconds, address=system.address, logs=system.logs, metrics=f"{settings.host}:{settings.metrics_port}"
+    )
+
+
+if __name__ == "__main__":
+    sys.exit(main())
