@@ -6,7 +6,7 @@ The only file of the orchestrator, besides its server, that knows gRPC.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass
 from typing import Any, Final, Protocol
@@ -250,45 +250,55 @@ class Peers:
         return Link(ability, method, request, config)
 
     async def speak(
-        self, config: tts_pb2.SynthesizeConfig, texts: AsyncIterator[str], timeout_s: float
-    ) -> AsyncIterator[tts_pb2.Audio]:
-        """The voice of one reply, as its clauses come; raises VivantError. `timeout_s` bounds every wait for the service."""
+        self, config: tts_pb2.SynthesizeConfig, texts: AsyncGenerator[str, None], timeout_s: float
+    ) -> AsyncGenerator[tts_pb2.Audio, None]:
+        """The voice of one reply, as its clauses come; raises VivantError. The service may be silent for `timeout_s` at most
+        while it owes an answer."""
         call = self.tts.stub.Synthesize()
-        waiting = asyncio.Event()
-
-        async def write() -> None:
-            await call.write(tts_pb2.SynthesizeRequest(config=config))
-            async with aclosing(texts) as clauses:  # type: ignore[type-var]
-                async for text in clauses:
-                    await call.write(tts_pb2.SynthesizeRequest(text=tts_pb2.Text(text=text)))
-                    waiting.set()
-            await call.write(tts_pb2.SynthesizeRequest(finish=tts_pb2.Finish()))
-            await call.done_writing()
-            waiting.set()
-
-        writer = asyncio.create_task(write(), name="tts-write")
+        owing = _Owing()
+        writer = asyncio.create_task(_write_clauses(call, config, texts, owing), name="tts-write")
+        reading: asyncio.Task[Any] | None = None
         try:
             while True:
-                reading = asyncio.ensure_future(call.read())
-                await asyncio.wait({reading, asyncio.ensure_future(waiting.wait())}, return_when=asyncio.FIRST_COMPLETED)
-                async with asyncio.timeout(timeout_s if waiting.is_set() else None):
-                    message = await reading
-                waiting.clear()
+                reading = asyncio.create_task(call.read(), name="tts-read")
+                while not (await asyncio.wait({reading}, timeout=timeout_s))[0]:
+                    if owing.answer:
+                        raise Timeout(f"tts did not answer within {timeout_s:.0f} s", reason="tts_timeout")
+                message = reading.result()
                 if message is grpc.aio.EOF:
                     break
+                owing.answer = owing.end
                 if message.WhichOneof("response") == "audio":
                     yield message.audio
-            code = await call.code()
-            if code is not grpc.StatusCode.OK:
+            if await call.code() is not grpc.StatusCode.OK:
                 raise Internal(f"tts: {await call.details()}")
-        except TimeoutError:
-            raise Timeout(f"tts did not answer within {timeout_s:.0f} s", reason="tts_timeout") from None
         except grpc.aio.AioRpcError as exc:
             raise from_rpc_error(exc, "tts") from exc
         finally:
-            writer.cancel()
-            await asyncio.gather(writer, return_exceptions=True)
+            left = [task for task in (writer, reading) if task]
+            for task in left:
+                task.cancel()
+            await asyncio.gather(*left, return_exceptions=True)
             call.cancel()
+
+
+@dataclass
+class _Owing:
+    """What the voice owes: an answer to the text so far, and its end once the text is complete."""
+
+    answer: bool = False
+    end: bool = False
+
+
+async def _write_clauses(call: Any, config: tts_pb2.SynthesizeConfig, texts: AsyncGenerator[str, None], owing: _Owing) -> None:
+    await call.write(tts_pb2.SynthesizeRequest(config=config))
+    async with aclosing(texts) as clauses:
+        async for text in clauses:
+            await call.write(tts_pb2.SynthesizeRequest(text=tts_pb2.Text(text=text)))
+            owing.answer = True
+    await call.write(tts_pb2.SynthesizeRequest(finish=tts_pb2.Finish()))
+    await call.done_writing()
+    owing.answer = owing.end = True
 
 
 def _peer(ability: str, address: str, stub: type, get_info: type[Message]) -> Peer:

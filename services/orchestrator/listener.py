@@ -22,7 +22,7 @@ MAX_AHEAD_S: Final = 1.0
 _RECENT: Final = 50
 
 Feed = Callable[[ev.Event], None]
-Send = Callable[[session_pb2.ConverseResponse], None]
+Send = Callable[..., None]
 
 _OVERLAPS: Final = {
     turn_pb2.OVERLAP_KIND_INTERRUPTION: ev.OverlapKind.INTERRUPTION,
@@ -163,4 +163,4 @@ class Listener:
             for word in transcript.words:
                 word.start_sample += self._asr_base
                 word.end_sample += self._asr_base
-        self._send(session_pb2.ConverseResponse(transcript=transcript))
+        self._send(transcript=transcript)

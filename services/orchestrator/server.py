@@ -69,9 +69,9 @@ class SessionServicer(session_pb2_grpc.SessionServiceServicer):
                 kind = response.WhichOneof("response") or ""
                 await stream.send(**{kind: getattr(response, kind)})
 
-            session = Session(opening, self._peers, self._settings, self.metrics, write)
+            session = Session(opening, self._peers, self._settings, self.metrics)
             logs.session_context(session_id=session.id)
-            await session.run(aiter(stream), lambda: stream.finished)
+            await session.run(aiter(stream), lambda: stream.finished, write)
 
     async def _open(self, config: session_pb2.ConverseConfig) -> Opening:
         """Checks a config against what the services can do; raises VivantError."""

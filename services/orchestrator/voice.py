@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncGenerator, Callable
+from contextlib import aclosing
 from typing import Final
 
 from services.orchestrator.clients import Peers
-from vivant.common.v1 import common_pb2
 from vivant.errors import VivantError
 from vivant.tts.v1 import tts_pb2
 
@@ -26,7 +26,7 @@ class Voice:
         timeout_s: float,
         *,
         on_audio: Callable[[tts_pb2.Audio], None],
-        on_end: Callable[[int, VivantError | None], None],
+        on_end: Callable[[Voice, VivantError | None], None],
     ) -> None:
         self.turn_id = turn_id
         self._peers = peers
@@ -53,18 +53,13 @@ class Voice:
     async def _run(self) -> None:
         error: VivantError | None = None
         try:
-            async for audio in self._peers.speak(self._config, self._texts(), self._timeout_s):
-                self._on_audio(audio)
+            async with aclosing(self._peers.speak(self._config, self._texts(), self._timeout_s)) as speech:
+                async for audio in speech:
+                    self._on_audio(audio)
         except VivantError as exc:
             error = exc
-        self._on_end(self.turn_id, error)
+        self._on_end(self, error)
 
-    async def _texts(self) -> AsyncIterator[str]:
+    async def _texts(self) -> AsyncGenerator[str, None]:
         while (text := await self._clauses.get()) is not None:
             yield text
-
-
-def synthesize_config(
-    turn_id: int, audio: common_pb2.AudioFormat, *, voice: str, language: str, session_id: str
-) -> tts_pb2.SynthesizeConfig:
-    return tts_pb2.SynthesizeConfig(turn_id=turn_id, audio=audio, voice=voice, language=language, session_id=session_id)

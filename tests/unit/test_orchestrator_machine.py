@@ -364,7 +364,7 @@ def _events(draw: st.DrawFn) -> list[tuple[type[ev.Event], tuple[Any, ...], int]
 @given(_events())
 @settings(max_examples=300, deadline=None)
 def test_no_order_of_events_breaks_the_rules(script: list[tuple[type[ev.Event], tuple[Any, ...], int]]) -> None:
-    """Turn ids never fall, nothing is said for an old turn, every commit is closed or cancelled before the next, ticks make progress."""
+    """Turn ids never fall, nothing is said for an old turn, ticks make progress and leave nothing hanging."""
     talk = Talk()
     at = 0
     newest = 0
