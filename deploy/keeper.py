@@ -15,7 +15,7 @@ _PR_SET_PDEATHSIG: Final = 1
 
 
 def main(config: str) -> None:
-    """Runs until SIGTERM, which the kernel sends when the parent is gone. The services end first, then the config's folder goes."""
+    """Runs until SIGTERM, which the kernel sends when the parent is gone; the services end first, then the folder goes."""
     ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
     try:
         supervisord.main(["--configuration", config])
