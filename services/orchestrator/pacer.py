@@ -44,7 +44,7 @@ class Pacer:
         metronome = Metronome(UNIT_S)
         while True:
             await metronome.tick()
-            self._emit()
+            self.beat()
 
     def _speech(self, speech: face_pb2.Speech) -> None:
         if not self._accepts(speech.turn_id):
@@ -81,7 +81,8 @@ class Pacer:
         self._turn_id = self._position = 0
         self._started = self._complete = self._paused = False
 
-    def _emit(self) -> None:
+    def beat(self) -> None:
+        """The next unit."""
         unit = common_pb2.Unit(index=self._index, pcm=bytes(self._unit_bytes))
         enough = len(self._pcm) >= self._unit_bytes or (self._complete and self._pcm)
         if self._turn_id and enough and not self._paused:

@@ -1,0 +1,216 @@
+"""The way out: what counts as heard, what a slow client loses, and who paces a session without a face."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+import pytest
+from google.protobuf.message import Message
+
+from services.common.metrics import Metrics
+from services.orchestrator import outbox as outbox_module
+from services.orchestrator.outbox import FRAMES_AT, UNITS_AT, Outbox
+from services.orchestrator.pacer import Pacer
+from services.orchestrator.playout import Ledger
+from services.orchestrator.timeline import Timeline
+from vivant.common.v1 import common_pb2
+from vivant.errors import Full
+from vivant.face.v1 import face_pb2
+from vivant.session.v1 import session_pb2
+
+UNIT = 960
+
+
+def word(text: str, start: int, end: int) -> common_pb2.Word:
+    return common_pb2.Word(text=text, start_sample=start, end_sample=end)
+
+
+def unit(index: int, turn_id: int = 1, turn_sample: int = 0, *, frame: bool = False, key: bool = False) -> common_pb2.Unit:
+    made = common_pb2.Unit(index=index, pcm=b"\1\1" * UNIT, turn_id=turn_id, turn_sample=turn_sample)
+    if frame:
+        made.frame.data, made.frame.keyframe = b"x", key
+    return made
+
+
+class TestLedger:
+    @pytest.fixture
+    def ledger(self) -> Ledger:
+        ledger = Ledger()
+        reply = ledger.begin(1)
+        reply.text = "I grew up by the sea. "
+        reply.words.extend(
+            word(text, i * UNIT, (i + 1) * UNIT) for i, text in enumerate(["I", "grew", "up", "by", "the", "sea."])
+        )
+        return ledger
+
+    def test_an_interrupted_reply_is_remembered_to_the_last_whole_word_that_was_sent(self, ledger: Ledger) -> None:
+        for index in range(3):
+            ledger.sent(unit(index, turn_sample=index * UNIT))
+        assert ledger.heard_text(interrupted=True) == "I grew up"
+
+    def test_a_word_of_which_only_a_part_was_heard_is_not_remembered(self, ledger: Ledger) -> None:
+        ledger.sent(unit(0, turn_sample=UNIT // 2))
+        assert ledger.heard_text(interrupted=True) == "I"
+
+    def test_the_client_knows_better_what_was_played(self, ledger: Ledger) -> None:
+        for index in range(4):
+            ledger.sent(unit(index, turn_sample=index * UNIT))
+        ledger.played(1)
+        assert ledger.heard_text(interrupted=True) == "I grew"
+
+    def test_a_client_cannot_have_played_what_was_not_sent(self, ledger: Ledger) -> None:
+        ledger.played(77)
+        assert ledger.heard_text(interrupted=True) == ""
+
+    def test_a_reply_that_was_not_interrupted_was_heard_whole(self, ledger: Ledger) -> None:
+        assert ledger.heard_text(interrupted=False) == "I grew up by the sea."
+
+    def test_units_of_another_turn_do_not_count(self, ledger: Ledger) -> None:
+        ledger.sent(unit(0, turn_id=7, turn_sample=4 * UNIT))
+        assert ledger.heard_text(interrupted=True) == ""
+
+    def test_the_rest_of_the_speech_begins_at_the_sample_after_the_last_one_sent(self, ledger: Ledger) -> None:
+        for start in (0, 1000, 2000):
+            pcm = b"".join(int(start + i).to_bytes(2, "little") for i in range(1000))
+            ledger.reply.speech.append(face_pb2.Speech(turn_id=1, pcm=pcm, start_sample=start))
+        ledger.sent(unit(0))
+        ledger.sent(unit(1, turn_sample=UNIT))
+        rest = ledger.reply.rest()
+        assert [(speech.start_sample, len(speech.pcm) // 2) for speech in rest] == [(1920, 80), (2000, 1000)]
+        assert int.from_bytes(rest[0].pcm[:2], "little") == 1920
+
+
+class TestOutbox:
+    @pytest.fixture
+    def keyframes(self) -> list[int]:
+        return []
+
+    @pytest.fixture
+    def sent(self) -> list[int]:
+        return []
+
+    @pytest.fixture
+    def outbox(self, keyframes: list[int], sent: list[int]) -> Outbox:
+        return Outbox(Metrics("session", "test"), lambda item: sent.append(item.index), lambda: keyframes.append(1))
+
+    async def drain(self, outbox: Outbox, count: int | None = None) -> list[session_pb2.ConverseResponse]:
+        """What a client reads: everything, or `count` messages and then no more."""
+        read: list[session_pb2.ConverseResponse] = []
+        full = asyncio.Event()
+
+        async def write(response: session_pb2.ConverseResponse) -> None:
+            if count is not None and len(read) >= count:
+                full.set()
+                await asyncio.Event().wait()
+            read.append(response)
+
+        running = asyncio.create_task(outbox.run(write))
+        if count is None:
+            outbox.close()
+            await running
+        else:
+            await full.wait()
+            running.cancel()
+            await asyncio.gather(running, return_exceptions=True)
+        return read
+
+    async def test_order_is_kept_and_what_was_sent_is_reported(self, outbox: Outbox, sent: list[int]) -> None:
+        outbox.put_unit(unit(0))
+        outbox.put(session_pb2.ConverseResponse(turn=session_pb2.Turn(turn_id=1)))
+        outbox.put_unit(unit(1))
+        assert [item.WhichOneof("response") for item in await self.drain(outbox)] == ["unit", "turn", "unit"]
+        assert sent == [0, 1]
+
+    async def test_a_slow_client_loses_frames_first_then_units(self, outbox: Outbox) -> None:
+        for index in range(UNITS_AT + 20):
+            outbox.put_unit(unit(index, frame=True, key=index == 0))
+        read = [item.unit for item in await self.drain(outbox)]
+        assert len(read) == UNITS_AT
+        assert [item.HasField("frame") for item in read] == [index < FRAMES_AT for index in range(UNITS_AT)]
+        assert all(len(item.pcm) == 2 * UNIT for item in read)
+
+    async def test_pictures_come_back_with_a_keyframe_that_was_asked_for(self, outbox: Outbox, keyframes: list[int]) -> None:
+        for index in range(FRAMES_AT + 1):
+            outbox.put_unit(unit(index, frame=True, key=index == 0))
+        await self.drain(outbox, FRAMES_AT)
+        delta, key = unit(100, frame=True), unit(101, frame=True, key=True)
+        outbox.put_unit(delta)
+        outbox.put_unit(key)
+        assert keyframes == [1]
+        assert not delta.HasField("frame"), "a delta frame without the one before it cannot be decoded"
+        assert key.HasField("frame")
+
+    async def test_an_interruption_silences_what_waits(self, outbox: Outbox) -> None:
+        outbox.put_unit(unit(0, turn_id=1, frame=True, key=True))
+        outbox.put_unit(unit(1, turn_id=2))
+        outbox.silence(2)
+        old, new = [item.unit for item in await self.drain(outbox)]
+        assert (old.turn_id, set(old.pcm)) == (0, {0})
+        assert old.HasField("frame"), "the picture goes on"
+        assert (new.turn_id, set(new.pcm)) == (2, {1})
+
+    async def test_a_client_that_reads_nothing_loses_the_session(self, outbox: Outbox, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(outbox_module, "WRITE_TIMEOUT_S", 0.02)
+
+        async def never(_: session_pb2.ConverseResponse) -> None:
+            await asyncio.Event().wait()
+
+        outbox.put_unit(unit(0))
+        with pytest.raises(Full, match="read nothing"):
+            await outbox.run(never)
+
+    async def test_unread_messages_are_bounded(self, outbox: Outbox) -> None:
+        for _ in range(outbox_module.MESSAGES_AT):
+            outbox.put(session_pb2.ConverseResponse())
+        with pytest.raises(Full, match="unread"):
+            outbox.put(session_pb2.ConverseResponse())
+
+
+class TestPacer:
+    def pace(self, *requests: dict[str, Message], units: int) -> list[tuple[str, Any]]:
+        """What comes out of a pacer in `units` ticks."""
+        out: list[tuple[str, Any]] = []
+        pacer = Pacer(24_000, lambda kind, message: out.append((kind, message)))
+        for request in requests:
+            pacer.send(**request)
+        for _ in range(units):
+            pacer.beat()
+        return out
+
+    def speech(self, samples: int, start: int = 0, turn_id: int = 3) -> dict[str, Message]:
+        return {"speech": face_pb2.Speech(turn_id=turn_id, pcm=b"\1\1" * samples, start_sample=start)}
+
+    def test_the_voice_goes_on_in_the_middle_and_ends_with_its_last_sample(self) -> None:
+        end = {"speech_end": face_pb2.SpeechEnd(turn_id=3)}
+        out = self.pace(self.speech(2000, start=4800), end, units=4)
+        units = [message for kind, message in out if kind == "unit"]
+        assert [(item.turn_id, item.turn_sample) for item in units] == [(3, 4800), (3, 5760), (3, 6720), (0, 0)]
+        assert [len(item.pcm) for item in units] == [2 * UNIT] * 4
+        assert units[2].pcm == b"\1\1" * 80 + bytes(2 * (UNIT - 80))
+        states = [message.state for kind, message in out if kind == "playback"]
+        assert states == [face_pb2.PLAYBACK_STATE_STARTED, face_pb2.PLAYBACK_STATE_FINISHED]
+
+    def test_without_speech_it_still_beats(self) -> None:
+        out = self.pace(units=3)
+        assert [message.index for _, message in out] == [0, 1, 2]
+        assert not any(any(message.pcm) for _, message in out)
+
+    def test_pause_and_clear_take_the_voice_away_at_once(self) -> None:
+        paused = self.pace(self.speech(9600), {"pause": face_pb2.Pause()}, units=1)
+        assert paused[0][1].turn_id == 0
+        cleared = self.pace(self.speech(9600), {"clear": face_pb2.Clear(newest_turn_id=4)}, self.speech(960), units=2)
+        assert [message.turn_id for _, message in cleared] == [0, 0]
+
+
+def test_a_timeline_counts_from_the_end_of_the_question_and_each_stage_once() -> None:
+    timeline = Timeline(Metrics("session", "test"))
+    timeline.begin(5, ended_at=16_000)
+    assert timeline.mark(5, "end_of_turn", 20_000)
+    assert timeline.mark(5, "first_unit", 32_000)
+    assert not timeline.mark(5, "first_unit", 48_000)
+    assert not timeline.mark(4, "first_unit", 48_000), "a turn that nobody began"
+    assert [(stage.name, stage.at_us) for stage in timeline.report(5).stages] == [
+        ("end_of_turn", 250_000),
+        ("first_unit", 1_000_000),
+    ]
