@@ -1,0 +1,1 @@
+"""The persona: what it is, what it remembers, and what it says."""

@@ -1,0 +1,49 @@
+"""Starts the llm service: `python -m services.llm`."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Final
+
+from services.common import registry, serving
+from services.common.metrics import Metrics
+from services.common.settings import SharedSettings
+from services.common.streams import Admission
+from services.llm.engine import Engine
+from services.llm.engines import ENGINES
+from services.llm.personas import Personas
+from services.llm.server import FULL_NAME, LlmServicer
+from services.llm.settings import LlmSettings
+from vivant.llm.v1 import llm_pb2_grpc
+
+_EMBEDDING_FOLDER: Final = "minilm-l6-v2"
+
+
+def service() -> serving.Service:
+    """The service as its environment asks for it."""
+    settings, shared = LlmSettings(), SharedSettings()
+    engine: Engine = registry.load(registry.find(ENGINES, settings.engine, "LLM_ENGINE"), shared)
+    personas = Personas(shared.personas_dir, shared.models_dir / _EMBEDDING_FOLDER, engine, settings)
+    metrics = Metrics("llm", settings.engine)
+    admission = Admission("llm", settings.capacity, metrics)
+    servicer = LlmServicer(engine, personas, admission, metrics)
+
+    async def warm() -> None:
+        await asyncio.gather(asyncio.to_thread(engine.load), asyncio.to_thread(personas.load))
+        await personas.warm()
+
+    return serving.Service(
+        name="llm",
+        full_name=FULL_NAME,
+        settings=settings,
+        metrics=metrics,
+        admission=admission,
+        add_to=lambda server: llm_pb2_grpc.add_LlmServiceServicer_to_server(servicer, server),
+        warm=warm,
+        close=engine.close,
+        problems=engine.problems,
+    )
+
+
+if __name__ == "__main__":
+    serving.run(service, "llm")

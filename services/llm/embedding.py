@@ -1,0 +1,122 @@
+"""Sentence embeddings by all-MiniLM-L6-v2 (a BERT with 6 layers), in plain numpy.
+
+Vectors have 384 numbers and length 1, so their dot product is the cosine similarity. Source of the model:
+https://huggingface.co/sentence-transformers/all-MiniLM-L6-v2, Apache-2.0; mean pooling over all tokens, then normalisation.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+from safetensors import safe_open
+from tokenizers import Tokenizer
+
+from services.llm.engine import ModelCard
+from vivant.errors import Unusable
+
+Array = NDArray[np.float32]
+
+MODEL: Final = ModelCard(name="all-MiniLM-L6-v2", licence="Apache-2.0")
+SIZE: Final = 384
+_LAYERS: Final = 6
+_HEADS: Final = 12
+_MAX_TOKENS: Final = 128
+_BATCH: Final = 16
+_EPSILON: Final = 1e-12
+
+
+class Embedder:
+    """The loaded model. Thread safe; `embed` blocks for about 4 ms a question."""
+
+    def __init__(self, folder: Path) -> None:
+        weights, tokenizer = folder / "model.safetensors", folder / "tokenizer.json"
+        for path in (weights, tokenizer):
+            if not path.is_file():
+                raise Unusable(
+                    f"the text embedding model is not complete, {path} is missing; run: make models", reason="model_missing"
+                )
+        self._weights: dict[str, Array] = {}
+        with safe_open(weights, "np") as file:
+            for name in file.keys():  # noqa: SIM118 - not a mapping
+                array = file.get_tensor(name)
+                if array.dtype.kind == "f":
+                    self._weights[name] = np.ascontiguousarray(_transposed(name, array), dtype=np.float32)
+        self._tokenizer = Tokenizer.from_file(str(tokenizer))
+        self._tokenizer.enable_truncation(_MAX_TOKENS)
+        self._tokenizer.no_padding()
+        self.fingerprint = f"{MODEL.name} {weights.stat().st_size}"
+        """Tells embeddings of this model from those of another."""
+
+    def embed(self, texts: Sequence[str]) -> Array:
+        """`[len(texts), 384]` float32, one unit vector for each text."""
+        vectors = np.zeros((len(texts), SIZE), np.float32)
+        encoded = [encoding.ids for encoding in self._tokenizer.encode_batch(list(texts))]
+        # Texts of similar length together, so that little is padded.
+        order = sorted(range(len(texts)), key=lambda index: len(encoded[index]))
+        for start in range(0, len(order), _BATCH):
+            batch = order[start : start + _BATCH]
+            vectors[batch] = self._forward([encoded[index] for index in batch])
+        return vectors
+
+    def _forward(self, ids: list[list[int]]) -> Array:
+        longest = max(map(len, ids))
+        tokens = np.zeros((len(ids), longest), np.int64)
+        mask = np.zeros((len(ids), longest), np.float32)
+        for row, line in enumerate(ids):
+            tokens[row, : len(line)] = line
+            mask[row, : len(line)] = 1
+        weights = self._weights
+        hidden = (
+            weights["embeddings.word_embeddings.weight"][tokens]
+            + weights["embeddings.position_embeddings.weight"][:longest]
+            + weights["embeddings.token_type_embeddings.weight"][0]
+        )
+        hidden = self._normalise(hidden, "embeddings.LayerNorm")
+        bias = ((mask - 1) * 1e4)[:, None, None, :]
+        for layer in range(_LAYERS):
+            hidden = self._layer(hidden, bias, f"encoder.layer.{layer}")
+        summed = np.einsum("bth,bt->bh", hidden, mask) / mask.sum(axis=1, keepdims=True)
+        return np.asarray(summed / np.linalg.norm(summed, axis=1, keepdims=True), np.float32)
+
+    def _layer(self, hidden: Array, bias: Array, name: str) -> Array:
+        batch, length, _ = hidden.shape
+
+        def heads(part: str) -> Array:
+            projected = self._linear(hidden, f"{name}.attention.self.{part}")
+            return projected.reshape(batch, length, _HEADS, SIZE // _HEADS).transpose(0, 2, 1, 3)
+
+        scores = heads("query") @ heads("key").transpose(0, 1, 3, 2) / np.float32(np.sqrt(SIZE // _HEADS)) + bias
+        scores = np.exp(scores - scores.max(axis=-1, keepdims=True))
+        scores /= scores.sum(axis=-1, keepdims=True)
+        mixed = (scores @ heads("value")).transpose(0, 2, 1, 3).reshape(batch, length, SIZE)
+        hidden = self._normalise(
+            hidden + self._linear(mixed, f"{name}.attention.output.dense"), f"{name}.attention.output.LayerNorm"
+        )
+        inner = _gelu(self._linear(hidden, f"{name}.intermediate.dense"))
+        return self._normalise(hidden + self._linear(inner, f"{name}.output.dense"), f"{name}.output.LayerNorm")
+
+    def _linear(self, hidden: Array, name: str) -> Array:
+        return np.asarray(hidden @ self._weights[f"{name}.weight"] + self._weights[f"{name}.bias"], np.float32)
+
+    def _normalise(self, hidden: Array, name: str) -> Array:
+        centred = hidden - hidden.mean(axis=-1, keepdims=True)
+        scale = np.sqrt((centred * centred).mean(axis=-1, keepdims=True) + _EPSILON)
+        return np.asarray(centred / scale * self._weights[f"{name}.weight"] + self._weights[f"{name}.bias"], np.float32)
+
+
+def _transposed(name: str, array: Array) -> Array:
+    """Linear layers are stored as [out, in] and used as [in, out]."""
+    return array.T if array.ndim == 2 and "embeddings" not in name else array
+
+
+def _gelu(x: Array) -> Array:
+    """GELU with the error function by Abramowitz and Stegun 7.1.26, exact to 1.5e-7."""
+    z = np.abs(x) * np.float32(0.70710678)
+    t = 1 / (1 + np.float32(0.3275911) * z)
+    poly = t * (0.254829592 + t * (-0.284496736 + t * (1.421413741 + t * (-1.453152027 + t * 1.061405429))))
+    erf = np.sign(x) * (1 - poly * np.exp(-z * z))
+    return np.asarray(0.5 * x * (1 + erf), np.float32)

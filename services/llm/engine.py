@@ -1,0 +1,75 @@
+"""What a language model engine is: messages in, words out. It knows nothing of personas, history or grounding."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, Sequence
+from dataclasses import dataclass
+from typing import Literal, Protocol
+
+Role = Literal["system", "user", "assistant"]
+
+
+@dataclass(frozen=True)
+class Message:
+    role: Role
+    content: str
+
+
+@dataclass(frozen=True)
+class Prompt:
+    """A chat that ends with a message of the user."""
+
+    messages: tuple[Message, ...]
+    opening: str = ""
+    """Words with which the reply has begun; the model goes on from there."""
+
+
+@dataclass(frozen=True)
+class Usage:
+    """The last item of a reply."""
+
+    prompt_tokens: int
+    """Tokens of the prompt that had to be read; those found in the cache are not counted."""
+    reply_tokens: int
+
+
+@dataclass(frozen=True)
+class ModelCard:
+    """A model in use and its terms."""
+
+    name: str
+    licence: str
+    notice: str = ""
+
+
+@dataclass(frozen=True)
+class EngineInfo:
+    name: str
+    version: str
+    capabilities: tuple[str, ...]
+    models: tuple[ModelCard, ...]
+
+
+class Engine(Protocol):
+    """A language model. `lane` is a number from 0 that each conversation keeps, so that an engine can keep its state apart."""
+
+    @property
+    def info(self) -> EngineInfo: ...
+
+    def load(self) -> None:
+        """Gets ready; blocks. Raises Unusable when it cannot work as it is set up."""
+
+    async def prefill(self, prompt: Prompt, lane: int) -> None:
+        """Reads the prompt, whose last message may still grow, so that a later `generate` has less to read."""
+
+    def generate(self, prompt: Prompt, max_tokens: int, lane: int) -> AsyncGenerator[str | Usage, None]:
+        """The reply, token by token, and a Usage at the end. Closing the iterator stops the model.
+
+        Raises Unavailable or Timeout when the model is out of reach.
+        """
+
+    def problems(self) -> Sequence[str]:
+        """Sentences that say why it cannot serve at the moment."""
+
+    async def close(self) -> None:
+        """Stops all work and frees the model."""

@@ -1,0 +1,132 @@
+"""A persona as its folder has it: who it is, how it talks, what it remembers.
+
+personas/june/persona.toml    name, languages, disclosure, greeting, voice, manner, boundaries, examples, fallbacks
+              story.md        the life story, see story.py
+              consent.toml    who agreed to what
+"""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any, Final
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+
+from services.llm.story import Passage, parse_story
+from vivant.errors import NotFound, Unusable
+
+_ID: Final = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}")
+_MAX_FILE_BYTES: Final = 4 * 1024 * 1024
+
+
+def _strings(value: Any) -> Any:
+    """All strings of a table, in order: `[manner]` may group its lines as it likes."""
+    if isinstance(value, dict):
+        return tuple(text for item in value.values() for text in _strings(item))
+    return (value,) if isinstance(value, str) else value
+
+
+Lines = Annotated[tuple[str, ...], BeforeValidator(_strings)]
+
+
+class _Table(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+
+class Example(_Table):
+    """One exchange that shows the model how the person talks."""
+
+    user: str
+    reply: str
+    memories: str = ""
+
+
+class Fallbacks(_Table):
+    """What the person says when it has nothing to say."""
+
+    unknown: tuple[str, ...] = Field(min_length=1)
+    empty: tuple[str, ...] = Field(min_length=1)
+    trouble: tuple[str, ...] = Field(min_length=1)
+
+
+class Profile(_Table):
+    """persona.toml."""
+
+    id: str
+    name: str = Field(min_length=1)
+    description: str = Field(min_length=1)
+    languages: tuple[str, ...] = Field(min_length=1)
+    disclosure: str = Field(min_length=1)
+    greeting: str = Field(min_length=1)
+    voice: str = ""
+    manner: Lines = Field(min_length=1)
+    boundaries: Lines = ()
+    examples: tuple[Example, ...] = ()
+    fallbacks: Fallbacks
+
+
+@dataclass(frozen=True)
+class Persona:
+    profile: Profile
+    passages: tuple[Passage, ...]
+
+    @property
+    def id(self) -> str:
+        return self.profile.id
+
+
+def list_ids(folder: Path) -> list[str]:
+    """The ids of all personas in `folder`, usable or not."""
+    if not folder.is_dir():
+        return []
+    return sorted(entry.name for entry in folder.iterdir() if _ID.fullmatch(entry.name) and (entry / "persona.toml").is_file())
+
+
+def load_persona(folder: Path, persona_id: str) -> Persona:
+    """Reads `folder`/`persona_id`. Raises NotFound for an unknown id, Unusable with the broken rule for a folder that is not whole."""
+    path = folder / persona_id
+    if not _ID.fullmatch(persona_id) or not path.is_dir():
+        choices = ", ".join(list_ids(folder)) or "none"
+        raise NotFound(f"there is no persona {persona_id!r} in {folder}; there are: {choices}", reason="unknown_persona")
+    try:
+        profile = _profile(path)
+        _read_toml(path / "consent.toml")
+        return Persona(profile, parse_story(_read(path / "story.md")))
+    except Unusable as exc:
+        raise Unusable(f"persona {persona_id!r}: {exc.message}", reason=exc.reason) from exc
+
+
+def _profile(path: Path) -> Profile:
+    table = _read_toml(path / "persona.toml")
+    try:
+        profile = Profile.model_validate({"id": path.name} | table)
+    except ValidationError as exc:
+        problems = "; ".join(f"{'.'.join(map(str, item['loc']))}: {item['msg'].lower()}" for item in exc.errors())
+        raise Unusable(f"persona.toml: {problems}", reason="persona_broken") from exc
+    if profile.id != path.name:
+        raise Unusable(
+            f"persona.toml: id is {profile.id!r}, but the folder is {path.name!r}; they must be the same",
+            reason="persona_broken",
+        )
+    return profile
+
+
+def _read_toml(path: Path) -> dict[str, Any]:
+    try:
+        return tomllib.loads(_read(path))
+    except tomllib.TOMLDecodeError as exc:
+        raise Unusable(f"{path.name} is not valid TOML: {exc}", reason="persona_broken") from exc
+
+
+def _read(path: Path) -> str:
+    try:
+        if path.stat().st_size > _MAX_FILE_BYTES:
+            raise Unusable(f"{path.name} is larger than {_MAX_FILE_BYTES >> 20} MiB", reason="persona_broken")
+        return path.read_text("utf-8")
+    except FileNotFoundError:
+        raise Unusable(f"{path.name} is missing", reason="persona_broken") from None
+    except (OSError, UnicodeDecodeError) as exc:
+        raise Unusable(f"{path.name} cannot be read as UTF-8 text: {exc}", reason="persona_broken") from exc

@@ -1,0 +1,85 @@
+"""Settings of the llm service."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Literal
+
+from pydantic import Field, SecretStr
+from pydantic_settings import SettingsConfigDict
+
+from services.common.settings import Frozen, ServiceSettings
+
+
+class LlmSettings(ServiceSettings):
+    model_config = SettingsConfigDict(env_prefix="LLM_")
+
+    port: int = 50053
+    metrics_port: int = 51053
+    engine: str = "llamacpp"
+    """Which language model engine: llamacpp, openai or fake."""
+    persona: str = "june"
+    """The persona that is warmed at start and used when a conversation names none."""
+    opening: Literal["passage", "model"] = "passage"
+    """How a reply begins when memory is sure: with the sentence of the life story (at once, and right), or as the model puts it."""
+    max_reply_tokens: int = Field(default=96, ge=8, le=1024)
+    """A reply is at most this long; a story that was asked for may be three times as long."""
+    history_words: int = Field(default=240, ge=0, le=4000)
+    """How much of the conversation the model sees; the oldest is left out first."""
+
+
+class LlamacppOptions(Frozen):
+    model_config = SettingsConfigDict(env_prefix="LLM_LLAMACPP_")
+
+    model: Path | None = None
+    """A GGUF file; by default Qwen2.5-Coder-0.5B-Instruct from the models folder."""
+    model_name: str = ""
+    """How to call a model of your own in `vivant info`; by default the name of its file."""
+    licence: str = "unknown"
+    """The licence of a model of your own, shown by `vivant info`."""
+    template: Literal["chatml", "llama3", "gemma"] = "chatml"
+    """How the model marks the turns of a chat. Qwen and SmolLM: chatml."""
+    threads: int = Field(default=2, ge=1)
+    """CPU threads."""
+    slots: int = Field(default=4, ge=1, le=64)
+    """Conversations whose state is kept, and that can be answered at the same time."""
+    context_tokens: int = Field(default=8192, ge=2048)
+    """Room for the state of all conversations together."""
+    temperature: float = Field(default=0.0, ge=0, le=2)
+    """0 always says the likeliest; higher is freer and less exact."""
+    lookup_tokens: int = Field(default=6, ge=0, le=32)
+    """How many tokens are guessed ahead from the prompt, which replies often quote; 0 is off. Changes speed, not words."""
+    gpu_layers: int = Field(default=0, ge=-1)
+    """Layers of the model that are put on a GPU, with a llama.cpp that can; -1 is all."""
+
+
+class OpenaiOptions(Frozen):
+    model_config = SettingsConfigDict(env_prefix="LLM_OPENAI_")
+
+    base_url: str = "http://localhost:8000/v1"
+    """Address of an OpenAI-compatible server: vLLM, llama.cpp, Ollama or a hosted one."""
+    model: str = ""
+    """The model's name on that server; empty: the first that it lists."""
+    licence: str = "see the server"
+    """The licence of that model, shown by `vivant info`."""
+    api_key: SecretStr | None = None
+    """Sent as a bearer token."""
+    temperature: float = Field(default=0.3, ge=0, le=2)
+    """0 always says the likeliest; higher is freer and less exact."""
+    connect_timeout_s: float = Field(default=2.0, gt=0)
+    """How long to wait for a connection."""
+    token_timeout_s: float = Field(default=10.0, gt=0)
+    """How long to wait for the next token."""
+    prefill: bool = True
+    """Send the prompt ahead while the user still speaks, for servers with a prefix cache. Costs a request; off where each is paid."""
+    connections: int = Field(default=8, ge=1)
+    """Requests at once; further ones wait in turn."""
+
+
+class FakeOptions(Frozen):
+    model_config = SettingsConfigDict(env_prefix="LLM_FAKE_")
+
+    replies: tuple[str, ...] = ()
+    """What it says, one after the other; empty: it repeats the memories that it is given."""
+    token_delay_s: float = Field(default=0.0, ge=0)
+    """Time between two words."""
