@@ -60,6 +60,11 @@ class Session:
         return self._ready
 
     @property
+    def finished(self) -> bool:
+        """Nothing more can be said: `finish` was called, or the conversation was closed."""
+        return self._finished or self._closed
+
+    @property
     def microphone_hz(self) -> int:
         """Sample rate of the sound to send; 0: typed text only."""
         return self._config.input_audio.sample_rate_hz
@@ -170,6 +175,10 @@ class Session:
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
+        await self.close()
+
+    async def close(self) -> None:
+        """Ends the conversation at once, as leaving the block does; the iteration ends."""
         self._closed = True
         self._call.cancel()
         if self._reader is not None:
@@ -197,7 +206,7 @@ class Session:
         await self._events.put(None)
 
     async def _send(self, request: ConverseRequest) -> None:
-        if self._finished:
+        if self.finished:
             raise InvalidRequest("this session was finished; open a new one to go on", reason="finished")
         await self._put(request)
 

@@ -108,7 +108,7 @@ class Frame:
     keyframe: bool
     """It can be decoded without the frames before it."""
     repeated: bool
-    """The renderer was late: the same picture as before."""
+    """There is no new picture: `data` is empty, keep showing the one before."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,139 @@
+"""The command line: options, and which function carries them out."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Coroutine
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+
+from vivant.client import DEFAULT_ADDRESS
+from vivant.directory import DEFAULT_ADDRESSES
+from vivant.enrolment import DEFAULT_FACE_ADDRESS, DEFAULT_LLM_ADDRESS
+from vivant.errors import InvalidRequest, VivantError
+
+app = typer.Typer(
+    name="vivant",
+    help="Talk to a persona: a person's face, voice and life story.",
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+)
+
+Address = Annotated[
+    str, typer.Option("--address", "-a", envvar="VIVANT_ADDRESS", metavar="HOST:PORT", help="Where the system runs.")
+]
+PersonaName = Annotated[str, typer.Option("--persona", "-p", help="Whom to talk to; without it, the server's default.")]
+AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object instead of text for people.")]
+
+
+@app.command()
+def ask(
+    question: Annotated[Path | None, typer.Argument(help="A recording of a question, in any format.")] = None,
+    *,
+    text: Annotated[str, typer.Option("--text", "-t", help="A typed question instead of a recording.")] = "",
+    output: Annotated[
+        Path | None, typer.Option("--output", "-o", help="Record the answer: .mp4, .webm, or .wav for sound alone.")
+    ] = None,
+    whole: Annotated[bool, typer.Option("--whole", help="Record from the beginning, not from the reply on.")] = False,
+    size: Annotated[int, typer.Option("--size", help="Width and height of the picture in pixels.")] = 512,
+    persona: PersonaName = "",
+    conversation: Annotated[str, typer.Option("--conversation", help="Go on with an earlier conversation, by its id.")] = "",
+    sources: Annotated[bool, typer.Option("--sources", help="Show what the reply is founded on.")] = False,
+    address: Address = DEFAULT_ADDRESS,
+    as_json: AsJson = False,
+) -> None:
+    """Ask one question and see the answer.
+
+    A recording is played to the persona as a microphone would, at its own pace, so asking takes as long as saying it.
+    """
+    from vivant.cli.ask import Question, run_ask
+    from vivant.recording import check_path
+
+    if (question is None) == (not text):
+        raise typer.BadParameter("give a recording or --text, one of the two")
+    if output is not None:
+        try:
+            check_path(output, video=output.suffix.lower() != ".wav")
+        except InvalidRequest as exc:
+            raise typer.BadParameter(exc.message) from exc
+    order = Question(
+        recording=question, text=text, output=output, whole=whole, size_px=size, persona=persona, conversation_id=conversation
+    )
+    _run(run_ask(order, address, show_sources=sources, as_json=as_json))
+
+
+@app.command()
+def chat(
+    persona: PersonaName = "",
+    audio_out: Annotated[Path | None, typer.Option("--audio-out", help="Record the persona's voice as .wav.")] = None,
+    mic: Annotated[bool, typer.Option("--mic", help="Speak and listen; needs the package sounddevice.")] = False,
+    conversation: Annotated[str, typer.Option("--conversation", help="Go on with an earlier conversation, by its id.")] = "",
+    address: Address = DEFAULT_ADDRESS,
+) -> None:
+    """Talk in the terminal: type, and read what the persona says as it says it.
+
+    Typing while the persona speaks interrupts it; an empty line only stops it. Ctrl-D ends the conversation.
+    """
+    from vivant.cli.chat import run_chat
+
+    if audio_out is not None and audio_out.suffix.lower() != ".wav":
+        raise typer.BadParameter(f"{audio_out}: --audio-out records sound; name it .wav")
+    _run(run_chat(address, persona=persona, conversation_id=conversation, audio_out=audio_out, use_microphone=mic))
+
+
+@app.command()
+def info(
+    address: Address = DEFAULT_ADDRESS,
+    *,
+    asr: Annotated[str, typer.Option(envvar="VIVANT_ASR_ADDRESS", hidden=True)] = DEFAULT_ADDRESSES["asr"],
+    turn: Annotated[str, typer.Option(envvar="VIVANT_TURN_ADDRESS", hidden=True)] = DEFAULT_ADDRESSES["turn"],
+    llm: Annotated[str, typer.Option(envvar="VIVANT_LLM_ADDRESS", hidden=True)] = DEFAULT_ADDRESSES["llm"],
+    tts: Annotated[str, typer.Option(envvar="VIVANT_TTS_ADDRESS", hidden=True)] = DEFAULT_ADDRESSES["tts"],
+    face: Annotated[str, typer.Option(envvar="VIVANT_FACE_ADDRESS", hidden=True)] = DEFAULT_ADDRESSES["face"],
+    as_json: AsJson = False,
+) -> None:
+    """Show what runs: services, engines, models with their licences, personas.
+
+    When the orchestrator does not answer, each service is asked by itself (VIVANT_ASR_ADDRESS and so on) and the status is 1.
+    """
+    from vivant.cli.info import run_info
+
+    services = {"asr": asr, "turn": turn, "llm": llm, "tts": tts, "face": face}
+    _run(run_info(address, services, as_json=as_json))
+
+
+@app.command()
+def enroll(
+    persona: Annotated[str, typer.Argument(help="The name of the persona's folder.")],
+    portrait: Annotated[
+        Path | None, typer.Option("--portrait", help="A picture to use; without it, the portrait in the folder.")
+    ] = None,
+    output: Annotated[Path | None, typer.Option("--output", "-o", help="Save a preview of the portrait as .png.")] = None,
+    face: Annotated[
+        str, typer.Option("--face-address", envvar="VIVANT_FACE_ADDRESS", metavar="HOST:PORT")
+    ] = DEFAULT_FACE_ADDRESS,
+    llm: Annotated[str, typer.Option("--llm-address", envvar="VIVANT_LLM_ADDRESS", metavar="HOST:PORT")] = DEFAULT_LLM_ADDRESS,
+) -> None:
+    """Check a persona's folder and make its portrait ready to be animated."""
+    from vivant.cli.enroll import run_enroll
+
+    if output is not None and not output.parent.is_dir():
+        raise typer.BadParameter(f"{output}: the folder {output.parent} does not exist")
+    _run(run_enroll(persona, portrait, output, face_address=face, llm_address=llm))
+
+
+def _run(command: Coroutine[Any, Any, int]) -> None:
+    """Carries out a command; a known error becomes one clear line and status 1."""
+    try:
+        status = asyncio.run(command)
+    except VivantError as exc:
+        Console(stderr=True, soft_wrap=True, highlight=False).print(f"vivant: {exc.message}", style="red", markup=False)
+        raise typer.Exit(1) from None
+    except KeyboardInterrupt:
+        raise typer.Exit(130) from None
+    raise typer.Exit(status)

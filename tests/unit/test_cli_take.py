@@ -1,0 +1,70 @@
+"""What goes into the recording of an answer."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+
+import av
+
+from tests.media import RATE_HZ, units
+from vivant.cli.take import KEYFRAME_PATIENCE, Take
+from vivant.events import PersonaCard, Ready, Unit
+from vivant.formats import Video
+
+CARD = PersonaCard("june", "June", "", "", "")
+READY = Ready("s", "c", CARD, RATE_HZ, Video("h264", 64), datetime.now(UTC), ())
+
+
+def spoken(items: list[Unit], start: int) -> list[Unit]:
+    return [replace(item, turn_id=1 if item.index >= start else 0) for item in items]
+
+
+def pictures_in(path: Path) -> int:
+    with av.open(str(path)) as container:
+        return len(list(container.decode(video=0)))
+
+
+def test_it_begins_with_the_last_keyframe_before_the_reply(tmp_path: Path) -> None:
+    take = Take(tmp_path / "a.mp4", READY, whole=False)
+    asked = [take.add(item) for item in spoken(units(60, keyframe_every=20), start=50)]
+    take.close()
+    assert not any(asked)
+    assert take.seconds == 20 / 25
+    assert pictures_in(tmp_path / "a.mp4") == 20
+
+
+def test_the_whole_conversation(tmp_path: Path) -> None:
+    take = Take(tmp_path / "a.mp4", READY, whole=True)
+    for item in spoken(units(60), start=50):
+        take.add(item)
+    take.close()
+    assert take.seconds == 60 / 25
+
+
+def test_without_a_recent_keyframe_it_begins_with_the_reply_and_asks_for_one(tmp_path: Path) -> None:
+    take = Take(tmp_path / "a.mp4", READY, whole=False)
+    items = spoken(units(200, keyframe_every=150), start=120)
+    asked = [item.index for item in items if take.add(item)]
+    take.close()
+    assert asked == [120, 120 + KEYFRAME_PATIENCE]
+    assert take.seconds == 80 / 25
+    assert pictures_in(tmp_path / "a.mp4") == 50
+
+
+def test_lost_units_ask_for_a_keyframe_once(tmp_path: Path) -> None:
+    take = Take(tmp_path / "a.mp4", READY, whole=True)
+    items = [item for item in units(60, keyframe_every=30) if item.index not in (11, 12)]
+    asked = [item.index for item in items if take.add(item)]
+    take.close()
+    assert asked == [13]
+
+
+def test_a_conversation_without_a_reply_leaves_no_file(tmp_path: Path) -> None:
+    take = Take(tmp_path / "a.mp4", READY, whole=False)
+    for item in units(30):
+        take.add(item)
+    take.close()
+    assert take.seconds == 0
+    assert not (tmp_path / "a.mp4").exists()
