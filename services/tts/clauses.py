@@ -1,7 +1,8 @@
 """Cuts a growing text into the pieces that are spoken one after another.
 
 A piece is one or more whole clauses of one sentence: the first clause of a reply alone, so that it sounds at once, and later as
-much of the sentence as is there, because longer pieces have the better melody. Words are never cut.
+much of the sentence as is there, because longer pieces have the better melody. Words are never cut, except noise without any
+white space that is longer than `MAX_WORD_CHARS`.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from typing import Final, NamedTuple
 
 #: A piece without a clause end is cut at a word before it grows longer than this.
 MAX_PIECE_CHARS: Final = 240
+MAX_WORD_CHARS: Final = 1_000
 #: A clause shorter than this is spoken together with the next one; the first of a reply may be as short as "Yes,".
 MIN_CLAUSE_CHARS: Final = 12
 MIN_FIRST_CHARS: Final = 4
@@ -117,10 +119,11 @@ def _goes_on(before: str, mark: str, after: str) -> bool:
 
 
 def _word_cut(text: str) -> int | None:
-    """The last word break within the limit, else the first one after it, else None: a word is never cut."""
-    breaks = [match.start() for match in _WORD_BREAK.finditer(text)]
-    inside = [at for at in breaks if 0 < at <= MAX_PIECE_CHARS]
-    return inside[-1] if inside else next((at for at in breaks if at), None)
+    """The last word break within the limit, else the first one after it; None while that has not come."""
+    breaks = [match.start() for match in _WORD_BREAK.finditer(text, 1)]
+    inside = [at for at in breaks if at <= MAX_PIECE_CHARS]
+    cut = inside[-1] if inside else next(iter(breaks), len(text))
+    return cut if cut < len(text) else MAX_WORD_CHARS if cut > MAX_WORD_CHARS else None
 
 
 def _split_at_words(text: str) -> Iterator[str]:

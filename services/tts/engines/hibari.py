@@ -16,12 +16,12 @@ from pathlib import Path
 from typing import Final
 
 import numpy as np
-import onnxruntime
 from hibari import dsp
 from hibari.voices import VOICES
 from numpy.typing import NDArray
 
 from services.common.audio import to_pcm
+from services.common.onnx import open_model
 from services.common.settings import SharedSettings
 from services.tts.clauses import ClauseSplitter
 from services.tts.engine import EngineInfo, Flush, Model, Phoneme, Speech, Text, VoiceConfig, Word
@@ -57,10 +57,7 @@ class _Voice:
     """One voice: a model file and the pronunciation that goes with it."""
 
     def __init__(self, path: Path, vocabulary: dict[str, int], *, british: bool) -> None:
-        options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = options.inter_op_num_threads = 1
-        options.log_severity_level = 3
-        self._model = onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+        self._model = open_model(path)
         if DURATIONS not in {output.name for output in self._model.get_outputs()}:
             raise Unusable(f"{path} has no output {DURATIONS!r}; run: make models", reason="model_unusable")
         self._ids = vocabulary
@@ -118,12 +115,7 @@ class HibariEngine:
         resource = files("hibari") / "assets" / "vocab.json"
         vocabulary: dict[str, int] = json.loads(resource.read_text("utf-8"))
         for name, path in self._files().items():
-            if not path.is_file():
-                raise Unusable(f"no model file {path}; run: make models", reason="model_missing")
-            try:
-                self._voices[name] = _Voice(path, vocabulary, british=VOICES[name]["british"])
-            except onnxruntime.capi.onnxruntime_pybind11_state.Fail as exc:
-                raise Unusable(f"{path} is not a usable ONNX model; run: make models", reason="model_unusable") from exc
+            self._voices[name] = _Voice(path, vocabulary, british=VOICES[name]["british"])
             # An invented word, so that the net for unknown words is loaded too.
             self._voices[name].speak(spoken_words("Good morning, Vlorvika."), 1.0, 0)
 

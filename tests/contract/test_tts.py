@@ -1,0 +1,390 @@
+"""The tts contract over real gRPC, for every engine; and what the real voice's times are worth, measured in its audio."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import grpc
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+from scipy.signal import butter, sosfiltfilt
+
+from services.common import registry
+from services.common.audio import pcm_format, to_float
+from services.common.metrics import SERVED, SERVED_BY_ALL, Metrics
+from services.common.settings import SharedSettings
+from services.common.streams import Admission
+from services.tts.engine import VoiceEngine
+from services.tts.engines import ENGINES
+from services.tts.server import TtsServicer
+from tests.grpc_server import reason, served
+from vivant.common.v1 import common_pb2
+from vivant.errors import Unusable
+from vivant.tts.v1 import tts_pb2, tts_pb2_grpc
+
+RATE = 24_000
+ONE = "In a white house by the harbour, with my brother Tom."
+
+
+@pytest.fixture(scope="session")
+def engines() -> dict[str, VoiceEngine]:
+    """Every engine of the table, loaded once."""
+    loaded = {spec.name: registry.load(spec, SharedSettings()) for spec in ENGINES}
+    for engine in loaded.values():
+        engine.load()
+    return loaded
+
+
+@dataclass
+class Service:
+    """A served engine and its insides."""
+
+    stub: Any
+    admission: Admission
+    metrics: Metrics
+
+
+@pytest.fixture(params=[spec.name for spec in ENGINES])
+async def service(request: pytest.FixtureRequest, engines: dict[str, VoiceEngine]) -> AsyncIterator[Service]:
+    async for each in _serve(engines[request.param]):
+        yield each
+
+
+@pytest.fixture
+async def hibari(engines: dict[str, VoiceEngine]) -> AsyncIterator[Service]:
+    async for each in _serve(engines["hibari"]):
+        yield each
+
+
+async def _serve(engine: VoiceEngine) -> AsyncIterator[Service]:
+    metrics = Metrics("tts", engine.info.name)
+    admission = Admission("tts", 2, metrics)
+    admission.ready = True
+    servicer = TtsServicer(engine, admission, metrics)
+    async with served(lambda server: tts_pb2_grpc.add_TtsServiceServicer_to_server(servicer, server)) as channel:
+        yield Service(tts_pb2_grpc.TtsServiceStub(channel), admission, metrics)
+
+
+def config(**fields: Any) -> tts_pb2.SynthesizeRequest:
+    return tts_pb2.SynthesizeRequest(config=tts_pb2.SynthesizeConfig(**{"audio": pcm_format(RATE), "turn_id": 7} | fields))
+
+
+def text(words: str) -> tts_pb2.SynthesizeRequest:
+    return tts_pb2.SynthesizeRequest(text=tts_pb2.Text(text=words))
+
+
+FLUSH = tts_pb2.SynthesizeRequest(flush=tts_pb2.Flush())
+FINISH = tts_pb2.SynthesizeRequest(finish=tts_pb2.Finish())
+
+
+@dataclass
+class Reply:
+    audio: list[tts_pb2.Audio] = field(default_factory=list)
+    done: tts_pb2.Done | None = None
+
+    @property
+    def pcm(self) -> bytes:
+        return b"".join(message.pcm for message in self.audio)
+
+    @property
+    def samples(self) -> NDArray[np.float32]:
+        return to_float(self.pcm)
+
+    @property
+    def phonemes(self) -> list[common_pb2.Phoneme]:
+        return [p for message in self.audio for p in message.phonemes]
+
+    @property
+    def words(self) -> list[common_pb2.Word]:
+        return [w for message in self.audio for w in message.words]
+
+
+async def say(service: Service, *requests: tts_pb2.SynthesizeRequest) -> Reply:
+    reply = Reply()
+    async for message in service.stub.Synthesize(iter(requests)):
+        assert reply.done is None, "nothing comes after done"
+        if message.WhichOneof("response") == "done":
+            reply.done = message.done
+        else:
+            reply.audio.append(message.audio)
+    return reply
+
+
+def check_frame(reply: Reply, written: str) -> None:
+    """What holds for every reply: no gaps, messages of at most 100 ms, exact sums, times never late, all words in order."""
+    assert reply.done is not None
+    assert reply.done.samples * 2 == len(reply.pcm)
+    assert reply.done.turn_id == 7
+    at = covered = 0
+    for message in reply.audio:
+        assert message.turn_id == 7
+        assert message.start_sample == at
+        at += len(message.pcm) // 2
+        assert 0 < len(message.pcm) <= RATE // 10 * 2
+        for phoneme in message.phonemes:
+            assert phoneme.start_sample == covered < phoneme.end_sample
+            covered = phoneme.end_sample
+        assert covered >= at, "the phonemes of a stretch come with its audio or before"
+    assert covered == reply.done.samples
+    assert " ".join(word.text for word in reply.words) == " ".join(written.split())
+    ends = [0]
+    for word in reply.words:
+        assert ends[-1] <= word.start_sample <= word.end_sample <= reply.done.samples
+        assert word.confidence == 1
+        ends.append(word.end_sample)
+
+
+async def refused(service: Service, *requests: tts_pb2.SynthesizeRequest) -> tuple[grpc.StatusCode, str]:
+    """The status and reason of a refusal.
+
+    The last request is the one refused: gRPC reports INTERNAL to a client that goes on writing.
+    """
+    with pytest.raises(grpc.aio.AioRpcError) as caught:
+        await say(service, *requests)
+    assert caught.value.details(), caught.value
+    return caught.value.code(), reason(caught.value)
+
+
+async def test_info_names_the_engine_its_voices_and_its_format(service: Service) -> None:
+    reply = await service.stub.GetInfo(tts_pb2.GetInfoRequest())
+    assert reply.info.service == "tts"
+    assert reply.info.ready
+    assert reply.info.capacity == 2
+    assert list(reply.info.output_audio) == [pcm_format(RATE)]
+    assert {"phoneme_times", "word_times"} <= set(reply.info.capabilities)
+    assert reply.voices
+
+
+async def test_one_reply(service: Service) -> None:
+    check_frame(await say(service, config(), text(ONE), FINISH), ONE)
+
+
+async def test_the_voice_may_be_named_and_the_pace_chosen(service: Service) -> None:
+    voice = (await service.stub.GetInfo(tts_pb2.GetInfoRequest())).voices[0]
+    slow = await say(service, config(voice=voice, speed=0.7, language="en"), text(ONE), FINISH)
+    fast = await say(service, config(speed=1.6), text(ONE), FINISH)
+    check_frame(slow, ONE)
+    check_frame(fast, ONE)
+    assert len(slow.pcm) > 1.7 * len(fast.pcm)
+
+
+async def test_text_may_come_token_by_token(service: Service) -> None:
+    tokens = [ONE[at : at + 3] for at in range(0, len(ONE), 3)]
+    check_frame(await say(service, config(), *map(text, tokens), FINISH), ONE)
+
+
+async def test_the_first_clause_sounds_before_the_rest_is_known(service: Service) -> None:
+    heard = asyncio.Event()
+
+    async def requests() -> AsyncIterator[tts_pb2.SynthesizeRequest]:
+        yield config()
+        yield text("In a white house by the harbour, ")
+        await heard.wait()
+        yield text("with my brother Tom.")
+        yield FINISH
+
+    reply = Reply()
+    async for message in service.stub.Synthesize(requests()):
+        if message.WhichOneof("response") == "done":
+            reply.done = message.done
+        else:
+            reply.audio.append(message.audio)
+            heard.set()
+    check_frame(reply, ONE)
+
+
+async def test_flush_speaks_an_unfinished_clause(service: Service) -> None:
+    heard = asyncio.Event()
+
+    async def requests() -> AsyncIterator[tts_pb2.SynthesizeRequest]:
+        yield config()
+        yield text("and then we")
+        yield FLUSH
+        await heard.wait()
+        yield FINISH
+
+    words: list[str] = []
+    async for message in service.stub.Synthesize(requests()):
+        if message.WhichOneof("response") == "audio":
+            words.extend(word.text for word in message.audio.words)
+            heard.set()
+    assert words == ["and", "then", "we"]
+
+
+@pytest.mark.parametrize("texts", [(), ("",), ("   ", "\n")])
+async def test_nothing_to_say_is_done_at_once(service: Service, texts: Sequence[str]) -> None:
+    reply = await say(service, config(), *map(text, texts), FLUSH, FINISH)
+    assert reply.audio == []
+    assert reply.done == tts_pb2.Done(turn_id=7, samples=0)
+
+
+async def test_rules_of_the_request(service: Service) -> None:
+    bad = grpc.StatusCode.INVALID_ARGUMENT
+    assert await refused(service, text("Hi.")) == (bad, "no_config")
+    assert await refused(service, config(), config()) == (bad, "second_config")
+    assert await refused(service, config(), tts_pb2.SynthesizeRequest()) == (bad, "empty_message")
+    assert await refused(service, config(audio=pcm_format(16_000))) == (bad, "wrong_sample_rate")
+    assert await refused(service, config(audio=common_pb2.AudioFormat(sample_rate_hz=RATE, channels=1))) == (
+        bad,
+        "wrong_encoding",
+    )
+    assert await refused(service, config(speed=5)) == (bad, "wrong_speed")
+    assert await refused(service, config(voice="nobody")) == (grpc.StatusCode.NOT_FOUND, "unknown_voice")
+    assert service.admission.active == 0
+
+
+async def test_100_kb_of_text_is_refused(service: Service) -> None:
+    assert await refused(service, config(), text("word " * 20_000)) == (grpc.StatusCode.INVALID_ARGUMENT, "text_too_long")
+    many = [text("x" * 2_000)] * 11
+    assert await refused(service, config(), *many) == (grpc.StatusCode.INVALID_ARGUMENT, "reply_too_long")
+
+
+async def test_a_full_service_refuses_and_a_loading_one_asks_to_wait(service: Service) -> None:
+    calls = [service.stub.Synthesize() for _ in range(2)]
+    for call in calls:
+        await call.write(config())
+        await call.write(text("Hello there. "))
+        await call.read()
+    assert await refused(service, config()) == (grpc.StatusCode.RESOURCE_EXHAUSTED, "full")
+    for call in calls:
+        await call.write(FINISH)
+        while (await call.read()).WhichOneof("response") != "done":
+            pass
+    service.admission.ready = False
+    assert await refused(service, config()) == (grpc.StatusCode.UNAVAILABLE, "loading")
+
+
+async def test_an_abandoned_stream_starts_no_last_work(service: Service) -> None:
+    reply = await say(service, config(), text("This was never finished"))
+    assert reply.audio == []
+    assert reply.done is None
+    assert service.admission.active == 0
+
+
+async def test_a_client_that_cancels_frees_its_place(service: Service) -> None:
+    call = service.stub.Synthesize()
+    await call.write(config())
+    await call.write(text(ONE + " "))
+    await call.read()
+    call.cancel()
+    async with asyncio.timeout(5):
+        while service.admission.active:  # noqa: ASYNC110 - the server has no event to wait for
+            await asyncio.sleep(0.01)
+
+
+async def test_the_promised_metrics_are_emitted(service: Service) -> None:
+    await say(service, config(), text("Hello."), FINISH)
+    emitted = {metric.name for metric in service.metrics.registry.collect()}
+    assert {name.removesuffix("_total") for name in SERVED["tts"] | SERVED_BY_ALL} <= emitted
+    labels = {"service": "tts", "engine": (await service.stub.GetInfo(tts_pb2.GetInfoRequest())).info.engine, "stage": ""}
+    assert service.metrics.registry.get_sample_value("vivant_first_audio_seconds_count", labels) == 1
+
+
+def test_a_missing_model_says_what_to_run(tmp_path: Any) -> None:
+    spec = registry.find(ENGINES, "hibari", "TTS_ENGINE")
+    engine = registry.load(spec, SharedSettings(models_dir=tmp_path))
+    with pytest.raises(Unusable, match="make models") as caught:
+        engine.load()
+    assert caught.value.reason == "model_missing"
+
+
+def test_a_damaged_model_is_refused(tmp_path: Any) -> None:
+    (tmp_path / "hibari").mkdir()
+    (tmp_path / "hibari" / "hibari.onnx").write_bytes(b"not a model")
+    engine = registry.load(registry.find(ENGINES, "hibari", "TTS_ENGINE"), SharedSettings(models_dir=tmp_path))
+    with pytest.raises(Unusable, match="make models") as caught:
+        engine.load()
+    assert caught.value.reason == "model_unusable"
+
+
+# What follows is about the real voice.
+
+
+async def test_it_starts_without_the_long_silence_of_the_model(hibari: Service) -> None:
+    reply = await say(hibari, config(), text(ONE), FINISH)
+    first = reply.phonemes[0]
+    assert first.symbol == ""
+    assert first.end_sample == RATE // 40
+    loud = np.flatnonzero(np.abs(reply.samples) > 0.05)
+    assert loud[0] < RATE // 10
+
+
+async def test_numbers_titles_and_emoji_are_spoken_and_still_one_word_each(hibari: Service) -> None:
+    written = "Dr. Smith paid $9.99 on the 3rd of March, 2024 😀 - **truly** 12345678901234567 times."
+    reply = await say(hibari, config(), text(written), FINISH)
+    check_frame(reply, written)
+    length = {word.text: word.end_sample - word.start_sample for word in reply.words}
+    assert length["$9.99"] > length["paid"]
+    assert length["12345678901234567"] > RATE * 2
+
+
+async def test_only_emoji_is_silence(hibari: Service) -> None:
+    reply = await say(hibari, config(), text("😀👍 ** -"), FINISH)
+    assert reply.done == tts_pb2.Done(turn_id=7, samples=0)
+
+
+async def test_stress_is_a_field_and_not_a_sound(hibari: Service) -> None:
+    reply = await say(hibari, config(), text("My brother sailed alone."), FINISH)
+    symbols = [p.symbol for p in reply.phonemes]
+    assert not set("".join(symbols)) & set("ˈˌ .,AIOWY")
+    assert {"b", "aɪ", "oʊ"} <= set(symbols)
+    assert any(p.stress == 1 for p in reply.phonemes if p.symbol == "oʊ")
+
+
+async def test_pauses_between_pieces_follow_the_punctuation_and_are_not_doubled(hibari: Service) -> None:
+    async def gap(mark: str) -> float:
+        reply = await say(hibari, config(), text(f"We came home late{mark} "), text("The lamp was lit. "), FINISH)
+        late = next(word for word in reply.words if word.text.startswith("late"))
+        the = reply.words[reply.words.index(late) + 1]
+        return (the.start_sample - late.end_sample) / RATE
+
+    comma, stop = await gap(","), await gap(".")
+    assert 0.1 <= comma <= 0.25
+    assert 0.3 <= stop <= 0.5
+
+
+async def test_no_clicks_where_pieces_join(hibari: Service) -> None:
+    reply = await say(hibari, config(), text("Yes. "), text("No. "), text("I never did, "), text("not once."), FINISH)
+    audio = reply.samples
+    for before, after in zip(reply.words, reply.words[1:], strict=False):
+        if after.start_sample - before.end_sample > RATE // 20:
+            gap = audio[before.end_sample + RATE // 50 : after.start_sample - RATE // 50]
+            assert np.abs(np.diff(gap)).max() < 0.02
+
+
+async def test_a_reply_is_the_same_every_time(hibari: Service) -> None:
+    assert (await say(hibari, config(), text(ONE), FINISH)).pcm == (await say(hibari, config(), text(ONE), FINISH)).pcm
+
+
+@pytest.mark.parametrize("speed", [0.8, 1.0, 1.25])
+async def test_sibilants_are_where_their_times_say(hibari: Service, speed: float) -> None:
+    """The hiss of s and sh stands out above 4.5 kHz; where it begins beside a vowel is compared with the phoneme times."""
+    errors: list[float] = []
+    for sentence in (
+        "She sells sea shells by the sea shore.",
+        "My sister Susan says the sea is still the same as it always was.",
+    ):
+        reply = await say(hibari, config(speed=speed), text(sentence), FINISH)
+        hiss = _hisses(reply.samples)
+        for before, phoneme in zip(reply.phonemes, reply.phonemes[1:], strict=False):
+            if phoneme.symbol in {"s", "ʃ"} and before.symbol[-1:] in set("aɑɛɪʊʌiuɔəɜæɐ") and before.symbol:
+                middle = (phoneme.start_sample + phoneme.end_sample) / 2
+                nearest = min(hiss, key=lambda span: abs(sum(span) / 2 - middle))
+                errors.append((nearest[0] - phoneme.start_sample) / RATE)
+    assert len(errors) >= 8
+    assert abs(np.median(errors)) < 0.012
+    assert np.percentile(np.abs(errors), 75) < 0.025
+
+
+def _hisses(audio: NDArray[np.float32]) -> list[tuple[int, int]]:
+    """Stretches of at least 25 ms with more energy above 4.5 kHz than below 2.5 kHz."""
+    window = np.hanning(241) / np.hanning(241).sum()
+    high = np.convolve(sosfiltfilt(butter(4, 4500, "hp", fs=RATE, output="sos"), audio) ** 2, window, "same")
+    low = np.convolve(sosfiltfilt(butter(4, [100, 2500], "bp", fs=RATE, output="sos"), audio) ** 2, window, "same")
+    inside = np.concatenate([[False], (high > low) & (high > 1e-5), [False]]).astype(np.int8)
+    edges = np.flatnonzero(np.diff(inside)).reshape(-1, 2)
+    return [(int(a), int(b)) for a, b in edges if b - a > 600]
