@@ -38,7 +38,8 @@ $(VENV)/.dev: requirements/dev.txt | $(VENV)/.cpu
 
 .venv-enroll/.installed: requirements/enroll.txt
 	$(PYTHON) -m venv .venv-enroll
-	@.venv-enroll/bin/pip --quiet --disable-pip-version-check install --require-hashes -r requirements/enroll.txt
+	@# The lock is complete; without --no-deps pip would miss the package that enroll-overrides.txt leaves out.
+	@.venv-enroll/bin/pip --quiet --disable-pip-version-check install --no-deps --require-hashes -r requirements/enroll.txt
 	@touch $@
 
 $(STUBS): $(PROTOS) | $(VENV)/.cpu
@@ -108,7 +109,7 @@ $(BENCHES): bench-%: $(VENV)/.dev $(STUBS)
 lock: $(VENV)/.dev ## renew the locks in requirements/ after an .in file has changed
 	@cd requirements && ../$(COMPILE) dev.in -o dev.txt
 	@cd requirements && for name in $(LOCKS); do ../$(COMPILE) -c dev.txt $$name.in -o $$name.txt || exit 1; done
-	@cd requirements && ../$(COMPILE) enroll.in -o enroll.txt
+	@cd requirements && ../$(COMPILE) --override enroll-overrides.txt enroll.in -o enroll.txt
 	@echo 'The locks are renewed (newer versions: make lock UPGRADE=1). Next: make check test'
 
 .PHONY: env-example

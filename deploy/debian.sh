@@ -1,9 +1,9 @@
 #!/usr/bin/env bash
 # Installs the Debian packages that Vivant needs, and only those that are missing. Run it as root: sudo deploy/debian.sh
-# Everything else, codecs and runtimes included, comes as Python packages into .venv.
+# libgomp1 is the OpenMP runtime of llama.cpp; codecs and all other runtimes come inside Python packages, into .venv.
 set -euo pipefail
 
-wanted=(ca-certificates git make)
+wanted=(ca-certificates git libgomp1 make)
 python3.11 -c 'import ensurepip' 2>/dev/null || wanted+=(python3.11-venv)
 missing=()
 for package in "${wanted[@]}"; do
@@ -19,5 +19,5 @@ if [ "$(id -u)" != 0 ]; then
 fi
 export DEBIAN_FRONTEND=noninteractive
 apt-get update -qq
-apt-get install -y -qq --no-install-recommends "${missing[@]}"
+apt-get install -y -qq --no-install-recommends "${missing[@]}" >/dev/null
 echo 'Done. Next: make up'
