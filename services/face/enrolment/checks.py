@@ -93,7 +93,7 @@ def choose(faces: Sequence[Face], width: int, height: int) -> Points:
     left, top, right, bottom = largest.box
     outside = left < 0 or top < 0 or right > width or bottom > height
     if largest.points is None:
-        if outside:
+        if outside and largest.score >= HUMAN_SCORE:
             raise Unusable("the face is cut off by the edge; the whole face must be in the picture", reason="face_cut_off")
         raise Unusable("what was found does not have the features of a face; use a clear picture of a person", reason="no_face")
     low, high = largest.points[:SKIN, :2].min(0), largest.points[:SKIN, :2].max(0)
