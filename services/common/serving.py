@@ -75,8 +75,8 @@ async def serve(service: Service, stop: asyncio.Event | None = None) -> None:
     reflection.enable_server_reflection((service.full_name, "grpc.health.v1.Health", reflection.SERVICE_NAME), server)
     await _set_health(health, service, serving=False)
     _bind(server, service)
-    await server.start()
     http = await _serve_http(service)
+    await server.start()
     _log.info("listening", port=service.settings.port, metrics_port=service.settings.metrics_port)
     try:
         warming = asyncio.create_task(service.warm(), name="warm")
