@@ -61,9 +61,9 @@ def sample(texture: NDArray[np.float32], x: float, y: float, k: int) -> float:
 def distance_scale(curve: NDArray[np.float32], i: int) -> float:
     """What a vertical distance to the curve at column `i` is multiplied with to be nearly the shortest one."""
     before, after = curve[max(i - 1, 0)], curve[min(i + 1, curve.shape[0] - 1)]
+    if abs(before) >= ABSENT or abs(after) >= ABSENT:
+        return 1.0
     slope = (after - before) * 0.5
-    if abs(slope) > 4.0:
-        slope = 4.0
     return float(1.0 / np.sqrt(1.0 + slope * slope))
 
 

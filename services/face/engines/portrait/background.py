@@ -12,7 +12,8 @@ from services.face.engines.portrait.portrait import Portrait, resize
 
 #: In parts of the picture's side.
 EDGE_RADIUS = 0.011
-CLEARANCE = 0.022
+CLEARANCE = 0.0065
+HAIR_REACH = 0.045
 #: Smallest variance that the guided filter takes for an edge, for grey values in 0..1.
 EDGE_VARIANCE = 4e-4
 
@@ -35,11 +36,24 @@ def separate(portrait: Portrait) -> Layers:
     At a soft edge the person is what the room does not explain: at rest the two add up to the original, and a fine hair that
     the mask has only in part still moves with the head.
     """
+    picture = portrait.image.astype(np.float32)
     alpha = soften(portrait.image, portrait.mask)
-    room = fill(portrait.image, alpha)
-    person = portrait.image.astype(np.float32) - (1 - alpha[..., None]) * room
-    person = np.clip(person, 0, 255 * alpha[..., None])
-    return Layers(_bytes(person), _bytes(alpha * 255), _bytes(room))
+    alpha = np.maximum(alpha, _loose_hair(portrait.image, alpha))
+    room, near = fill(portrait.image, alpha)
+    # Where the picture is darker than the room can be, something of the person covers it.
+    least = 1 - (picture / np.maximum(room, 1)).min(2)
+    alpha = np.where(near, np.maximum(alpha, np.clip(least, 0, 1)), alpha)[..., None]
+    person = np.clip(picture - (1 - alpha) * room, 0, 255 * alpha)
+    return Layers(_bytes(person), _bytes(alpha[..., 0] * 255), _bytes(room))
+
+
+def _loose_hair(image: NDArray[np.uint8], alpha: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Coverage [N, N] by thin dark lines close to the person: single hairs, which no mask has."""
+    side = image.shape[0]
+    near = cv2.dilate((alpha > 0.3).astype(np.uint8), _disc(HAIR_REACH * side)) > 0
+    bright = cv2.morphologyEx(image, cv2.MORPH_CLOSE, _disc(0.006 * side)).astype(np.float32)
+    darker = 1 - (image / np.maximum(bright, 1)).min(2)
+    return np.asarray(np.where(near, np.clip((darker - 0.07) * 1.3, 0, 1), 0), np.float32)
 
 
 def soften(image: NDArray[np.uint8], mask: NDArray[np.float32]) -> NDArray[np.float32]:
@@ -56,11 +70,13 @@ def soften(image: NDArray[np.uint8], mask: NDArray[np.float32]) -> NDArray[np.fl
     return np.asarray(np.clip((refined - 0.06) / 0.88, 0, 1), np.float32)
 
 
-def fill(image: NDArray[np.uint8], alpha: NDArray[np.float32]) -> NDArray[np.float32]:
-    """The room behind the person: each pixel from the finest level of a pyramid that knows it, with the room's own grain."""
+def fill(image: NDArray[np.uint8], alpha: NDArray[np.float32]) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
+    """The room behind the person, and where it had to be filled in.
+
+    Each pixel comes from the finest level of a pyramid that knows it, with the room's own grain.
+    """
     side = image.shape[0]
-    reach = 2 * round(CLEARANCE * side) + 1
-    near = cv2.dilate((alpha > 0.02).astype(np.uint8), cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (reach, reach)))
+    near = cv2.dilate((alpha > 0.02).astype(np.uint8), _disc(CLEARANCE * side))
     known = np.asarray(cv2.GaussianBlur(1.0 - near.astype(np.float32), (0, 0), side * 0.004), np.float32)
     known = (known * (near == 0)).astype(np.float32)
     picture = image.astype(np.float32)
@@ -68,7 +84,8 @@ def fill(image: NDArray[np.uint8], alpha: NDArray[np.float32]) -> NDArray[np.flo
     grain = picture - cv2.GaussianBlur(picture, (0, 0), 1.2)
     strength = float(np.std(grain[known > 0.99])) if np.any(known > 0.99) else 0.0
     noise = np.random.default_rng(0).normal(0, min(strength, 4.0), (side, side, 1)).astype(np.float32)
-    return np.asarray(np.clip(picture * known[..., None] + (smooth + noise) * (1 - known[..., None]), 0, 255), np.float32)
+    room = np.clip(picture * known[..., None] + (smooth + noise) * (1 - known[..., None]), 0, 255)
+    return np.asarray(room, np.float32), near > 0
 
 
 def _from_coarser(weighted: NDArray[np.float32], weight: NDArray[np.float32]) -> NDArray[np.float32]:
@@ -92,3 +109,8 @@ def at_size(layers: Layers, side: int) -> NDArray[np.uint8]:
 
 def _bytes(values: NDArray[np.float32]) -> NDArray[np.uint8]:
     return np.ascontiguousarray(np.clip(values + 0.5, 0, 255).astype(np.uint8))
+
+
+def _disc(radius: float) -> NDArray[np.uint8]:
+    size = 2 * max(1, round(radius)) + 1
+    return np.asarray(cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (size, size)), np.uint8)

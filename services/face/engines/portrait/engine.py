@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from services.common.settings import SharedSettings
 from services.face.engine import EngineInfo, FaceSession, Look, Model, Slot
 from services.face.engines.portrait.actor import Actor
+from services.face.engines.portrait.correct import corrected
 from services.face.engines.portrait.looks import PRESETS
 from services.face.engines.portrait.portrait import read_portrait
 from services.face.engines.portrait.renderer import Renderer
@@ -74,7 +75,7 @@ class PortraitEngine:
         folder = self._personas_dir / persona
         with self._lock:
             key = (persona, size_px, _changed_at(folder))
-            rig = self._rigs.pop(key, None) or Rig(read_portrait(folder), size_px)
+            rig = self._rigs.pop(key, None) or Rig(corrected(read_portrait(folder)), size_px)
             self._rigs[key] = rig
             while len(self._rigs) > KEPT_RIGS:
                 self._rigs.popitem(last=False)

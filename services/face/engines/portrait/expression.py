@@ -15,8 +15,8 @@ CHANNELS = len(load_basis().channels)
 LARGEST_JAW_OPEN = 0.6
 #: A single picture shows nothing of what turns into sight past this.
 LARGEST_YAW_RAD = np.deg2rad(11.0)
-LARGEST_PITCH_RAD = np.deg2rad(9.0)
-LARGEST_ROLL_RAD = np.deg2rad(9.0)
+LARGEST_PITCH_RAD = np.deg2rad(7.0)
+LARGEST_ROLL_RAD = np.deg2rad(5.0)
 
 
 def channel(name: str) -> int:

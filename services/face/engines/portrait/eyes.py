@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
 
 import cv2
 import numpy as np
@@ -22,40 +21,30 @@ GAZE_REACH_X, GAZE_REACH_Y = 0.22, 0.11
 MARGIN = 1.3
 
 
-@dataclass(frozen=True)
-class Iris:
-    """A circle in pixels."""
-
-    x: float
-    y: float
-    radius: float
-
-
 class Eye:
     """One eye of a portrait. Read-only after construction."""
 
-    def __init__(self, texture: Portrait, eye: EyePoints, iris: Iris, ratio: float) -> None:
-        """`texture` at its full size, with `iris` and the lids in its pixels; `ratio` of its pixels to one of the output."""
+    def __init__(self, texture: Portrait, eye: EyePoints, ratio: float) -> None:
+        """`texture` at its full size; `ratio` of its pixels to one of the output."""
         self.points = eye
         self._ratio = ratio
         upper, lower = texture.points[list(eye.upper), :2], texture.points[list(eye.lower), :2]
+        iris = texture.points[eye.iris, :2]
+        radius = float(np.linalg.norm(texture.points[eye.iris + 1 : eye.iris + 5, :2] - iris, axis=1).mean())
         polygon = np.vstack([upper, lower[-2:0:-1]])
-        margin = MARGIN * iris.radius
-        left, top, right, bottom = bounds(polygon.astype(np.float32), margin, texture.side)
+        left, top, right, bottom = bounds(polygon.astype(np.float32), MARGIN * radius, texture.side)
         patch = texture.image[top:bottom, left:right].astype(np.float32)
         y, x = np.mgrid[top:bottom, left:right].astype(np.float32)
-        self._radius = iris.radius / ratio
+        self._radius = radius / ratio
         self._width = float(upper[-1, 0] - upper[0, 0]) / ratio
-        middle = np.array([iris.x, iris.y])
-        self._origin = np.array([iris.x - left, iris.y - top], np.float32)
-        depth = texture.points[eye.iris, 2] / ratio
-        self._centre = np.array([*((middle + 0.5) / ratio - 0.5), depth], np.float32)
+        self._origin = (iris - [left, top]).astype(np.float32)
+        self._centre = np.array([*((iris + 0.5) / ratio - 0.5), texture.points[eye.iris, 2] / ratio], np.float32)
         inside = _inside(polygon, left, top, patch.shape[:2])
-        from_iris = np.hypot(x - iris.x, y - iris.y) / iris.radius
+        from_iris = np.hypot(x - iris[0], y - iris[1]) / radius
         below_lid = y - np.interp(x, upper[:, 0], upper[:, 1])
-        self._white = _complete_white(patch, inside & (from_iris > 1.10) & (below_lid > 0.16 * iris.radius), iris.radius)
-        seen = inside & (from_iris < 1.02) & (below_lid > 0.30 * iris.radius)
-        self._iris = _complete_iris(patch, seen, from_iris, iris.radius)
+        self._white = _complete_white(patch, inside & (from_iris > 1.10) & (below_lid > 0.20 * radius), radius)
+        seen = inside & (from_iris < 1.04) & (below_lid > 0.24 * radius)
+        self._iris = _complete_iris(patch, seen, from_iris, radius)
 
     def draw(
         self,
@@ -76,14 +65,8 @@ class Eye:
         gaze_y = expression.gaze_y * GAZE_REACH_Y * self._width
         place = np.array(
             [
-                centre[0],
-                centre[1],
-                math.cos(expression.roll),
-                math.sin(expression.roll),
-                gaze_x,
-                gaze_y,
-                self._radius,
-                self._ratio,
+                *(centre[0], centre[1], math.cos(expression.roll), math.sin(expression.roll), gaze_x, gaze_y),
+                *(self._radius, self._ratio, upper[0, 0], upper[-1, 0]),
             ],
             np.float32,
         )
@@ -104,15 +87,15 @@ def _draw(  # noqa: PLR0917 - compiled functions take their arguments by positio
     place: NDArray[np.float32],
     line: NDArray[np.float32],
 ) -> None:
-    cx, cy, cosine, sine, gaze_x, gaze_y, radius, ratio = place
+    cx, cy, cosine, sine, gaze_x, gaze_y, radius, ratio, start, stop = place
     columns = above.shape[0]
     thickness = 0.085 * radius + 0.35
     for i in range(columns):
         upper, lower = above[i], below[i]
         if upper > ABSENT * 0.5:
             continue
-        across = i / max(columns - 1.0, 1.0)
-        taper = clamp01(4.0 * min(across, 1.0 - across))
+        across = (left + i - start) / max(stop - start, 1.0)
+        taper = clamp01(5.0 * min(across, 1.0 - across))
         to_upper, to_lower = distance_scale(above, i), distance_scale(below, i)
         for y in range(top, bottom):
             under_lid, over_lid = (y - upper) * to_upper, (lower - y) * to_lower
@@ -125,7 +108,7 @@ def _draw(  # noqa: PLR0917 - compiled functions take their arguments by positio
             ix, iy = lx - gaze_x, ly - gaze_y
             iris_cover = clamp01((radius - math.sqrt(ix * ix + iy * iy)) / (0.10 * radius + 0.6) + 0.5)
             depth = max(under_lid, 0.0)
-            shade = 1.0 - 0.34 * math.exp(-depth / (0.20 * radius)) - 0.10 * math.exp(-max(over_lid, 0.0) / (0.12 * radius))
+            shade = 1.0 - 0.30 * math.exp(-depth / (0.16 * radius)) - 0.06 * math.exp(-max(over_lid, 0.0) / (0.10 * radius))
             for k in range(3):
                 value = sample(white, lx * ratio + origin[0], ly * ratio + origin[1], k)
                 if iris_cover > 0.0:

@@ -18,7 +18,7 @@ from services.face.engines.portrait.topology import EyePoints
 TURN_FROM, TURN_TO = 0.12, 0.50
 LASHES = 26
 #: In widths of the eye.
-LASH_LENGTH = 0.15
+LASH_LENGTH = 0.17
 LASH_REACH = 0.22
 
 
@@ -108,11 +108,8 @@ def _crease(texture: Portrait, eye: EyePoints, left: int, top: int, shape: tuple
     v = (edge - y) / height
     across = (x - upper[0, 0]) / (upper[-1, 0] - upper[0, 0])
     fade = np.clip(np.minimum(across + 0.02, 1.02 - across) * 5, 0, 1)
-    shade = (
-        -0.13 * np.exp(-(((v - 1.0) / 0.22) ** 2))
-        + 0.07 * np.exp(-(((v - 0.45) / 0.28) ** 2))
-        - 0.10 * np.exp(-((v / 0.18) ** 2))
-    )
+    shade = 0.035 * np.exp(-(((v - 0.45) / 0.30) ** 2)) - 0.06 * np.exp(-(((v - 1.0) / 0.25) ** 2))
+    shade -= 0.10 * np.exp(-((v / 0.16) ** 2))
     return np.asarray(shade * fade, np.float32)
 
 
@@ -152,7 +149,7 @@ def _draw_lashes(  # noqa: PLR0917 - compiled functions take their arguments by 
             along = n / (steps - 1.0)
             x = x0 + strokes[s, 2] * length * along * (0.55 + 0.45 * along)
             y = y0 + down * length * along * (1.0 - 0.30 * along)
-            opacity = line[3] * strokes[s, 3] * turned * (0.42 - 0.34 * along)
+            opacity = line[3] * strokes[s, 3] * turned * (0.62 - 0.50 * along)
             left, top = math.floor(x - 0.5), math.floor(y - 0.5)
             for py in range(max(top, 0), min(top + 3, side)):
                 for px in range(max(left, 0), min(left + 3, side)):

@@ -19,10 +19,20 @@ from services.face.engines.portrait.portrait import Portrait
 GRID = 25
 #: Of a closed eye, the part that the lower lid has risen.
 LOWER_LID_SHARE = 0.12
+#: Channel, fall of the upper lid and rise of the lower one, in openings of the eye.
+_LID_MOVES = (
+    ("eyeBlink", 1 - LOWER_LID_SHARE, LOWER_LID_SHARE),
+    ("eyeWide", -0.24, -0.04),
+    ("eyeSquint", 0.10, 0.32),
+    ("cheekSquint", 0.0, 0.14),
+)
+#: Of the way of a lid, how far the skin around goes with it.
 CREASE_SHARE, BROW_SIDE_SHARE, BELOW_SHARE = 0.50, 0.14, 0.40
 #: A portrait whose lips are further apart than this (in heights of the face) smiles with an open mouth.
 OPEN_MOUTH = 0.012
 LARGEST_JAW_CLOSING = 0.40
+#: Of its width, what a mouth with the jaw wide open loses.
+NARROWING = 0.40
 #: Rise of the shoulders with a full breath, in heights of the face.
 BREATH_RISE = 0.011
 
@@ -64,7 +74,8 @@ class Mesh:
         self.landmarks = portrait.points
         self.measures = measure(portrait.points)
         self.displacements = fit(basis, portrait.points)
-        self._shape_blinks()
+        self._shape_lids(basis.channels)
+        self._round_jaw(basis.channels["jawOpen"])
         rest = self._close_mouth(basis.channels["jawOpen"])
         around = self._around(portrait.mask)
         neutral = np.vstack([rest, around])
@@ -106,24 +117,31 @@ class Mesh:
         shift = np.array([expression.shift_x, expression.shift_y, 0.0]) * self.measures.width
         return Pose((lean @ nod @ turn).astype(np.float32), self.pivot, shift.astype(np.float32))
 
-    def _shape_blinks(self) -> None:
-        """Replaces both blinks: on this face the lids have to meet exactly."""
-        from services.face.engines.portrait.expression import channel
-
+    def _shape_lids(self, channels: dict[str, int]) -> None:
+        """Replaces what moves the lids: on this face they have to meet exactly, and to stay smooth wherever they go."""
         for eye in top.EYES:
             upper, lower = self.landmarks[list(eye.upper), :2], self.landmarks[list(eye.lower), :2]
-            inner, under = list(eye.upper[1:-1]), list(eye.lower[1:-1])
-            opening_above = np.interp(upper[1:-1, 0], lower[:, 0], lower[:, 1]) - upper[1:-1, 1]
-            opening_below = lower[1:-1, 1] - np.interp(lower[1:-1, 0], upper[:, 0], upper[:, 1])
-            fall = np.maximum(opening_above, 0) * (1 - LOWER_LID_SHARE)
-            rise = np.maximum(opening_below, 0) * LOWER_LID_SHARE
-            blink = np.zeros((top.POINTS, 3), np.float32)
-            blink[inner, 1] = fall
-            blink[list(eye.crease), 1] = fall * CREASE_SHARE
-            blink[list(eye.brow_side), 1] = fall * BROW_SIDE_SHARE
-            blink[under, 1] = -rise
-            blink[list(eye.below), 1] = -rise * BELOW_SHARE
-            self.displacements[channel("eyeBlink" + eye.side)] = blink
+            above = np.maximum(np.interp(upper[1:-1, 0], lower[:, 0], lower[:, 1]) - upper[1:-1, 1], 0)
+            below = np.maximum(lower[1:-1, 1] - np.interp(lower[1:-1, 0], upper[:, 0], upper[:, 1]), 0)
+            lids = [*eye.upper, *eye.lower]
+            for name, fall, rise in _LID_MOVES:
+                row = self.displacements[channels[name + eye.side]]
+                row[lids] = 0.0
+                if name == "eyeBlink":
+                    row[:] = 0.0
+                row[list(eye.upper[1:-1]), 1] = fall * above
+                row[list(eye.crease), 1] = fall * above * CREASE_SHARE
+                row[list(eye.brow_side), 1] = fall * above * BROW_SIDE_SHARE
+                row[list(eye.lower[1:-1]), 1] = -rise * below
+                row[list(eye.below), 1] = -rise * below * BELOW_SHARE
+
+    def _round_jaw(self, jaw: int) -> None:
+        """A mouth that opens gets narrower: its corners come in as the jaw goes down."""
+        middle = (self.landmarks[13, :2] + self.landmarks[14, :2]) / 2
+        width = float(np.linalg.norm(self.landmarks[top.INNER_UPPER[-1], :2] - self.landmarks[top.INNER_UPPER[0], :2]))
+        offset = (self.landmarks[:, :2] - middle) / width
+        near = np.exp(-((offset[:, 0] / 0.65) ** 2) - (offset[:, 1] / 0.5) ** 2)
+        self.displacements[jaw, :, 0] -= (NARROWING * width * offset[:, 0] * near).astype(np.float32)
 
     def _close_mouth(self, jaw: int) -> NDArray[np.float64]:
         """The landmarks with closed lips: silence is a closed mouth, also where the portrait shows teeth."""

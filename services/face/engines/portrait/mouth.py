@@ -82,7 +82,10 @@ def _draw(  # noqa: PLR0917 - compiled functions take their arguments by positio
 ) -> None:
     cx, cy, cosine, sine, scale, drop, lift, light = place
     middle_x, middle_y = upper_teeth.shape[1] * 0.5, upper_teeth.shape[0] * 0.5
-    cavity = (46.0, 14.0, 14.0)
+    tongue_drop = 0.62 * drop - 40.0 * lift
+    cavity = (44.0, 13.0, 13.0)
+    # Towards the cheeks the light is less, and redder.
+    fade = (0.66, 0.76, 0.82)
     for i in range(above.shape[0]):
         upper, lower = above[i], below[i]
         if upper > ABSENT * 0.5 or lower - upper < 0.05:
@@ -99,16 +102,16 @@ def _draw(  # noqa: PLR0917 - compiled functions take their arguments by positio
             side = clamp01(1.12 - (sx / 118.0) ** 2)
             # Light falls in from the front and from above: lips shade what lies close behind them.
             under_s, over_s = max(under, 0.0) * scale, max(over, 0.0) * scale
-            shade = (1.0 - 0.52 * math.exp(-under_s / 13.0)) * (1.0 - 0.40 * math.exp(-over_s / 8.0))
+            shade = (1.0 - 0.34 * math.exp(-under_s / 9.0)) * (1.0 - 0.30 * math.exp(-over_s / 6.0))
             px, py = sx + middle_x, sy + middle_y
-            a_tongue = sample(tongue, px, py - drop + 46.0 * lift, 3)
+            a_tongue = sample(tongue, px, py - tongue_drop, 3)
             a_lower = sample(lower_teeth, px, py - drop, 3)
             a_upper = sample(upper_teeth, px, py, 3)
             for k in range(3):
                 value = cavity[k]
-                value = value * (1 - a_tongue) + sample(tongue, px, py - drop + 46.0 * lift, k) * (0.45 + 0.40 * side)
-                value = value * (1 - a_lower) + sample(lower_teeth, px, py - drop, k) * (0.20 + 0.58 * side)
-                value = value * (1 - a_upper) + sample(upper_teeth, px, py, k) * (0.22 + 0.74 * side)
+                value = value * (1 - a_tongue) + sample(tongue, px, py - tongue_drop, k) * (0.45 + 0.40 * side)
+                value = value * (1 - a_lower) + sample(lower_teeth, px, py - drop, k) * (1.0 - (1.16 - side) * fade[k])
+                value = value * (1 - a_upper) + sample(upper_teeth, px, py, k) * (1.0 - (1.0 - side) * fade[k])
                 old = frame[y, left + i, k]
                 new = old + (value * shade * light - old) * cover
                 frame[y, left + i, k] = np.uint8(min(max(new + 0.5, 0.0), 255.0))

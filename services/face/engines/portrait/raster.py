@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import math
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from services.face.engines.portrait.kernels import kernel
 
-#: What a pixel of the output can show; decided once, with room for all movement.
+#: What a pixel shows. For pixels of the output it is decided once, with allowance for all movement.
 ROOM, EDGE, PERSON = 0, 1, 2
 
 
@@ -72,6 +73,7 @@ def lay_over_room(  # noqa: PLR0917 - compiled functions take their arguments by
     frame: NDArray[np.uint8],
     room: NDArray[np.uint8],
     alpha: NDArray[np.uint8],
+    opacity: NDArray[np.uint8],
     cells: NDArray[np.int16],
     fractions: NDArray[np.uint16],
     zones: NDArray[np.uint8],
@@ -80,7 +82,7 @@ def lay_over_room(  # noqa: PLR0917 - compiled functions take their arguments by
     """Completes a frame that holds the premultiplied person: the room is added where the person does not cover it.
 
     `zones` [S, S] says where that can be; `spans` [S, 2] the columns of each row between the outermost pixels that are not
-    certainly ROOM. `alpha` [T, T] is the texture's.
+    certainly ROOM. `alpha` [T, T] is the texture's, `opacity` what `opacity_of` makes of it.
     """
     height = zones.shape[0]
     side = alpha.shape[0]
@@ -89,17 +91,31 @@ def lay_over_room(  # noqa: PLR0917 - compiled functions take their arguments by
         frame[y, :start] = room[y, :start]
         frame[y, stop:] = room[y, stop:]
         for x in range(start, stop):
-            zone = zones[y, x]
-            if zone == PERSON:
+            if zones[y, x] == PERSON:
                 continue
-            if zone == ROOM:
+            u = np.int32(min(max(cells[y, x, 0], 0), side - 2))
+            v = np.int32(min(max(cells[y, x, 1], 0), side - 2))
+            seen = opacity[v, u]
+            if seen == PERSON:
+                continue
+            if seen == ROOM or zones[y, x] == ROOM:
                 for k in range(3):
                     frame[y, x, k] = room[y, x, k]
                 continue
-            u, v = min(max(cells[y, x, 0], 0), side - 2), min(max(cells[y, x, 1], 0), side - 2)
+            a, b = np.int32(alpha[v, u]), np.int32(alpha[v, u + 1])
+            c, d = np.int32(alpha[v + 1, u]), np.int32(alpha[v + 1, u + 1])
             fu, fv = np.int32(fractions[y, x] & 31), np.int32(fractions[y, x] >> 5)
-            above = alpha[v, u] * (32 - fu) + alpha[v, u + 1] * fu
-            below = alpha[v + 1, u] * (32 - fu) + alpha[v + 1, u + 1] * fu
-            free = 255 * 1024 - (above * (32 - fv) + below * fv)
+            above, below = (a << 5) + (b - a) * fu, (c << 5) + (d - c) * fu
+            free = np.int32(261120) - ((above << 5) + (below - above) * fv)
+            free += free >> 8
             for k in range(3):
-                frame[y, x, k] = min(255, frame[y, x, k] + (room[y, x, k] * (free >> 5) + 4080) // 8160)
+                value = frame[y, x, k] + ((np.int32(room[y, x, k]) * free + 131072) >> 18)
+                frame[y, x, k] = np.uint8(min(value, 255))
+
+
+def opacity_of(alpha: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """What each pixel of the texture shows together with its neighbours to the right and below: ROOM, EDGE or PERSON."""
+    square = np.ones((2, 2), np.uint8)
+    least = cv2.erode(alpha, square, anchor=(0, 0))
+    most = cv2.dilate(alpha, square, anchor=(0, 0))
+    return np.where(least == 255, PERSON, np.where(most == 0, ROOM, EDGE)).astype(np.uint8)

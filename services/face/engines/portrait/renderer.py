@@ -30,8 +30,11 @@ class Renderer:
         target = np.ascontiguousarray(points[:, :2])
         scan_triangles(target, rig.mesh.source, rig.triangles, self._cells, self._fractions)
         texture = self._skin.show(expression)
-        cv2.remap(texture, self._cells, self._fractions, cv2.INTER_LINEAR, self._frame, cv2.BORDER_REPLICATE)
-        lay_over_room(self._frame, rig.room, rig.alpha, self._cells, self._fractions, rig.zones, rig.spans)
+        for band in rig.bands:
+            cv2.remap(
+                texture, self._cells[band], self._fractions[band], cv2.INTER_LINEAR, self._frame[band], cv2.BORDER_REPLICATE
+            )
+        lay_over_room(self._frame, rig.room, rig.alpha, rig.opacity, self._cells, self._fractions, rig.zones, rig.spans)
         for eye, lid in zip(rig.eyes, rig.lids, strict=True):
             eye.draw(self._frame, points, pose, expression, lid.line)
             lid.draw(self._frame, points, expression)

@@ -9,19 +9,20 @@ from numpy.typing import NDArray
 from services.face.engines.portrait.background import at_size, separate
 from services.face.engines.portrait.basis import load_basis
 from services.face.engines.portrait.eyes import Eye
-from services.face.engines.portrait.iris import find_iris
 from services.face.engines.portrait.lids import Lid
 from services.face.engines.portrait.mesh import Mesh
 from services.face.engines.portrait.mouth import Mouth
 from services.face.engines.portrait.portrait import Portrait, scaled
-from services.face.engines.portrait.raster import EDGE, PERSON, ROOM
+from services.face.engines.portrait.raster import EDGE, PERSON, ROOM, opacity_of
 from services.face.engines.portrait.shading import face_reliefs
 from services.face.engines.portrait.topology import EYES
 
 #: A texture finer than the output keeps a slowly moving face from going soft and sharp in turns.
 OVERSAMPLING = 1.5
 #: Furthest that anything in the picture moves, in parts of its side.
-LARGEST_MOVE = 0.05
+LARGEST_MOVE = 0.075
+#: The picture is looked up in strips of this many rows, each as wide as the person is there.
+BAND_ROWS = 32
 
 
 class Rig:
@@ -34,12 +35,13 @@ class Rig:
         ratio = texture.side / side
         layers = separate(texture)
         self.texture, self.alpha, self.room = layers.person, layers.alpha, at_size(layers, side)
+        self.opacity = opacity_of(layers.alpha)
         self.mesh = Mesh(output, load_basis(), texture.side)
         self.zones = _zones(self.alpha, side)
         self.spans = _spans(self.zones)
+        self.bands = _bands(self.spans)
         self.triangles = self._moving_triangles()
-        irises = [find_iris(texture, eye) for eye in EYES]
-        self.eyes = tuple(Eye(texture, eye, iris, ratio) for eye, iris in zip(EYES, irises, strict=True))
+        self.eyes = tuple(Eye(texture, eye, ratio) for eye in EYES)
         self.lids = tuple(Lid(texture, eye, ratio) for eye in EYES)
         self.mouth = Mouth(output, self.mesh)
         self.reliefs = (*(relief for lid in self.lids for relief in lid.reliefs), *face_reliefs(texture))
@@ -72,3 +74,14 @@ def _spans(zones: NDArray[np.uint8]) -> NDArray[np.int32]:
         if len(columns):
             spans[y] = columns[0], columns[-1] + 1
     return spans
+
+
+def _bands(spans: NDArray[np.int32]) -> tuple[tuple[slice, slice], ...]:
+    """Rows and columns that hold everything but room, in strips."""
+    bands = []
+    for top in range(0, len(spans), BAND_ROWS):
+        rows = spans[top : top + BAND_ROWS]
+        used = rows[rows[:, 1] > rows[:, 0]]
+        if len(used):
+            bands.append((slice(top, top + len(rows)), slice(int(used[:, 0].min()), int(used[:, 1].max()))))
+    return tuple(bands)

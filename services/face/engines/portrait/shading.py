@@ -19,7 +19,7 @@ from services.face.engines.portrait.topology import CHEEK, FOLD
 
 #: Strengths closer than this look the same.
 VISIBLE = 0.02
-SHADOW_TINT = np.array([0.80, 1.0, 1.06], np.float32)
+SHADOW_TINT = np.array([0.70, 1.05, 1.15], np.float32)
 
 
 @dataclass(frozen=True)
@@ -102,9 +102,9 @@ def _fold(texture: Portrait, side: str, strength: Callable[[Expression], float])
     signed = away * cheek_side * (1.0 if side == "Right" else -1.0)
     along = nearest / (len(line) - 1)
     fade = np.sin(np.pi * np.clip(0.08 + 0.90 * along, 0, 1)) ** 0.7
-    narrow, wide = 0.014 * scale, 0.036 * scale
-    shade = -0.20 * np.exp(-((signed / narrow) ** 2)) - 0.09 * np.exp(-(((signed + wide * 0.5) / wide) ** 2))
-    shade += 0.10 * np.exp(-(((signed - wide * 1.1) / wide) ** 2))
+    narrow, wide = 0.018 * scale, 0.042 * scale
+    shade = -0.13 * np.exp(-((signed / narrow) ** 2)) - 0.05 * np.exp(-(((signed + wide * 0.5) / wide) ** 2))
+    shade += 0.05 * np.exp(-(((signed - wide * 1.1) / wide) ** 2))
     return _relief(texture, left, top, shade * fade, strength)
 
 

@@ -10,9 +10,9 @@ from numpy.typing import NDArray
 PIXELS_PER_MOUTH = 228.0
 WIDTH, HEIGHT = 384, 256
 
-ENAMEL = np.array([238.0, 229.0, 213.0])
+ENAMEL = np.array([246.0, 233.0, 212.0])
 GUM = np.array([176.0, 92.0, 88.0])
-TONGUE = np.array([186.0, 98.0, 96.0])
+TONGUE = np.array([180.0, 96.0, 92.0])
 
 #: Widths and heights from the middle outwards, in pixels (about 0.24 mm each).
 _UPPER = ((35, 56), (28, 50), (31, 54), (27, 46), (26, 42), (24, 38))
@@ -36,11 +36,12 @@ def lower_teeth() -> NDArray[np.float32]:
 def tongue() -> NDArray[np.float32]:
     """The tongue at rest, its tip behind the lower teeth; it moves with the jaw."""
     y, x = np.mgrid[0:HEIGHT, 0:WIDTH].astype(np.float64)
-    u, v = (x - WIDTH / 2) / 84.0, (y - HEIGHT / 2 - 56.0) / 46.0
+    u, v = (x - WIDTH / 2) / 84.0, (y - HEIGHT / 2 - 50.0) / 50.0
     inside = u**2 + np.where(v < 0, np.abs(v) ** 2.4, v**2)
-    cover = np.clip((1 - inside) * 7, 0, 1)
-    light = 0.70 + 0.30 * np.clip(-v + 0.15, 0, 1) - 0.16 * np.exp(-((u / 0.10) ** 2)) * np.clip(0.6 - v, 0, 1)
-    light += 0.10 * np.exp(-(((np.abs(u) - 0.38) / 0.2) ** 2) - ((v + 0.35) / 0.25) ** 2)
+    cover = np.clip((1 - inside) * np.where(v < 0, 2.5, 6.0), 0, 1)
+    # The back lies in the dark, the tip in the light; a shallow groove runs along the middle.
+    light = 0.42 + 0.58 * np.clip((v + 1.0) / 0.9, 0, 1) ** 1.5 - 0.12 * np.exp(-((u / 0.12) ** 2)) * np.clip(0.7 - v, 0, 1)
+    light *= 1 - 0.30 * u**2
     return _finish(TONGUE * light[..., None], cover, 1.6)
 
 
