@@ -61,6 +61,9 @@ class ScriptedSession(session_pb2_grpc.SessionServiceServicer):
     seen: dict[str, list[Any]] = field(default_factory=dict)
     configs: list[session_pb2.ConverseConfig] = field(default_factory=list)
     metrics: NoMetrics = field(default_factory=NoMetrics)
+    order: list[str] = field(default_factory=list)
+    """"question" for each that came, "turn" for each that was answered."""
+    sent_units: int = 0
     ended: asyncio.Event = field(default_factory=asyncio.Event)
     ended_with_finish: list[bool] = field(default_factory=list)
     server: grpc.aio.Server | None = None
@@ -149,6 +152,7 @@ class Talk:
             if kind == "audio":
                 await self.on_audio(message)
             elif kind == "text":
+                self.service.order.append("question")
                 await self.stream.send(transcript=transcript(message.text, message.speaker or self.config.speaker, typed=True))
                 self.ask(message.text)
             elif kind == "interrupt":
@@ -205,6 +209,7 @@ class Talk:
             if position == 0:
                 await self.stream.send(metrics=stages(turn))
             position += 1
+        self.service.order.append("turn")
         heard = WORDS[: position * media.UNIT_SAMPLES // step]
         await self.stream.send(
             turn=session_pb2.Turn(
@@ -238,6 +243,7 @@ class Talk:
             unit.frame.CopyFrom(common_pb2.VideoFrame(data=frame.data, keyframe=frame.keyframe))
         if index not in self.script.drop_units:
             await self.stream.send(unit=unit)
+            self.service.sent_units += 1
         await asyncio.sleep(self.script.unit_s)
         return index + 1
 

@@ -151,26 +151,29 @@ class Session:
     async def __aenter__(self) -> Self:
         self._call = self._open_call()
         try:
+            self._ready = await self._open()
+        except BaseException:
+            await self.close()
+            raise
+        self._events.put_nowait(self._ready)
+        self._reader = asyncio.create_task(self._receive(), name="vivant-session-reader")
+        return self
+
+    async def _open(self) -> Ready:
+        try:
             async with asyncio.timeout(START_TIMEOUT_S):
                 await self._send(ConverseRequest(config=self._config))
                 first = await self._read()
-            event = _wire.event(first) if first is not None else None
-            if not isinstance(event, Ready):
-                raise Internal(f"{self._address} did not open the conversation with `ready`", reason="bad_grammar")
         except TimeoutError as exc:
-            self._call.cancel()
             raise Timeout(
                 f"{self._address} did not open the conversation within {START_TIMEOUT_S:.0f} s; see `vivant info`"
             ) from exc
         except grpc.aio.AioRpcError as exc:
             raise from_rpc_error(exc, self._address) from exc
-        except BaseException:
-            self._call.cancel()
-            raise
-        self._ready = event
-        self._events.put_nowait(event)
-        self._reader = asyncio.create_task(self._receive(), name="vivant-session-reader")
-        return self
+        event = _wire.event(first) if first is not None else None
+        if not isinstance(event, Ready):
+            raise Internal(f"{self._address} did not open the conversation with `ready`", reason="bad_grammar")
+        return event
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
@@ -184,6 +187,8 @@ class Session:
         if self._reader is not None:
             self._reader.cancel()
             await asyncio.wait({self._reader})
+        # They fail now that the call is gone. Left alone they would do so after the program's last line.
+        await asyncio.gather(*self._writes, return_exceptions=True)
         while not self._events.empty():
             self._events.get_nowait()
         self._events.put_nowait(None)

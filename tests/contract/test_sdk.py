@@ -260,6 +260,38 @@ async def test_a_late_reader_loses_nothing_that_was_sent() -> None:
         assert indices == list(range(len(indices)))
 
 
+async def test_a_reader_that_stopped_is_not_sent_to_without_end() -> None:
+    async with serving(Script(unit_s=0)) as (address, server), vivant.connect(address) as client:
+        async with client.converse(video=vivant.Video("rgb24", 64)):
+            held = -1
+            async with asyncio.timeout(20):
+                while server.sent_units != held:
+                    held = server.sent_units
+                    await asyncio.sleep(0.3)
+    # 64 events, and what 63 KiB on the way hold of 12 KB each.
+    assert conversation.MAX_WAITING_EVENTS <= held < 150
+
+
+async def test_leaving_in_the_middle_of_a_message_leaves_nothing_behind() -> None:
+    async with serving() as (address, _), vivant.connect(address) as client:
+        async with client.converse(microphone=16_000) as session:
+
+            async def send_for_ever() -> None:
+                while True:
+                    await session.send_audio(bytes(320))
+
+            sending = asyncio.create_task(send_for_ever())
+            await asyncio.sleep(0.01)
+            sending.cancel()
+            await asyncio.gather(sending, return_exceptions=True)
+            waiting = asyncio.create_task(session.send_text("Hello?"))
+            await asyncio.sleep(0)
+            waiting.cancel()
+            await asyncio.gather(waiting, return_exceptions=True)
+        left = [task for task in asyncio.all_tasks() if "Session." in task.get_coro().__qualname__]  # type: ignore[union-attr]
+    assert left == []
+
+
 @pytest.mark.parametrize(
     ("say", "reason"),
     [

@@ -43,7 +43,7 @@ def test_a_notice_says_how_bad_it_is() -> None:
     assert text.strip() == "warning: My voice is gone [today]. (tts_unavailable)"
 
 
-def test_services_that_do_not_answer_are_listed_with_the_reason() -> None:
+def test_services_that_do_not_answer_are_listed() -> None:
     text = shown(
         screen.components(
             [
@@ -53,7 +53,7 @@ def test_services_that_do_not_answer_are_listed_with_the_reason() -> None:
         )
     )
     assert "hibari" in text and "1/4" in text and "ready" in text
-    assert "loading" in text and "localhost:50055" in text
+    assert "not ready" in text and "localhost:50055" in text
 
 
 def test_licences_and_notices_are_shown() -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 import av
 
 from tests.media import RATE_HZ, units
-from vivant.cli.take import KEYFRAME_PATIENCE, Take
+from vivant.cli.take import Take
 from vivant.events import PersonaCard, Ready, Unit
 from vivant.formats import Video
 
@@ -26,13 +26,13 @@ def pictures_in(path: Path) -> int:
         return len(list(container.decode(video=0)))
 
 
-def test_it_begins_with_the_last_keyframe_before_the_reply(tmp_path: Path) -> None:
+def test_it_begins_with_a_keyframe_up_to_two_seconds_before_the_reply(tmp_path: Path) -> None:
     take = Take(tmp_path / "a.mp4", READY, whole=False)
-    asked = [take.add(item) for item in spoken(units(60, keyframe_every=20), start=50)]
+    asked = [take.add(item) for item in spoken(units(100, keyframe_every=20), start=75)]
     take.close()
     assert not any(asked)
-    assert take.seconds == 20 / 25
-    assert pictures_in(tmp_path / "a.mp4") == 20
+    assert take.seconds == (100 - 40) / 25
+    assert pictures_in(tmp_path / "a.mp4") == 60
 
 
 def test_the_whole_conversation(tmp_path: Path) -> None:
@@ -43,22 +43,37 @@ def test_the_whole_conversation(tmp_path: Path) -> None:
     assert take.seconds == 60 / 25
 
 
-def test_without_a_recent_keyframe_it_begins_with_the_reply_and_asks_for_one(tmp_path: Path) -> None:
+def test_while_the_reply_is_awaited_a_keyframe_comes_every_second(tmp_path: Path) -> None:
+    take = Take(tmp_path / "a.mp4", READY, whole=False)
+    asked = [item.index for item in units(100) if take.add(item)]
+    take.close()
+    assert asked == [25, 50, 75]
+
+
+def test_without_a_recent_keyframe_it_begins_with_the_reply(tmp_path: Path) -> None:
     take = Take(tmp_path / "a.mp4", READY, whole=False)
     items = spoken(units(200, keyframe_every=150), start=120)
     asked = [item.index for item in items if take.add(item)]
     take.close()
-    assert asked == [120, 120 + KEYFRAME_PATIENCE]
+    assert asked == [25, 50, 75, 100, 125]
     assert take.seconds == 80 / 25
     assert pictures_in(tmp_path / "a.mp4") == 50
 
 
-def test_lost_units_ask_for_a_keyframe_once(tmp_path: Path) -> None:
+def test_lost_units_ask_for_a_keyframe_until_it_comes(tmp_path: Path) -> None:
     take = Take(tmp_path / "a.mp4", READY, whole=True)
-    items = [item for item in units(60, keyframe_every=30) if item.index not in (11, 12)]
+    items = [item for item in units(120, keyframe_every=90) if item.index not in (41, 42)]
     asked = [item.index for item in items if take.add(item)]
     take.close()
-    assert asked == [13]
+    assert asked == [43, 68]
+
+
+def test_sound_alone_is_recorded_from_two_seconds_before(tmp_path: Path) -> None:
+    take = Take(tmp_path / "a.wav", replace(READY, video=None), whole=False)
+    asked = [take.add(item) for item in spoken(units(100, None), start=80)]
+    take.close()
+    assert not any(asked)
+    assert take.seconds == (100 - 31) / 25
 
 
 def test_a_conversation_without_a_reply_leaves_no_file(tmp_path: Path) -> None:

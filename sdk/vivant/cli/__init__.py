@@ -6,9 +6,14 @@ Exit status: 0 for success, 1 for a failure with one clear line on standard erro
 
 from __future__ import annotations
 
-from vivant.cli.app import app
+import os
+
+# Lines of gRPC's own log would stand beside the one line for people. It reads this when it is imported.
+os.environ.setdefault("GRPC_VERBOSITY", "NONE")
 
 
 def main() -> None:
     """The entry point of the installed command."""
+    from vivant.cli.app import app
+
     app()

@@ -22,7 +22,7 @@ from vivant.cli.take import Take
 from vivant.client import connect
 from vivant.conversation import Session
 from vivant.errors import Timeout, Unavailable, VivantError
-from vivant.events import Event, Notice, State, StateChanged, Transcript, Turn, Unit
+from vivant.events import Event, Notice, Transcript, Turn, Unit
 from vivant.formats import Video
 from vivant.recording import best_codec
 from vivant.subtitles import Subtitles
@@ -160,9 +160,6 @@ class _Dialogue:
         match event:
             case Unit():
                 await self._on_unit(event)
-            case StateChanged(state=State.THINKING) if self._take and not self._finished:
-                # The recording begins with the last keyframe before the reply: make it a recent one.
-                await self._session.request_keyframe()
             case Transcript(final=True):
                 self._line(f"{event.speaker or 'You'}: {event.text}")
             case Notice():

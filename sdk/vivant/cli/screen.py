@@ -57,7 +57,7 @@ def components(items: tuple[Component, ...] | list[Component]) -> Table:
         table.add_column(name, overflow="fold")
     for item in items:
         info = item.info
-        state = Text("ready", style="green") if item.ready else Text(item.reason or "not ready", style="red")
+        state = Text("ready", style="green") if item.ready else Text("not ready", style="red")
         table.add_row(
             item.service,
             info.engine if info else "?",

@@ -9,45 +9,45 @@ from typing import Final
 from vivant.events import Ready, Unit
 from vivant.recording import Recorder
 
-#: Longest lead-in, in units: 3 s.
-MAX_LEAD_UNITS: Final = 75
-#: How long to wait for a keyframe before asking again, in units: 1 s.
-KEYFRAME_PATIENCE: Final = 25
+#: Longest lead-in, in units: 2 s.
+MAX_LEAD_UNITS: Final = 50
+#: A recording can begin only at a keyframe; while the reply is awaited there is one at least this often, in units: 1 s.
+KEYFRAME_EVERY: Final = 25
 
 
 class Take:
-    """Records a session from its last keyframe before the first reply, or, with `whole`, from its first unit."""
+    """Records a session from a keyframe up to 2 s before the first reply, or, with `whole`, from its first unit."""
 
     def __init__(self, path: Path, ready: Ready, *, whole: bool) -> None:
         self._recorder = Recorder.of(path, ready)
+        self._video = ready.video is not None
         self._rolling = whole
         self._lead: deque[Unit] = deque(maxlen=MAX_LEAD_UNITS)
-        self._asked_for_keyframe_at: int | None = None
+        self._keyframe_at = -KEYFRAME_EVERY
+        """Index of the unit that last had a keyframe, or for which one was asked."""
 
     def add(self, unit: Unit) -> bool:
         """Takes one unit; True: ask the session for a keyframe."""
+        if _is_keyframe(unit):
+            self._keyframe_at = unit.index
         if self._rolling:
             self._recorder.write(unit)
         else:
             self._hold(unit)
-        if not (self._rolling and self._recorder.needs_keyframe):
+        wanted = self._recorder.needs_keyframe if self._rolling else self._video
+        if not wanted or unit.index - self._keyframe_at < KEYFRAME_EVERY:
             return False
-        since = self._asked_for_keyframe_at
-        if since is not None and unit.index - since < KEYFRAME_PATIENCE:
-            return False
-        self._asked_for_keyframe_at = unit.index
+        self._keyframe_at = unit.index
         return True
 
     def _hold(self, unit: Unit) -> None:
-        if unit.frame is not None and unit.frame.keyframe:
-            self._lead.clear()
         self._lead.append(unit)
         if not unit.turn_id:
             return
         self._rolling = True
-        first = self._lead[0].frame
-        # A lead-in without the keyframe that it builds on would have no picture: then begin with the reply itself.
-        for held in self._lead if first is not None and first.keyframe else [unit]:
+        while self._video and len(self._lead) > 1 and not _is_keyframe(self._lead[0]):
+            self._lead.popleft()
+        for held in self._lead:
             self._recorder.write(held)
 
     @property
@@ -60,3 +60,7 @@ class Take:
         self._recorder.close()
         if not self._recorder.units:
             self._recorder.path.unlink()
+
+
+def _is_keyframe(unit: Unit) -> bool:
+    return unit.frame is not None and unit.frame.keyframe
