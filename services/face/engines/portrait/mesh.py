@@ -17,6 +17,8 @@ from services.face.engines.portrait.portrait import Portrait
 
 #: Columns and rows of the points around the face.
 GRID = 25
+#: How far the outermost points lie beyond the borders, in sides of the picture.
+BEYOND = 0.12
 #: Of a closed eye, the part that the lower lid has risen.
 LOWER_LID_SHARE = 0.12
 #: Channel, fall of the upper lid and rise of the lower one, in openings of the eye.
@@ -32,7 +34,7 @@ CREASE_SHARE, BROW_SIDE_SHARE, BELOW_SHARE = 0.50, 0.14, 0.40
 OPEN_MOUTH = 0.012
 LARGEST_JAW_CLOSING = 0.40
 #: Of its width, what a mouth with the jaw wide open loses.
-NARROWING = 0.40
+NARROWING = 0.30
 #: Rise of the shoulders with a full breath, in heights of the face.
 BREATH_RISE = 0.011
 
@@ -136,12 +138,17 @@ class Mesh:
                 row[list(eye.below), 1] = -rise * below * BELOW_SHARE
 
     def _round_jaw(self, jaw: int) -> None:
-        """A mouth that opens gets narrower: its corners come in as the jaw goes down."""
+        """A mouth that opens gets narrower and rounder: its corners come in, and the lower lip hangs in an arc."""
         middle = (self.landmarks[13, :2] + self.landmarks[14, :2]) / 2
         width = float(np.linalg.norm(self.landmarks[top.INNER_UPPER[-1], :2] - self.landmarks[top.INNER_UPPER[0], :2]))
         offset = (self.landmarks[:, :2] - middle) / width
         near = np.exp(-((offset[:, 0] / 0.65) ** 2) - (offset[:, 1] / 0.5) ** 2)
-        self.displacements[jaw, :, 0] -= (NARROWING * width * offset[:, 0] * near).astype(np.float32)
+        change = self.displacements[jaw]
+        change[:, 0] -= (NARROWING * width * offset[:, 0] * near).astype(np.float32)
+        for lip in (list(top.INNER_LOWER), list(top.OUTER_LOWER)):
+            along = np.linspace(0, 1, len(lip))
+            ends = np.interp(along, [0, 1], [change[lip[0], 1], change[lip[-1], 1]])
+            change[lip, 1] = ends + (change[lip[5], 1] - ends) * np.sin(np.pi * along) ** 0.55
 
     def _close_mouth(self, jaw: int) -> NDArray[np.float64]:
         """The landmarks with closed lips: silence is a closed mouth, also where the portrait shows teeth."""
@@ -163,7 +170,8 @@ class Mesh:
         """Points outside the face [m, 3], and how much each follows the head, the outline and the breath."""
         side, face = self.side, self.measures
         oval = self.landmarks[list(top.OVAL)]
-        line = np.linspace(0, side - 1, GRID)
+        # One row beyond each border, so that nothing comes into sight uncovered there.
+        line = np.concatenate([[-BEYOND * side], np.linspace(0, side - 1, GRID), [(1 + BEYOND) * side]])
         grid = np.stack(np.meshgrid(line, line), -1).reshape(-1, 2)
         outline = oval[:, :2].astype(np.float32).reshape(-1, 1, 2)
         outside = np.array([cv2.pointPolygonTest(outline, (float(x), float(y)), True) for x, y in grid])
@@ -189,7 +197,7 @@ class Mesh:
     def _held_by_border(self, grid: NDArray[np.float64], mask: NDArray[np.float32]) -> NDArray[np.float64]:
         """0 at a border of the picture that cuts through the person: beyond it there is nothing to move into sight."""
         last = self.side - 1
-        cells = np.round(grid).astype(int)
+        cells = np.clip(np.round(grid), 0, last).astype(int)
         free = np.ones(len(grid))
         at_left, at_right, at_top = mask[cells[:, 1], 0], mask[cells[:, 1], last], mask[0, cells[:, 0]]
         for cut, away in ((at_left, grid[:, 0]), (at_right, last - grid[:, 0]), (at_top, grid[:, 1])):
