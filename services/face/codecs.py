@@ -113,8 +113,12 @@ class _Delta:
 
 
 def _vp8(size_px: int) -> Encoder:
-    """libvpx's real-time mode at its fastest, as for calls. Errors in one frame do not spoil the probabilities of the next."""
-    options = {"deadline": "realtime", "cpu-used": "8", "lag-in-frames": "0", "error-resilient": "1"}
+    """libvpx's real-time mode, as for calls. Errors in one frame do not spoil the probabilities of the next.
+
+    A negative `cpu-used` fixes the speed; a positive one lets libvpx take the time that it believes to have, which cost half as
+    much again for the same quality (2.8 ms against 1.8 ms a picture at 512 px, 41.2 dB against 41.1 dB).
+    """
+    options = {"deadline": "realtime", "cpu-used": "-8", "lag-in-frames": "0", "error-resilient": "1"}
     return _Delta("libvpx", size_px, options)
 
 
