@@ -11,6 +11,7 @@ import grpc
 
 from vivant import _wire
 from vivant._microphone import MicrophoneClock
+from vivant._status import FinalStatus
 from vivant.audio import Pcm, chunks, to_bytes
 from vivant.errors import Internal, InvalidRequest, Timeout, Unavailable, VivantError, from_rpc_error
 from vivant.events import Event, Ready
@@ -85,7 +86,7 @@ class Session:
         """
         if self._clock is None:
             raise InvalidRequest(
-                "this session has no microphone: open it with converse(microphone=16000)", reason="no_microphone"
+                "this session has no microphone: open it with converse(microphone=16000)", reason="no_input_audio"
             )
         data = to_bytes(pcm)
         if not data:
@@ -109,7 +110,7 @@ class Session:
             raise InvalidRequest("there is nothing in this text", reason="empty_text")
         if len(text) > MAX_TEXT_CHARACTERS:
             raise InvalidRequest(
-                f"a text holds at most {MAX_TEXT_CHARACTERS} characters, this one has {len(text)}", reason="oversized_text"
+                f"a text holds at most {MAX_TEXT_CHARACTERS} characters, this one has {len(text)}", reason="text_too_long"
             )
         await self._send(ConverseRequest(text=session_pb2.TextInput(text=text, speaker=speaker or "", addressee=addressee)))
 
@@ -150,6 +151,7 @@ class Session:
 
     async def __aenter__(self) -> Self:
         self._call = self._open_call()
+        self._status = FinalStatus(self._call)
         try:
             self._ready = await self._open()
         except BaseException:
@@ -169,7 +171,7 @@ class Session:
                 f"{self._address} did not open the conversation within {START_TIMEOUT_S:.0f} s; see `vivant info`"
             ) from exc
         except grpc.aio.AioRpcError as exc:
-            raise from_rpc_error(exc, self._address) from exc
+            raise from_rpc_error(await self._status.after(exc), self._address) from exc
         event = _wire.event(first) if first is not None else None
         if not isinstance(event, Ready):
             raise Internal(f"{self._address} did not open the conversation with `ready`", reason="bad_grammar")
@@ -205,7 +207,7 @@ class Session:
                 if event is not None:
                     await self._events.put(event)
         except grpc.aio.AioRpcError as exc:
-            self._error = self._broken(exc)
+            self._error = self._broken(await self._status.after(exc))
         except VivantError as exc:
             self._error = exc
         await self._events.put(None)
@@ -236,23 +238,15 @@ class Session:
                 raise Timeout(
                     f"{self._address} has taken nothing for {SEND_TIMEOUT_S:.0f} s; the conversation is closed"
                 ) from exc
-            except grpc.aio.AioRpcError as exc:
-                raise self._broken(exc) from exc
-            except (asyncio.InvalidStateError, asyncio.CancelledError) as exc:
+            except (grpc.aio.AioRpcError, asyncio.InvalidStateError, asyncio.CancelledError) as exc:
                 if not self._call.done():
                     raise
-                raise await self._ended() from exc
-
-    async def _ended(self) -> VivantError:
-        """Why nothing can be sent any more."""
-        code = await self._call.code()
-        if self._closed or code == grpc.StatusCode.OK:
-            return InvalidRequest("the conversation is over; open a new one to go on", reason="finished")
-        metadata = await self._call.trailing_metadata()
-        details = await self._call.details()
-        return self._broken(grpc.aio.AioRpcError(code, grpc.aio.Metadata(), metadata, details))
+                raise self._broken(await self._status.after(exc)) from exc
 
     def _broken(self, exc: grpc.aio.AioRpcError) -> VivantError:
+        """Why nothing more can be said or heard."""
+        if self._closed or exc.code() == grpc.StatusCode.OK:
+            return InvalidRequest("the conversation is over; open a new one to go on", reason="finished")
         error = from_rpc_error(exc, self._address)
         error.__cause__ = exc
         if isinstance(error, Unavailable) and error.reason == Unavailable.default_reason:

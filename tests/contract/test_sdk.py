@@ -163,6 +163,26 @@ async def test_a_refused_conversation(refusal: errors.VivantError, reason: str) 
     assert caught.value.retryable
 
 
+async def test_the_reason_of_a_refusal_is_never_lost_to_a_write_that_comes_too_late() -> None:
+    refusal = errors.Full("all places are taken")
+    async with serving(Script(refuse=refusal)) as (address, _), vivant.connect(address) as client:
+        for _ in range(100):
+            with pytest.raises(errors.Full, match="all places are taken"):
+                async with client.converse():
+                    pytest.fail("was let in")
+
+
+async def test_the_reason_of_a_broken_rule_reaches_reader_and_writer() -> None:
+    async with serving() as (address, _), vivant.connect(address) as client:
+        for _ in range(50):
+            async with client.converse(microphone=8000) as session:
+                with pytest.raises(errors.InvalidRequest, match="sample_rate_hz must be 16000"):
+                    while True:
+                        await session.send_audio(bytes(160))
+                with pytest.raises(errors.InvalidRequest, match="sample_rate_hz must be 16000"):
+                    await events_until_end(session)
+
+
 async def test_an_unknown_persona() -> None:
     async with serving() as (address, _), vivant.connect(address) as client:
         with pytest.raises(errors.NotFound, match="there are: june") as caught:
@@ -288,7 +308,7 @@ async def test_leaving_in_the_middle_of_a_message_leaves_nothing_behind() -> Non
             await asyncio.sleep(0)
             waiting.cancel()
             await asyncio.gather(waiting, return_exceptions=True)
-        left = [task for task in asyncio.all_tasks() if "Session." in task.get_coro().__qualname__]  # type: ignore[union-attr]
+        left = [task for task in asyncio.all_tasks() if "Session." in repr(task)]
     assert left == []
 
 
@@ -296,7 +316,7 @@ async def test_leaving_in_the_middle_of_a_message_leaves_nothing_behind() -> Non
     ("say", "reason"),
     [
         (lambda session: session.send_text("  "), "empty_text"),
-        (lambda session: session.send_text("x" * 4001), "oversized_text"),
+        (lambda session: session.send_text("x" * 4001), "text_too_long"),
         (lambda session: session.send_audio(b""), "empty_audio"),
         (lambda session: session.send_audio(b"odd"), "odd_bytes"),
         (lambda session: session.send_audio(np.zeros((2, 100))), "wrong_shape"),

@@ -1,0 +1,48 @@
+"""The table of errors in protos/README.md says what the services really answer with."""
+
+from __future__ import annotations
+
+import ast
+import re
+from pathlib import Path
+
+import vivant.errors
+from vivant.errors import VivantError
+
+ROOT = Path(__file__).parents[2]
+CLASSES = {name: item for name, item in vars(vivant.errors).items() if isinstance(item, type) and issubclass(item, VivantError)}
+
+
+def raised() -> set[tuple[str, str]]:
+    """(status, reason) of every error that a service can answer with."""
+    pairs = {(item.status.name, item.default_reason) for item in CLASSES.values() if item is not VivantError}
+    for path in (ROOT / "services").rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+            if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in CLASSES:
+                reasons = [
+                    item.value.value for item in node.keywords if item.arg == "reason" and isinstance(item.value, ast.Constant)
+                ]
+                pairs |= {(CLASSES[node.func.id].status.name, reason) for reason in reasons}
+    return pairs
+
+
+def documented() -> set[tuple[str, str]]:
+    """(status, reason) of every row of the table."""
+    text = (ROOT / "protos" / "README.md").read_text("utf-8")
+    table = text[text.index("| status | class |") : text.index("Notices of a session")]
+    pairs, status = set(), ""
+    for row in table.splitlines()[2:]:
+        cells = [cell.strip() for cell in row.strip("|").split("|")]
+        if len(cells) == 4:
+            status = cells[0] or status
+            pairs |= {(status, reason) for reason in re.findall(r"`(\w+)`", cells[3])}
+    return pairs
+
+
+def test_every_reason_is_in_the_table() -> None:
+    generic = {("INVALID_ARGUMENT", "invalid_request"), ("NOT_FOUND", "not_found"), ("FAILED_PRECONDITION", "unusable")}
+    assert raised() - documented() - generic == set(), "add these to protos/README.md"
+
+
+def test_every_reason_of_the_table_exists() -> None:
+    assert documented() - raised() == set(), "take these out of protos/README.md"
