@@ -159,6 +159,7 @@ class FaceServicer(face_pb2_grpc.FaceServiceServicer):
         persona = wire.persona_id(request.persona)
         if not self._admission.ready:
             raise Unavailable("face is still loading; try again in a few seconds", reason="loading")
+        stream: ServerStream[Any, Any] = ServerStream(context, face_pb2.EnrollPortraitResponse)
         async with aclosing(self._enroller.enrol(persona, request.image)) as steps:
             async for step in steps:
-                await context.write(wire.enrolment(persona, step))
+                await stream.send(**wire.enrolment(persona, step))

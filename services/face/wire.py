@@ -157,12 +157,11 @@ def playback(event: Playback) -> face_pb2.Playback:
     )
 
 
-def enrolment(persona: str, step: Step | Enrolled) -> face_pb2.EnrollPortraitResponse:
-    """One message of an enrolment."""
+def enrolment(persona: str, step: Step | Enrolled) -> dict[str, face_pb2.Progress | face_pb2.Enrolled]:
+    """One message of an enrolment, as the field that it sets."""
     if isinstance(step, Step):
-        return face_pb2.EnrollPortraitResponse(progress=face_pb2.Progress(done=step.done, step=step.name))
-    enrolled = face_pb2.Enrolled(persona=persona, preview=step.preview, warnings=step.warnings)
-    return face_pb2.EnrollPortraitResponse(enrolled=enrolled)
+        return {"progress": face_pb2.Progress(done=step.done, step=step.name)}
+    return {"enrolled": face_pb2.Enrolled(persona=persona, preview=step.preview, warnings=step.warnings)}
 
 
 def info(about: EngineInfo, capacity: int, active: int, ready: bool) -> common_pb2.ServiceInfo:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import itertools
+import json
 import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
@@ -23,8 +24,9 @@ from services.common.settings import SharedSettings
 from services.common.streams import Admission
 from services.face.engine import FaceEngine
 from services.face.engines import ENGINES
+from services.face.enrolment import checks
 from services.face.enrolment.enroller import Enroller
-from services.face.enrolment.finder import Finder
+from services.face.enrolment.finder import Finder, Found
 from services.face.server import FaceServicer
 from tests.grpc_server import reason, served
 from vivant.channel import open_channel
@@ -453,6 +455,41 @@ async def test_enrolment_without_its_environment_says_what_to_run(fake: FaceEngi
         error = await refused("ann", portrait)
         assert (error.code(), reason(error)) == (grpc.StatusCode.FAILED_PRECONDITION, "no_enroll_environment")
         assert "make enroll-env" in (error.details() or "")
+
+
+JUNE = np.array(json.loads(Path("personas/june/derived/landmarks.json").read_text())["points"])
+
+
+class Sees(Finder):
+    """Finds the face of June in every picture."""
+
+    async def find(self, image: Any) -> Found:
+        size = len(image)
+        points = JUNE * size / 768
+        mirrored = points.copy()
+        mirrored[checks._counterparts()] = points[: checks.SKIN]
+        box = (*points[:, :2].min(0), *points[:, :2].max(0))
+        return Found((checks.Face(0.95, box, points, mirrored),), np.full((size, size), 255, np.uint8))
+
+
+async def test_enrolment_reports_its_steps_and_ends_in_a_preview(engine: FaceEngine, tmp_path: Path) -> None:
+    """The real engine looks for personas elsewhere, so it shows the June who ships."""
+    home = tmp_path / "june"
+    home.mkdir()
+    (home / "consent.toml").write_text('[[consent]]\nwhat = "portrait"\n')
+    portrait = (Path(__file__).parents[1] / "data" / "portraits" / "woman.jpg").read_bytes()
+    metrics = Metrics("face", "test")
+    admission = Admission("face", 1, metrics)
+    admission.ready = True
+    servicer = FaceServicer(engine, Enroller(engine, Sees(Path(), 1), tmp_path), admission, metrics)
+    async with served(lambda server: face_pb2_grpc.add_FaceServiceServicer_to_server(servicer, server)) as channel:
+        stub = face_pb2_grpc.FaceServiceStub(channel)
+        request = face_pb2.EnrollPortraitRequest(persona="june", image=portrait)
+        messages = [message async for message in stub.EnrollPortrait(request)]
+    assert [message.WhichOneof("response") for message in messages[:-1]] == ["progress"] * (len(messages) - 1)
+    assert messages[-1].enrolled.persona == "june"
+    assert messages[-1].enrolled.preview.startswith(b"\x89PNG")
+    assert (home / "derived" / "landmarks.json").is_file()
 
 
 async def test_a_service_that_is_gone_is_unavailable() -> None:

@@ -24,7 +24,7 @@ from services.face.enrolment.enroller import Enrolled, Enroller, Step
 from services.face.enrolment.finder import Finder, Found
 from services.face.enrolment.picture import cut, open_picture
 from services.face.settings import FakeOptions
-from vivant.errors import Internal, NotFound, Timeout, Unusable, VivantError
+from vivant.errors import Full, Internal, NotFound, Timeout, Unusable, VivantError
 
 REPOSITORY = Path(__file__).parents[2]
 PORTRAITS = REPOSITORY / "tests" / "data" / "portraits"
@@ -292,6 +292,17 @@ async def test_a_portrait_that_the_engine_cannot_use_leaves_the_old_one(ann: Pat
         await enrolled(picky.enrol("ann", (PORTRAITS / "man.jpg").read_bytes()))
     assert caught.value.reason == "no_mouth"
     assert files(ann) == before
+
+
+async def test_one_portrait_at_a_time(ann: Path) -> None:
+    data = (PORTRAITS / "woman.jpg").read_bytes()
+    enroller = Enroller(fake(), ScriptedFinder(), ann.parent)
+    first = enroller.enrol("ann", data)
+    await anext(first)
+    with pytest.raises(Full):
+        await anext(enroller.enrol("ann", data))
+    await first.aclose()
+    await enrolled(enroller.enrol("ann", data))
 
 
 async def test_a_first_portrait_that_cannot_be_used_leaves_nothing(ann: Path) -> None:

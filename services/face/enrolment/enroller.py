@@ -12,7 +12,7 @@ from services.face.enrolment import checks, folder
 from services.face.enrolment.finder import Finder
 from services.face.enrolment.picture import cut, open_picture, png
 from services.face.enrolment.preview import preview
-from vivant.errors import Unusable, VivantError
+from vivant.errors import Full, Unusable, VivantError
 
 
 @dataclass(frozen=True)
@@ -44,8 +44,11 @@ class Enroller:
     async def enrol(self, persona: str, image: bytes) -> AsyncGenerator[Step | Enrolled, None]:
         """Steps, then `Enrolled`. `persona` is a checked folder name; empty `image`: the portrait already in the folder.
 
-        Raises Unusable with the rule that the picture breaks, and then leaves the folder as it was.
+        Raises Unusable with the rule that the picture breaks, and then leaves the folder as it was; Full while another portrait
+        is being enrolled.
         """
+        if self._one_at_a_time.locked():
+            raise Full("another portrait is being enrolled; try again in a few seconds", reason="full")
         home = self._personas / persona
         folder.require_consent(home)
         async with self._one_at_a_time:
