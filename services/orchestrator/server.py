@@ -11,7 +11,7 @@ from services.common.audio import pcm_format, require_format
 from services.common.metrics import Metrics
 from services.common.streams import Admission, ServerStream, rpc
 from services.orchestrator.clients import Peers
-from services.orchestrator.session import Opening, Session, persona_card
+from services.orchestrator.session import Opening, Session, persona_card, require_name
 from services.orchestrator.settings import OrchestratorSettings
 from vivant.common.v1 import common_pb2
 from vivant.errors import InvalidRequest, NotFound, Unusable, VivantError
@@ -75,11 +75,13 @@ class SessionServicer(session_pb2_grpc.SessionServiceServicer):
 
     async def _open(self, config: session_pb2.ConverseConfig) -> Opening:
         """Checks a config against what the services can do; raises VivantError."""
+        require_name("speaker", config.speaker)
         components = {component.service: component for component in await self._peers.components()}
         _check_input(config, components["asr"].info, components["turn"].info)
         output = _output_audio(config, components["tts"].info)
         _check_video(config, components["face"].info)
-        missing: list[str] = []
+        # The voice is called anew for each reply; of the others the session sees for itself whether their streams open.
+        missing = [] if components["tts"].ready else ["tts"]
         name = config.persona or self._settings.persona
         try:
             persona = await self._peers.persona(name)
@@ -116,8 +118,9 @@ def _check_video(config: session_pb2.ConverseConfig, face: common_pb2.ServiceInf
     offered = [(item.codec, item.size_px) for item in face.output_video]
     if offered and (video.codec, video.size_px) not in offered:
         sizes = sorted({size for codec, size in offered if codec == video.codec})
-        codec = common_pb2.VideoCodec.Name(video.codec).removeprefix("VIDEO_CODEC_")
         if not sizes:
+            known = video.codec in common_pb2.VideoCodec.values()
+            codec = common_pb2.VideoCodec.Name(video.codec).removeprefix("VIDEO_CODEC_") if known else video.codec
             raise InvalidRequest(f"output_video: the face has no codec {codec}", reason="wrong_codec")
         raise InvalidRequest(
             f"output_video: size_px must be one of {', '.join(map(str, sizes))}, not {video.size_px}", reason="wrong_size"

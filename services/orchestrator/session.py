@@ -37,6 +37,7 @@ from vivant.session.v1 import session_pb2
 _log = get_logger(__name__)
 
 MAX_TEXT: Final = 4000
+MAX_NAME: Final = 64
 #: A microphone that stops sending while somebody speaks has ended their turn after this long.
 _MIC_STALL: Final = ev.ms(1000)
 _WATCH_S: Final = 0.25
@@ -197,6 +198,9 @@ class Session:
     # --- the client ---------------------------------------------------------------------------------------------------
 
     def _on_request(self, kind: str, message: Any) -> None:
+        if kind in ("audio", "text"):
+            require_name("speaker", message.speaker)
+            require_name("addressee", message.addressee)
         match kind:
             case "audio":
                 self._listen_to(message.speaker or self._speaker).hear(message)
@@ -459,6 +463,14 @@ class Session:
 
 def _history_item(contribution: Contribution) -> llm_pb2.HistoryItem:
     return llm_pb2.HistoryItem(speaker=contribution.speaker, addressee=contribution.addressee, text=contribution.text)
+
+
+def require_name(what: str, name: str) -> None:
+    """Refuses a name that no service behind this one would take; raises InvalidRequest."""
+    if len(name) > MAX_NAME:
+        raise InvalidRequest(
+            f"{what}: a name has at most {MAX_NAME} characters, this one has {len(name)}", reason="name_too_long"
+        )
 
 
 def persona_card(persona: llm_pb2.Persona) -> session_pb2.PersonaCard:

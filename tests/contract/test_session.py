@@ -1,0 +1,412 @@
+"""The session contract over real gRPC: the orchestrator and scripted engines behind one server, in this process."""
+
+from __future__ import annotations
+
+import asyncio
+import importlib
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+import grpc
+import numpy as np
+import pytest
+import pytest_asyncio
+
+from services.common.audio import pcm_format
+from services.common.metrics import SERVED, SERVED_BY_ALL, Metrics
+from services.common.serving import Service
+from services.common.streams import Admission
+from services.orchestrator.clients import Peers
+from services.orchestrator.server import SessionServicer
+from services.orchestrator.settings import OrchestratorSettings
+from tests.grpc_server import reason, served
+from vivant.channel import SERVER_OPTIONS
+from vivant.common.v1 import common_pb2
+from vivant.session.v1 import session_pb2 as pb
+from vivant.session.v1 import session_pb2_grpc
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+NAMES: Final = ("asr", "turn", "llm", "tts", "face")
+RATE: Final = 16_000
+CHUNK: Final = RATE // 50
+VP8: Final = common_pb2.VideoFormat(codec=common_pb2.VIDEO_CODEC_VP8, size_px=256, frames_per_second=25)
+Request = pb.ConverseRequest
+Response = pb.ConverseResponse
+
+
+@dataclass
+class Door:
+    """The orchestrator, served."""
+
+    stub: Any
+    admission: Admission
+    metrics: Metrics
+
+
+@dataclass
+class Talk:
+    """One call, and what has been answered so far."""
+
+    call: Any
+    answers: list[Response] = field(default_factory=list)
+
+    async def send(self, **request: Any) -> None:
+        await self.call.write(Request(**request))
+
+    async def until(self, kind: str, timeout_s: float = 20.0) -> Any:
+        """Reads up to the first answer of a kind."""
+        async with asyncio.timeout(timeout_s):
+            while (answer := await self.call.read()) is not grpc.aio.EOF:
+                self.answers.append(answer)
+                if answer.WhichOneof("response") == kind:
+                    return getattr(answer, kind)
+        pytest.fail(f"the stream ended ({await self.call.details()}) without {kind}")
+
+    async def rest(self) -> None:
+        """Reads to the end."""
+        async with asyncio.timeout(20):
+            while (answer := await self.call.read()) is not grpc.aio.EOF:
+                self.answers.append(answer)
+
+    def of(self, kind: str) -> list[Any]:
+        return [getattr(answer, kind) for answer in self.answers if answer.HasField(kind)]
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def peers_address() -> AsyncIterator[str]:
+    """All five services with scripted engines on one port."""
+    server = grpc.aio.server(options=SERVER_OPTIONS)
+    services: list[Service] = []
+    with pytest.MonkeyPatch.context() as environment:
+        for name in NAMES:
+            environment.setenv(f"{name.upper()}_ENGINE", "fake")
+        environment.setenv("LLM_OPENING", "model")
+        environment.setenv("LLM_FAKE_REPLIES", '["I like it here."]')
+        for name in NAMES:
+            service: Service = importlib.import_module(f"services.{name}.__main__").service()
+            service.add_to(server)
+            services.append(service)
+    port = server.add_insecure_port("127.0.0.1:0")
+    await server.start()
+    try:
+        for service in services:
+            await service.warm()
+            service.admission.ready = True
+        yield f"127.0.0.1:{port}"
+    finally:
+        await server.stop(None)
+        for service in services:
+            if service.close:
+                await service.close()
+
+
+@pytest_asyncio.fixture(loop_scope="module")
+async def door(peers_address: str) -> AsyncIterator[Door]:
+    addresses: dict[str, Any] = {f"{name}_address": peers_address for name in NAMES}
+    async for each in serve(OrchestratorSettings(capacity=2, **addresses)):
+        yield each
+
+
+async def serve(settings: OrchestratorSettings) -> AsyncIterator[Door]:
+    metrics = Metrics("session", "orchestrator")
+    admission = Admission("session", settings.capacity, metrics)
+    peers = Peers(settings)
+    servicer = SessionServicer(settings, peers, admission, metrics)
+    async with served(lambda server: session_pb2_grpc.add_SessionServiceServicer_to_server(servicer, server)) as channel:
+        await peers.watch()
+        admission.ready = True
+        yield Door(session_pb2_grpc.SessionServiceStub(channel), admission, metrics)
+        await peers.close()
+
+
+def config(**fields: Any) -> pb.ConverseConfig:
+    return pb.ConverseConfig(**({"input_audio": pcm_format(RATE)} | fields))
+
+
+async def opened(door: Door, **fields: Any) -> Talk:
+    """A conversation up to `ready`."""
+    talk = Talk(door.stub.Converse())
+    await talk.send(config=config(**fields))
+    await talk.until("ready")
+    return talk
+
+
+def audio(start_sample: int = 0, samples: int = CHUNK, **fields: Any) -> pb.AudioChunk:
+    return pb.AudioChunk(pcm=bytes(2 * samples), start_sample=start_sample, **fields)
+
+
+async def refused(talk: Talk) -> tuple[grpc.StatusCode, str, str]:
+    """Status, reason and sentence with which the call ends."""
+    with pytest.raises(grpc.aio.AioRpcError) as error:
+        await talk.rest()
+    return error.value.code(), reason(error.value), error.value.details() or ""
+
+
+async def refusal_of(door: Door, *requests: Request) -> tuple[grpc.StatusCode, str, str]:
+    """How a call with these requests is refused."""
+    talk = Talk(door.stub.Converse())
+    for request in requests:
+        await talk.call.write(request)
+    return await refused(talk)
+
+
+# --- what is refused ----------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "first",
+    [
+        Request(text=pb.TextInput(text="hello")),
+        Request(audio=audio()),
+        Request(played=pb.Played(unit_index=1)),
+        Request(interrupt=pb.Interrupt()),
+        Request(finish=pb.Finish()),
+        Request(),
+    ],
+)
+async def test_nothing_may_come_before_the_config(door: Door, first: Request) -> None:
+    code, why, _ = await refusal_of(door, first)
+    assert (code, why) == (grpc.StatusCode.INVALID_ARGUMENT, "no_config")
+
+
+@pytest.mark.parametrize(
+    ("fields", "why", "says"),
+    [
+        ({"input_audio": pcm_format(44_100)}, "wrong_sample_rate", "44100"),
+        ({"input_audio": pcm_format(0)}, "wrong_sample_rate", "sample_rate_hz must be"),
+        ({"input_audio": common_pb2.AudioFormat(sample_rate_hz=RATE, channels=1)}, "wrong_encoding", "PCM_S16LE"),
+        ({"input_audio": common_pb2.AudioFormat(encoding=99, sample_rate_hz=RATE, channels=1)}, "wrong_encoding", "99"),
+        ({"input_audio": common_pb2.AudioFormat(encoding=1, sample_rate_hz=RATE, channels=2)}, "wrong_channels", "not 2"),
+        ({"speaker": "x" * 65}, "name_too_long", "at most 64"),
+        ({"output_audio": pcm_format(8_000)}, "wrong_sample_rate", "output_audio"),
+        (
+            {"output_video": common_pb2.VideoFormat(codec=VP8.codec, size_px=256, frames_per_second=30)},
+            "wrong_frame_rate",
+            "25",
+        ),
+        ({"output_video": common_pb2.VideoFormat(codec=VP8.codec, size_px=77, frames_per_second=25)}, "wrong_size", "not 77"),
+        ({"output_video": common_pb2.VideoFormat(codec=42, size_px=256, frames_per_second=25)}, "wrong_codec", "42"),
+    ],
+)
+async def test_a_config_that_cannot_be_met_is_refused(door: Door, fields: dict[str, Any], why: str, says: str) -> None:
+    code, given, detail = await refusal_of(door, Request(config=config(**fields)))
+    assert (code, given) == (grpc.StatusCode.INVALID_ARGUMENT, why)
+    assert says in detail
+
+
+async def test_an_unknown_persona_is_not_found(door: Door) -> None:
+    code, why, detail = await refusal_of(door, Request(config=config(persona="nobody")))
+    assert (code, why) == (grpc.StatusCode.NOT_FOUND, "unknown_persona")
+    assert "june" in detail
+
+
+@pytest.mark.parametrize(
+    ("requests", "why"),
+    [
+        ([Request(config=config())], "second_config"),
+        ([Request()], "empty_message"),
+        ([Request(text=pb.TextInput(text=" \n "))], "empty_text"),
+        ([Request(text=pb.TextInput(text="word " * 20_000))], "text_too_long"),
+        ([Request(text=pb.TextInput(text="x" * 4_000_000))], "text_too_long"),
+        ([Request(audio=pb.AudioChunk())], "empty_audio"),
+        ([Request(audio=pb.AudioChunk(pcm=b"\0\0\0"))], "odd_bytes"),
+        ([Request(audio=audio(samples=RATE // 10 + 1))], "oversized_audio"),
+        ([Request(audio=audio(start_sample=-1))], "audio_out_of_order"),
+        ([Request(audio=audio(0)), Request(audio=audio(0))], "audio_out_of_order"),
+        ([Request(audio=audio(CHUNK)), Request(audio=audio(0))], "audio_out_of_order"),
+        ([Request(audio=audio(0)), Request(audio=audio(601 * RATE))], "audio_gap"),
+        ([Request(audio=audio(0, RATE // 10)), Request(audio=audio(2 * RATE))], "audio_too_fast"),
+        ([Request(audio=audio(0, speaker=name)) for name in ("Ann", "Ben", "Cem")], "too_many_speakers"),
+        ([Request(text=pb.TextInput(text="hi", speaker="x" * 5000))], "name_too_long"),
+        ([Request(text=pb.TextInput(text="hi", addressee="x" * 65))], "name_too_long"),
+        ([Request(audio=audio(0, speaker="x" * 5000))], "name_too_long"),
+        ([Request(audio=audio(0, addressee="x" * 65))], "name_too_long"),
+    ],
+)
+async def test_a_broken_rule_ends_the_conversation_with_its_name(door: Door, requests: list[Request], why: str) -> None:
+    talk = await opened(door)
+    for request in requests:
+        await talk.call.write(request)
+    code, given, detail = await refused(talk)
+    assert (code, given) == (grpc.StatusCode.INVALID_ARGUMENT, why)
+    assert detail
+    assert door.admission.active == 0
+
+
+async def test_audio_without_a_microphone_in_the_config_is_refused(door: Door) -> None:
+    talk = Talk(door.stub.Converse())
+    await talk.send(config=pb.ConverseConfig())
+    await talk.until("ready")
+    await talk.send(audio=audio())
+    assert (await refused(talk))[1] == "no_input_audio"
+
+
+async def test_audio_may_run_a_second_ahead_but_not_more(door: Door) -> None:
+    talk = await opened(door)
+    for start in range(0, 9 * RATE // 10, CHUNK):
+        await talk.send(audio=audio(start))
+    await talk.send(text=pb.TextInput(text="Are you still there?"))
+    assert (await talk.until("turn")).heard_text
+    await talk.send(audio=audio(20 * RATE))
+    assert (await refused(talk))[1] == "audio_too_fast"
+
+
+async def test_a_full_service_refuses_before_it_reads_anything(door: Door) -> None:
+    talks = [await opened(door) for _ in range(door.admission.capacity)]
+    code, why, _ = await refused(Talk(door.stub.Converse()))
+    assert (code, why) == (grpc.StatusCode.RESOURCE_EXHAUSTED, "full")
+    for talk in talks:
+        talk.call.cancel()
+    async with asyncio.timeout(5):
+        while door.admission.active:
+            await door.stub.GetInfo(pb.GetInfoRequest())
+
+
+async def test_a_loading_service_is_unavailable(door: Door) -> None:
+    door.admission.ready = False
+    try:
+        code, why, _ = await refused(Talk(door.stub.Converse()))
+    finally:
+        door.admission.ready = True
+    assert (code, why) == (grpc.StatusCode.UNAVAILABLE, "loading")
+
+
+# --- what is answered ---------------------------------------------------------------------------------------------------
+
+
+async def test_get_info_lists_every_service_and_persona(door: Door) -> None:
+    answer = await door.stub.GetInfo(pb.GetInfoRequest())
+    assert [component.service for component in answer.components] == list(NAMES)
+    assert all(component.ready for component in answer.components)
+    assert answer.info.ready
+    assert "june" in [card.id for card in answer.personas]
+    assert all(card.disclosure for card in answer.personas)
+
+
+async def test_a_typed_question_is_answered_in_the_order_of_the_grammar(door: Door) -> None:
+    talk = await opened(door, output_video=VP8)
+    await talk.send(text=pb.TextInput(text="What do you like?", speaker="Ann"))
+    turn = await talk.until("turn")
+    await talk.send(finish=pb.Finish())
+    await talk.rest()
+
+    assert talk.answers[0].HasField("ready")
+    assert talk.of("ready")[0].output_video == VP8
+    transcript = talk.of("transcript")[0]
+    assert (transcript.stable_text, transcript.speaker, transcript.typed) == ("What do you like?", "Ann", True)
+    states = [pb.State.Name(change.state) for change in talk.of("state")]
+    assert states == ["STATE_THINKING", "STATE_SPEAKING", "STATE_LISTENING"]
+    assert " ".join(caption.text for caption in talk.of("caption")) == turn.full_text == turn.heard_text == "I like it here."
+    units = talk.of("unit")
+    assert [unit.index for unit in units] == list(range(len(units)))
+    assert [unit.start_sample for unit in units] == [960 * index for index in range(len(units))]
+    assert all(len(unit.pcm) == 1920 and unit.HasField("frame") for unit in units)
+    assert units[0].frame.keyframe
+    spoken = [unit for unit in units if unit.turn_id == turn.turn_id]
+    assert [unit.turn_sample for unit in spoken] == [960 * index for index in range(len(spoken))]
+    stages = talk.of("metrics")[0].stages
+    assert [stage.name for stage in stages] == ["end_of_turn", "llm_first_text", "tts_first_audio", "first_unit"]
+    assert [stage.at_us for stage in stages] == sorted(stage.at_us for stage in stages)
+
+
+async def test_an_interrupt_ends_the_reply_and_what_was_not_heard_is_not_remembered(door: Door) -> None:
+    talk = await opened(door)
+    await talk.send(text=pb.TextInput(text="What do you like?"))
+    while not (await talk.until("unit")).turn_id:
+        pass
+    await talk.send(interrupt=pb.Interrupt())
+    turn = await talk.until("turn")
+    assert turn.interrupted
+    assert len(turn.heard_text) < len(turn.full_text) == len("I like it here.")
+    assert turn.full_text.startswith(turn.heard_text)
+    fade = await talk.until("unit")
+    assert fade.turn_id == 0
+    assert not any(fade.pcm[-1600:]), "the voice fades out within a few milliseconds"
+    for _ in range(10):
+        unit = await talk.until("unit")
+        assert unit.turn_id == 0
+        assert not any(unit.pcm)
+    talk.call.cancel()
+
+
+async def test_what_the_client_has_played_is_what_was_heard(door: Door) -> None:
+    talk = await opened(door)
+    await talk.send(text=pb.TextInput(text="What do you like?"))
+    first = None
+    for _ in range(200):
+        unit = await talk.until("unit")
+        if unit.turn_id and first is None:
+            first = unit.index
+            await talk.send(played=pb.Played(unit_index=first))
+        if unit.turn_id and unit.turn_sample >= 12_000:
+            break
+    await talk.send(interrupt=pb.Interrupt())
+    assert (await talk.until("turn")).heard_text == "", "one unit is not a word"
+    talk.call.cancel()
+
+
+async def test_what_is_said_to_somebody_else_is_not_answered(door: Door) -> None:
+    talk = await opened(door)
+    await talk.send(text=pb.TextInput(text="Pass me the salt.", speaker="Ann", addressee="Ben"))
+    transcript = await talk.until("transcript")
+    assert (transcript.speaker, transcript.addressee) == ("Ann", "Ben")
+    await talk.send(finish=pb.Finish())
+    await talk.rest()
+    assert not talk.of("turn")
+    assert not talk.of("state")
+
+
+async def test_a_greeting_is_spoken_when_asked_for(door: Door) -> None:
+    talk = await opened(door, greeting=pb.GREETING_SPOKEN)
+    turn = await talk.until("turn")
+    assert turn.full_text == talk.of("ready")[0].persona.greeting
+    talk.call.cancel()
+
+
+async def test_speech_is_answered_when_it_has_ended(door: Door) -> None:
+    talk = await opened(door)
+    tone = (np.sin(np.arange(CHUNK) * 0.2) * 8000).astype("<i2").tobytes()
+    talking = asyncio.create_task(_speak(talk, tone))
+    turn = await talk.until("turn")
+    talking.cancel()
+    await asyncio.gather(talking, return_exceptions=True)
+    finals = [transcript for transcript in talk.of("transcript") if transcript.final]
+    assert finals
+    assert finals[0].speaker == "Ann"
+    assert not finals[0].typed
+    assert turn.heard_text
+    talk.call.cancel()
+
+
+async def _speak(talk: Talk, tone: bytes) -> None:
+    """A second of sound, then silence, at the pace of real time."""
+    loop = asyncio.get_running_loop()
+    began = loop.time()
+    for index in range(1000):
+        await asyncio.sleep(began + index * 0.02 - loop.time())
+        pcm = tone if index < 50 else bytes(len(tone))
+        await talk.send(audio=pb.AudioChunk(pcm=pcm, start_sample=index * CHUNK, speaker="Ann"))
+
+
+async def test_without_any_service_the_door_still_answers() -> None:
+    settings = OrchestratorSettings(**{f"{name}_address": "127.0.0.1:1" for name in NAMES})
+    async for door in serve(settings):
+        info = await door.stub.GetInfo(pb.GetInfoRequest())
+        assert not info.info.ready
+        assert all(component.reason for component in info.components)
+        talk = await opened(door)
+        ready = talk.of("ready")[0]
+        assert sorted(ready.missing) == sorted(NAMES)
+        assert ready.persona.disclosure
+        await talk.send(text=pb.TextInput(text="Is anybody there?"))
+        assert (await talk.until("turn")).full_text
+        assert (await talk.until("unit")).pcm
+        talk.call.cancel()
+
+
+async def test_it_emits_its_metrics(door: Door) -> None:
+    names = {metric.name for metric in door.metrics.registry.collect()}
+    for name in SERVED["session"] | SERVED_BY_ALL:
+        assert name.removesuffix("_total") in names
