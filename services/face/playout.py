@@ -1,8 +1,8 @@
 """The voice on its way out: what has been pushed and what goes into the next 40 ms. Pure: no clock, no I/O, time is samples.
 
 Each unit is made in two steps. `plan` describes the unit that will leave next, so that its picture can be drawn; `emit` says
-what really leaves, at the moment when it does. Between the two the voice may be taken away (pause, clear), and that counts at
-once, but none is added, because the picture would not show it.
+what really leaves, at the moment when it does. What comes between the two counts at once: a pause or a clear takes the voice
+away, and a reply begins although its first picture still shows a closed mouth, which is how speech begins anyway.
 
 A unit holds 40 ms of one reply, or the end of one, or silence. Where the voice is cut off it fades out over 5 ms, where it goes
 on in the middle it fades in; samples of a fade-out are not counted as said and come again after `resume`.
@@ -79,7 +79,6 @@ class Playout:
         self._over = 0
         self._paused = False
         self._index = 0
-        self._planned: Reply | None = None
         self._cue: Cue | None = None
         self._cue_until = 0
         self._voiced = False
@@ -163,7 +162,6 @@ class Playout:
     def plan(self) -> Slot:
         """The next unit as far as it is known now."""
         reply = self._speaker()
-        self._planned = reply
         pcm, turn_id, position = np.zeros(self.unit_samples, np.float32), 0, 0
         phonemes: Sequence[Phoneme] = ()
         if reply is not None:
@@ -176,10 +174,9 @@ class Playout:
         return Slot(self._index, pcm, self.rate, turn_id, position, phonemes, self.look, cue, self._paused)
 
     def emit(self) -> Emission:
-        """Lets the planned unit go, as it now must be."""
-        reply, self._planned = self._planned, None
-        held_back = reply is None or reply is not self._reply or self._paused
-        emission = self._be_silent() if reply is None or held_back else self._speak(reply)
+        """Lets the next unit go."""
+        reply = self._speaker()
+        emission = self._speak(reply) if reply else self._be_silent()
         self._index += 1
         return emission
 

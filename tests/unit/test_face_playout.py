@@ -68,12 +68,12 @@ def test_a_reply_begins_only_with_a_full_unit_or_its_end() -> None:
     assert step(playout).turn_id == 1
 
 
-def test_speech_that_comes_after_the_plan_waits_for_its_picture() -> None:
+def test_speech_that_comes_after_the_plan_does_not_wait() -> None:
     playout = Playout(RATE)
-    playout.plan()
-    playout.push(1, voice(UNIT), 0)
-    assert playout.emit().turn_id == 0
-    assert step(playout).turn_id == 1
+    assert playout.plan().turn_id == 0
+    playout.push(1, voice(2 * UNIT), 0)
+    assert playout.emit().turn_id == 1
+    assert playout.plan().turn_sample == UNIT
 
 
 def test_pause_and_resume_go_on_at_the_same_sample() -> None:
