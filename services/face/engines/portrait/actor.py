@@ -16,10 +16,13 @@ from services.face.engines.portrait.visemes import SEAL, TONGUE
 _BLINK = list(sided("eyeBlink"))
 _WIDE = list(sided("eyeWide"))
 _BROWS = [channel("browInnerUp"), *sided("browOuterUp")]
+_LIDS = [*_BLINK, *_WIDE, *sided("eyeSquint")]
 _JAW = channel("jawOpen")
 #: While a sound shapes the mouth, expressions give way there.
 _MOUTH_ROWS = [row for name, row in load_basis().channels.items() if name.startswith(("mouth", "jaw"))]
 GIVES_WAY = 0.45
+#: A portrait that smiles can be made to smile less.
+LOWEST = -0.4
 #: The upper lid goes with the eye: this much of a blink at a full gaze down.
 LID_FOLLOWS_DOWN, LID_FOLLOWS_UP = 0.34, 0.22
 
@@ -46,8 +49,9 @@ class Actor:
         weights += mouth[:CHANNELS]
         weights[_BROWS] += alive.brow * np.array([0.8, 0.6, 0.6])
         _open_lids(weights, alive)
-        weights = np.clip(weights, 0, 1)
-        weights[_JAW] = min(weights[_JAW], ex.LARGEST_JAW_OPEN)
+        weights = np.clip(weights, LOWEST, 1)
+        weights[_LIDS] = np.maximum(weights[_LIDS], 0)
+        weights[_JAW] = np.clip(weights[_JAW], 0, ex.LARGEST_JAW_OPEN)
         return Expression(
             weights=weights.astype(np.float32),
             seal=float(mouth[SEAL]),
@@ -55,8 +59,8 @@ class Actor:
             yaw=_within(alive.yaw + attitude[YAW], ex.LARGEST_YAW_RAD),
             pitch=_within(alive.pitch + attitude[PITCH], ex.LARGEST_PITCH_RAD),
             roll=_within(alive.roll + attitude[ROLL], ex.LARGEST_ROLL_RAD),
-            shift_x=alive.shift_x,
-            shift_y=alive.shift_y,
+            shift_x=_within(alive.shift_x, ex.LARGEST_SHIFT),
+            shift_y=_within(alive.shift_y, ex.LARGEST_SHIFT),
             gaze_x=_within(alive.gaze_x - 1.5 * attitude[YAW], 1.0),
             gaze_y=_within(alive.gaze_y - 1.3 * attitude[PITCH], 1.0),
             breath=alive.breath,

@@ -38,7 +38,7 @@ class PortraitEngine:
     def __init__(self, options: PortraitOptions, shared: SharedSettings) -> None:
         self._options = options
         self._personas_dir: Path = shared.personas_dir
-        self._rigs: OrderedDict[tuple[str, int, int], Rig] = OrderedDict()
+        self._rigs: OrderedDict[tuple[str, int, tuple[int, ...]], Rig] = OrderedDict()
         self._lock = threading.Lock()
         self.info = EngineInfo(
             name="portrait",
@@ -97,7 +97,7 @@ class PortraitSession:
         """Nothing is held outside of this object."""
 
 
-def _changed_at(folder: Path) -> int:
-    """A number that changes when the persona is enrolled again."""
-    landmarks = folder / "derived" / "landmarks.json"
-    return landmarks.stat().st_mtime_ns if landmarks.exists() else 0
+def _changed_at(folder: Path) -> tuple[int, ...]:
+    """Numbers that change when the persona gets another portrait or is enrolled again."""
+    files = (folder / "portrait.png", folder / "derived" / "landmarks.json", folder / "derived" / "person.png")
+    return tuple(file.stat().st_mtime_ns if file.exists() else 0 for file in files)

@@ -17,6 +17,8 @@ LARGEST_JAW_OPEN = 0.6
 LARGEST_YAW_RAD = np.deg2rad(11.0)
 LARGEST_PITCH_RAD = np.deg2rad(7.0)
 LARGEST_ROLL_RAD = np.deg2rad(5.0)
+#: In widths of the face.
+LARGEST_SHIFT = 0.025
 
 
 def channel(name: str) -> int:
@@ -38,7 +40,7 @@ class Expression:
     """A face at one moment."""
 
     weights: NDArray[np.float32] = field(default_factory=_no_weights)
-    """[52], ARKit channels, 0..1."""
+    """[52], ARKit channels, 0..1; a little below 0 undoes what the portrait itself shows, a smile for example."""
     seal: float = 0.0
     """1 brings the lips together exactly."""
     tongue: float = 0.0

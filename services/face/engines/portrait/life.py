@@ -90,8 +90,8 @@ class Gaze:
         if random.uniform() < 0.35:
             self._side = -self._side
         return (
-            self._side * float(random.uniform(0.35, 0.7)),
-            float(random.uniform(-0.75, -0.1)),
+            self._side * float(random.uniform(0.45, 0.85)),
+            float(random.uniform(-0.8, -0.15)),
             float(random.uniform(0.8, 2.0)),
         )
 
@@ -124,7 +124,7 @@ class Life:
         self._roll = Wander(random, 0.020, (1.2, 3.8), 0.9)
         self._x, self._y = Wander(random, 0.007, (1.0, 3.5), 1.0), Wander(random, 0.005, (0.8, 2.8), 0.9)
         self._lively = Spring[float](0.6, 0.5)
-        self._nods, self._brows = Gestures(0.11), Gestures(0.12)
+        self._nods, self._brows = Gestures(0.15), Gestures(0.15)
         self._follow_x, self._follow_y = Spring[float](0.0, 0.35), Spring[float](0.0, 0.35)
         self._rest_s = 0.0
         self._next_nod_s = 2.0

@@ -57,7 +57,14 @@ PRESETS: Final[dict[str, Preset]] = {
     ),
     "concern": Preset(
         _attitude(
-            browInnerUp=0.60, browDown=0.22, mouthFrown=0.20, mouthPress=0.12, eyeSquint=0.12, pitch_deg=1.6, roll_deg=-2.2
+            browInnerUp=0.72,
+            browDown=0.34,
+            mouthFrown=0.42,
+            mouthSmile=-0.30,
+            mouthPress=0.14,
+            eyeSquint=0.12,
+            pitch_deg=1.6,
+            roll_deg=-2.2,
         )
     ),
     "amusement": Preset(

@@ -51,7 +51,7 @@ class Wander:
 
 
 class Gestures:
-    """Short movements laid over each other, each rising quickly and fading slowly: x e^(1-x), x in rise times."""
+    """Short movements laid over each other, each rising quickly and fading slowly: (x e^(1-x))^2, x in rise times."""
 
     def __init__(self, rise_s: float) -> None:
         self._rise_s = rise_s
@@ -63,7 +63,7 @@ class Gestures:
     def step(self, dt: float) -> float:
         self._running = [(age + dt, strength) for age, strength in self._running if age < 8 * self._rise_s]
         ages = ((max(age, 0.0) / self._rise_s, strength) for age, strength in self._running)
-        return sum(strength * x * math.exp(1 - x) for x, strength in ages)
+        return sum(strength * (x * math.exp(1 - x)) ** 2 for x, strength in ages)
 
 
 class Handover:

@@ -78,10 +78,10 @@ def face_reliefs(texture: Portrait) -> tuple[Relief, ...]:
         squint, sneer = channel("cheekSquint" + side), channel("noseSneer" + side)
 
         def fold(e: Expression, smile: int = smile, jaw: int = jaw, sneer: int = sneer) -> float:
-            return float(min(0.95 * e.weights[smile] + 0.25 * max(e.weights[jaw], 0.0) + 0.5 * e.weights[sneer], 1.0))
+            return float(min(0.95 * max(e.weights[smile], 0.0) + 0.25 * max(e.weights[jaw], 0.0) + 0.5 * e.weights[sneer], 1.0))
 
         def cheek(e: Expression, smile: int = smile, squint: int = squint) -> float:
-            return float(min(0.8 * e.weights[smile] + 0.5 * e.weights[squint], 1.0))
+            return float(min(0.8 * max(e.weights[smile], 0.0) + 0.5 * e.weights[squint], 1.0))
 
         reliefs += [_fold(texture, side, fold), _cheek(texture, side, cheek)]
     return tuple(reliefs)

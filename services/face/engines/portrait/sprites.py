@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import cache
+
 import cv2
 import numpy as np
 from numpy.typing import NDArray
@@ -23,16 +25,19 @@ _UPPER_EDGE, _LOWER_EDGE = 3.0, 13.0
 _ARCH = 15.0
 
 
+@cache
 def upper_teeth() -> NDArray[np.float32]:
     """The upper row; it belongs to the skull."""
     return _row(_UPPER, _UPPER_EDGE, -1.0)
 
 
+@cache
 def lower_teeth() -> NDArray[np.float32]:
     """The lower row; it moves with the jaw."""
     return _row(_LOWER, _LOWER_EDGE, 1.0)
 
 
+@cache
 def tongue() -> NDArray[np.float32]:
     """The tongue at rest, its tip behind the lower teeth; it moves with the jaw."""
     y, x = np.mgrid[0:HEIGHT, 0:WIDTH].astype(np.float64)
