@@ -64,6 +64,7 @@ class ScriptedSession(session_pb2_grpc.SessionServiceServicer):
     order: list[str] = field(default_factory=list)
     """"question" for each that came, "turn" for each that was answered."""
     sent_units: int = 0
+    unit_sent: asyncio.Event = field(default_factory=asyncio.Event)
     ended: asyncio.Event = field(default_factory=asyncio.Event)
     ended_with_finish: list[bool] = field(default_factory=list)
     server: grpc.aio.Server | None = None
@@ -244,6 +245,8 @@ class Talk:
         if index not in self.script.drop_units:
             await self.stream.send(unit=unit)
             self.service.sent_units += 1
+            self.service.unit_sent.set()
+            self.service.unit_sent.clear()
         await asyncio.sleep(self.script.unit_s)
         return index + 1
 

@@ -12,11 +12,19 @@ from typing import Any, Final, TypeVar
 
 import grpc
 
+from vivant.errors import REASON_KEY, VivantError, from_rpc_error
+
 T = TypeVar("T")
 
 _STAND_IN: Final = (grpc.StatusCode.INTERNAL, "Internal error from Core")
 #: A status that is still on its way is there within a round trip.
 _WAIT_S: Final = 1.0
+
+
+def translate(error: grpc.aio.AioRpcError, address: str) -> VivantError:
+    """The error of a call. What Vivant says itself is a sentence already; what gRPC says needs to be told from where."""
+    said_by_vivant = any(key == REASON_KEY for key, _ in error.trailing_metadata() or ())
+    return from_rpc_error(error, "" if said_by_vivant else address)
 
 
 class FinalStatus:

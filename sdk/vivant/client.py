@@ -10,9 +10,10 @@ from typing import Final
 import grpc
 
 from vivant import _wire
+from vivant._status import translate
 from vivant.channel import open_channel
 from vivant.conversation import Session
-from vivant.errors import Unavailable, from_rpc_error
+from vivant.errors import Unavailable
 from vivant.formats import DEFAULT_VOICE_RATE_HZ, Video
 from vivant.info import SystemInfo
 from vivant.session.v1 import session_pb2, session_pb2_grpc
@@ -34,7 +35,7 @@ class Client:
         try:
             response = await self._stub.GetInfo(session_pb2.GetInfoRequest(), timeout=INFO_TIMEOUT_S)
         except grpc.aio.AioRpcError as exc:
-            raise from_rpc_error(exc, self.address) from exc
+            raise translate(exc, self.address) from exc
         return _wire.system_info(response)
 
     def converse(

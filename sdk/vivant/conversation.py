@@ -11,9 +11,9 @@ import grpc
 
 from vivant import _wire
 from vivant._microphone import MicrophoneClock
-from vivant._status import FinalStatus
+from vivant._status import FinalStatus, translate
 from vivant.audio import Pcm, chunks, to_bytes
-from vivant.errors import Internal, InvalidRequest, Timeout, Unavailable, VivantError, from_rpc_error
+from vivant.errors import Internal, InvalidRequest, Timeout, Unavailable, VivantError
 from vivant.events import Event, Ready
 from vivant.session.v1 import session_pb2
 from vivant.session.v1.session_pb2 import ConverseRequest
@@ -171,7 +171,7 @@ class Session:
                 f"{self._address} did not open the conversation within {START_TIMEOUT_S:.0f} s; see `vivant info`"
             ) from exc
         except grpc.aio.AioRpcError as exc:
-            raise from_rpc_error(await self._status.after(exc), self._address) from exc
+            raise translate(await self._status.after(exc), self._address) from exc
         event = _wire.event(first) if first is not None else None
         if not isinstance(event, Ready):
             raise Internal(f"{self._address} did not open the conversation with `ready`", reason="bad_grammar")
@@ -247,7 +247,7 @@ class Session:
         """Why nothing more can be said or heard."""
         if self._closed or exc.code() == grpc.StatusCode.OK:
             return InvalidRequest("the conversation is over; open a new one to go on", reason="finished")
-        error = from_rpc_error(exc, self._address)
+        error = translate(exc, self._address)
         error.__cause__ = exc
         if isinstance(error, Unavailable) and error.reason == Unavailable.default_reason:
             lost = Unavailable(

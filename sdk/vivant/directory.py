@@ -9,10 +9,11 @@ from typing import Any, Final
 import grpc
 
 from vivant import _wire
+from vivant._status import translate
 from vivant.asr.v1 import asr_pb2, asr_pb2_grpc
 from vivant.channel import open_channel
 from vivant.client import wait_for
-from vivant.errors import VivantError, from_rpc_error
+from vivant.errors import VivantError
 from vivant.face.v1 import face_pb2, face_pb2_grpc
 from vivant.info import Component
 from vivant.llm.v1 import llm_pb2, llm_pb2_grpc
@@ -50,7 +51,7 @@ async def _ask(service: str, address: str) -> Component:
             try:
                 response = await make_stub(channel).GetInfo(request(), timeout=TIMEOUT_S)
             except grpc.aio.AioRpcError as exc:
-                raise from_rpc_error(exc) from exc
+                raise translate(exc, address) from exc
     except VivantError as exc:
         return Component(service, address, ready=False, reason=exc.message, info=None)
     info = _wire.service_info(response.info)

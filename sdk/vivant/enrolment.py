@@ -12,9 +12,10 @@ from typing import Final
 
 import grpc
 
+from vivant._status import translate
 from vivant.channel import open_channel
 from vivant.client import CONNECT_TIMEOUT_S, wait_for
-from vivant.errors import InvalidRequest, NotFound, from_rpc_error
+from vivant.errors import InvalidRequest, NotFound
 from vivant.face.v1 import face_pb2, face_pb2_grpc
 from vivant.llm.v1 import llm_pb2, llm_pb2_grpc
 
@@ -80,7 +81,7 @@ async def get_persona(persona: str, *, address: str = DEFAULT_LLM_ADDRESS) -> Pe
         try:
             response = await stub.GetPersona(llm_pb2.GetPersonaRequest(persona=persona), timeout=PERSONA_TIMEOUT_S)
         except grpc.aio.AioRpcError as exc:
-            raise from_rpc_error(exc) from exc
+            raise translate(exc, address) from exc
     found = response.persona
     return Persona(
         id=found.id,
@@ -115,4 +116,4 @@ async def enroll_portrait(
                     enrolled = response.enrolled
                     yield Enrolled(enrolled.persona, enrolled.preview, tuple(enrolled.warnings))
         except grpc.aio.AioRpcError as exc:
-            raise from_rpc_error(exc) from exc
+            raise translate(exc, address) from exc

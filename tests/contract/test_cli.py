@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import signal
 import sys
 import wave
 from collections.abc import AsyncIterator
@@ -31,13 +32,17 @@ class Result:
     err: str
 
 
-async def vivant(*arguments: str | Path, stdin: str = "", **environment: str) -> Result:
-    """Runs the command to its end."""
-    process = await asyncio.create_subprocess_exec(
+async def start(*arguments: str | Path, **environment: str) -> asyncio.subprocess.Process:
+    return await asyncio.create_subprocess_exec(
         sys.executable, "-m", "vivant.cli", *map(str, arguments),
         stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE,
         env={"PYTHONPATH": ":".join(sys.path), "COLUMNS": "140", **environment},
     )  # fmt: skip
+
+
+async def vivant(*arguments: str | Path, stdin: str = "", **environment: str) -> Result:
+    """Runs the command to its end."""
+    process = await start(*arguments, **environment)
     out, err = await process.communicate(stdin.encode())
     assert process.returncode is not None
     return Result(process.returncode, out.decode(), err.decode())
@@ -188,6 +193,23 @@ async def test_a_wrong_file(tmp_path: Path) -> None:
     assert result.status == 1
     assert "letter.wav is not a recording that can be read" in result.err and len(result.err.splitlines()) == 1
     assert not server.configs
+
+
+async def test_ctrl_c_leaves_a_recording_that_can_be_watched(tmp_path: Path) -> None:
+    async with serving(Script(silent=True)) as (address, server):
+        process = await start(
+            "ask", "--text", "Where?", "-o", tmp_path / "a.mp4", "--size", "64", "--whole", "--address", address
+        )
+        assert process.stdout
+        while b"Spk1: Where?" not in await process.stdout.readline():
+            assert not process.stdout.at_eof()
+        while server.sent_units < 30:
+            await server.unit_sent.wait()
+        process.send_signal(signal.SIGINT)
+        _, err = await process.communicate()
+    assert (process.returncode, err) == (130, b"")
+    with av.open(str(tmp_path / "a.mp4")) as container:
+        assert list(container.decode(video=0))
 
 
 async def test_chat_from_a_pipe_asks_one_question_after_the_other(tmp_path: Path) -> None:

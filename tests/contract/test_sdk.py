@@ -156,7 +156,7 @@ async def test_nothing_answers() -> None:
 )
 async def test_a_refused_conversation(refusal: errors.VivantError, reason: str) -> None:
     async with serving(Script(refuse=refusal)) as (address, _), vivant.connect(address) as client:
-        with pytest.raises(type(refusal), match=refusal.message) as caught:
+        with pytest.raises(type(refusal), match=f"^{refusal.message}$") as caught:
             async with client.converse():
                 pytest.fail("was let in")
     assert caught.value.reason == reason

@@ -50,7 +50,7 @@ async def _check_folder(console: Console, persona: str, address: str) -> bool:
 
 async def _enroll(console: Console, persona: str, image: bytes, address: str) -> enrolment.Enrolled:
     columns = (TextColumn("{task.description}", markup=False), BarColumn(), TimeElapsedColumn())
-    with Progress(*columns, console=console, transient=True) as progress:
+    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as progress:
         bar = progress.add_task("portrait", total=1.0)
         async for item in enrolment.enroll_portrait(persona, image, address=address):
             if isinstance(item, enrolment.Enrolled):
