@@ -5,6 +5,7 @@ Invariant: `position` advances in windows of 32 ms; all positions are samples at
 
 from __future__ import annotations
 
+from collections import deque
 from pathlib import Path
 from typing import Final
 
@@ -19,6 +20,12 @@ _SILENT_PEAK: Final = 0.001
 #: Speech starts above the first threshold and goes on above the second, as Silero's own iterator does it.
 _ONSET: Final = 0.5
 _HOLD: Final = 0.35
+#: Shorter pauses are part of a word (the closure of a "t").
+_MIN_PAUSE: Final = 2_400
+#: Sounds begin and end softer than what the model notices.
+_SOFT: Final = 480
+#: Stretches of speech that are remembered, for the times of words: those of half a minute, and more.
+_MAX_STRETCHES: Final = 128
 
 
 class Silero:
@@ -54,6 +61,7 @@ class SpeechGate:
         """Where the latest window with speech ended."""
         self.voiced = 0
         """Samples judged to be speech since `restart`."""
+        self._stretches: deque[tuple[int, int]] = deque(maxlen=_MAX_STRETCHES)
 
     @staticmethod
     def _rested() -> NDArray[np.float32]:
@@ -81,6 +89,18 @@ class SpeechGate:
         if spoken:
             self.speech_end = self.position
             self.voiced += WINDOW_SAMPLES
+            self._note(self.speech_start, self.speech_end)
+
+    def _note(self, start: int, end: int) -> None:
+        if self._stretches and start - self._stretches[-1][1] < _MIN_PAUSE:
+            start = self._stretches.pop()[0]
+        self._stretches.append((start, end))
+
+    def within_speech(self, start: int, end: int) -> tuple[int, int]:
+        """The part of [start, end) in which somebody speaks: the longest one, without the pauses; all of it if nobody does."""
+        parts = [(max(start, first - _SOFT), min(end, last + _SOFT)) for first, last in self._stretches]
+        longest = max(parts, key=lambda part: part[1] - part[0], default=(start, end))
+        return longest if longest[1] > longest[0] else (start, end)
 
     def skip(self, samples: int) -> None:
         """Moves on over silence."""

@@ -49,11 +49,9 @@ class Task:
 
 
 @dataclass(frozen=True)
-class TimedWord:
-    """A word and where it was said, in columns from the start of the stretch."""
+class TimedWord(TokenWord):
+    """A word and where it was said, in columns: of the stretch from the decoder, of the stream in a session."""
 
-    text: str
-    tokens: tuple[int, ...]
     start: float
     end: float
     confidence: float
