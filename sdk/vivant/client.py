@@ -10,13 +10,13 @@ from typing import Final
 import grpc
 
 from vivant import _wire
-from vivant._status import translate
 from vivant.channel import open_channel
 from vivant.conversation import Session
 from vivant.errors import Unavailable
 from vivant.formats import DEFAULT_VOICE_RATE_HZ, Video
 from vivant.info import SystemInfo
 from vivant.session.v1 import session_pb2, session_pb2_grpc
+from vivant.status import translate
 
 CONNECT_TIMEOUT_S: Final = 3.0
 INFO_TIMEOUT_S: Final = 10.0

@@ -11,12 +11,12 @@ import grpc
 
 from vivant import _wire
 from vivant._microphone import MicrophoneClock
-from vivant._status import FinalStatus, translate
 from vivant.audio import Pcm, chunks, to_bytes
 from vivant.errors import Internal, InvalidRequest, Timeout, Unavailable, VivantError
 from vivant.events import Event, Ready
 from vivant.session.v1 import session_pb2
 from vivant.session.v1.session_pb2 import ConverseRequest
+from vivant.status import FinalStatus, translate
 
 #: A server has this long to open a conversation: it opens the streams of five services.
 START_TIMEOUT_S: Final = 20.0

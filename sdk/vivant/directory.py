@@ -9,7 +9,6 @@ from typing import Any, Final
 import grpc
 
 from vivant import _wire
-from vivant._status import translate
 from vivant.asr.v1 import asr_pb2, asr_pb2_grpc
 from vivant.channel import open_channel
 from vivant.client import wait_for
@@ -17,6 +16,7 @@ from vivant.errors import VivantError
 from vivant.face.v1 import face_pb2, face_pb2_grpc
 from vivant.info import Component
 from vivant.llm.v1 import llm_pb2, llm_pb2_grpc
+from vivant.status import translate
 from vivant.tts.v1 import tts_pb2, tts_pb2_grpc
 from vivant.turn.v1 import turn_pb2, turn_pb2_grpc
 

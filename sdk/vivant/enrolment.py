@@ -12,12 +12,12 @@ from typing import Final
 
 import grpc
 
-from vivant._status import translate
 from vivant.channel import open_channel
 from vivant.client import CONNECT_TIMEOUT_S, wait_for
 from vivant.errors import InvalidRequest, NotFound
 from vivant.face.v1 import face_pb2, face_pb2_grpc
 from vivant.llm.v1 import llm_pb2, llm_pb2_grpc
+from vivant.status import translate
 
 DEFAULT_FACE_ADDRESS: Final = "localhost:50055"
 DEFAULT_LLM_ADDRESS: Final = "localhost:50053"

@@ -23,6 +23,7 @@ from vivant.errors import Full, Internal, InvalidRequest, NotFound, Timeout, Una
 from vivant.face.v1 import face_pb2, face_pb2_grpc
 from vivant.llm.v1 import llm_pb2, llm_pb2_grpc
 from vivant.session.v1 import session_pb2
+from vivant.status import FinalStatus
 from vivant.tts.v1 import tts_pb2, tts_pb2_grpc
 from vivant.turn.v1 import turn_pb2, turn_pb2_grpc
 
@@ -74,8 +75,6 @@ class Link:
             try:
                 await self._converse(on_response, on_change)
                 error: VivantError = Unavailable(f"{self.ability} closed its stream")
-            except grpc.aio.AioRpcError as exc:
-                error = from_rpc_error(exc, self.ability)
             except VivantError as exc:
                 error = exc
             attempt = 0 if self.up else attempt + 1
@@ -93,6 +92,16 @@ class Link:
             self._queue.get_nowait()
         self._overflow.clear()
         call = self._method()
+        status = FinalStatus(call)
+        try:
+            await self._open(call)
+            await self._serve(call, on_response, on_change)
+        except grpc.aio.AioRpcError as exc:
+            raise from_rpc_error(await status.after(exc), self.ability) from exc
+        finally:
+            call.cancel()
+
+    async def _open(self, call: Any) -> None:
         try:
             async with asyncio.timeout(OPEN_TIMEOUT_S):
                 await call.write(self._request(config=self._config()))
@@ -100,8 +109,9 @@ class Link:
                 if call.done():
                     await call.read()
         except TimeoutError:
-            call.cancel()
             raise Timeout(f"{self.ability} did not take a stream within {OPEN_TIMEOUT_S:.0f} s") from None
+
+    async def _serve(self, call: Any, on_response: OnResponse, on_change: OnChange) -> None:
         self.up = True
         self.settled.set()
         on_change(True, None)
@@ -118,7 +128,6 @@ class Link:
             for task in tasks:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
-            call.cancel()
 
     async def _read(self, call: Any, on_response: OnResponse) -> None:
         async for message in call:
@@ -131,9 +140,8 @@ class Link:
             while True:
                 await call.write(await self._queue.get())
         except asyncio.InvalidStateError:
-            # The call has ended; its status is with the reader.
-            await call.code()
-            raise Unavailable(f"{self.ability} ended the stream: {await call.details()}") from None
+            # The call has ended; why, the reader finds out.
+            await asyncio.Event().wait()
 
     async def _watch(self) -> None:
         await self._overflow.wait()
@@ -255,6 +263,7 @@ class Peers:
         """The voice of one reply, as its clauses come; raises VivantError. The service may be silent for `timeout_s` at most
         while it owes an answer."""
         call = self.tts.stub.Synthesize()
+        status = FinalStatus(call)
         owing = _Owing()
         writer = asyncio.create_task(_write_clauses(call, config, texts, owing), name="tts-write")
         reading: asyncio.Task[Any] | None = None
@@ -273,7 +282,7 @@ class Peers:
             if await call.code() is not grpc.StatusCode.OK:
                 raise Internal(f"tts: {await call.details()}")
         except grpc.aio.AioRpcError as exc:
-            raise from_rpc_error(exc, "tts") from exc
+            raise from_rpc_error(await status.after(exc), "tts") from exc
         finally:
             left = [task for task in (writer, reading) if task]
             for task in left:

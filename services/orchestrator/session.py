@@ -423,7 +423,8 @@ class Session:
                 self._stage.lose_face(self._tasks)
             elif self._state.phase is Phase.LISTENING:
                 self._stage.regain_face()
-        if ability == "llm" and not available and self._state.phase is Phase.THINKING:
+        if ability == "llm" and not available and self._state.phase is not Phase.LISTENING:
+            # Also while it is spoken: no more text will come, and nothing else would end the reply.
             self._feed(ev.ReplyFailed(self.now(), self._state.turn_id, retryable=False))
 
     def _on_llm(self, kind: str, message: Any) -> None:
