@@ -1,0 +1,132 @@
+"""What a turn-taking engine is: what the user says, what the persona says and the words so far in; events out.
+
+A session is used by one thread at a time and computes when it is pushed; the same input always gives the same events. User
+samples are counted at `StreamConfig.user_rate_hz`, bot samples at `bot_rate_hz`, both from the start of the stream; all
+samples in events are the user's.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import Enum
+from typing import Protocol, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+
+@dataclass(frozen=True)
+class Model:
+    """A model file in use and its terms."""
+
+    name: str
+    licence: str
+    notice: str = ""
+
+
+@dataclass(frozen=True)
+class EngineInfo:
+    """What an engine can do, as data."""
+
+    name: str
+    version: str
+    user_rates_hz: tuple[int, ...]
+    bot_rates_hz: tuple[int, ...]
+    capabilities: tuple[str, ...] = ()
+    """Of "speech", "end_of_turn", "overlap", "backchannel_opportunity", "words", "bot_audio"."""
+    languages: tuple[str, ...] = ()
+    """BCP 47 tags that the rules about words know; empty: not bound to a language."""
+    models: tuple[Model, ...] = ()
+
+
+@dataclass(frozen=True)
+class StreamConfig:
+    """One stream; the server has checked the rates."""
+
+    user_rate_hz: int
+    bot_rate_hz: int = 0
+    """0: the persona's audio will not be sent."""
+    language: str = ""
+
+
+@dataclass(frozen=True)
+class SpeechStarted:
+    sample: int
+    """The first sample of speech."""
+    detected_at: int
+    speaker: str
+
+
+@dataclass(frozen=True)
+class SpeechStopped:
+    last_speech: int
+    """One past the last sample of speech: delays count from here."""
+    detected_at: int
+
+
+@dataclass(frozen=True)
+class EndOfTurn:
+    probability: float
+    """0..1 that the user has finished."""
+    last_speech: int
+    detected_at: int
+
+
+class OverlapKind(Enum):
+    INTERRUPTION = "interruption"
+    BACKCHANNEL = "backchannel"
+    NOT_SPEECH = "not_speech"
+
+
+@dataclass(frozen=True)
+class Overlap:
+    """The user made a sound while the persona spoke. A later one with the same `start` corrects an earlier one."""
+
+    kind: OverlapKind
+    probability: float
+    start: int
+    detected_at: int
+
+
+@dataclass(frozen=True)
+class BackchannelOpportunity:
+    """A good moment for "mm-hm" or a nod."""
+
+    probability: float
+    detected_at: int
+
+
+Event: TypeAlias = SpeechStarted | SpeechStopped | EndOfTurn | Overlap | BackchannelOpportunity
+
+
+class Session(Protocol):
+    """One stream. All methods block for as long as they compute."""
+
+    def push_user(self, samples: NDArray[np.float32], start_sample: int, speaker: str) -> Sequence[Event]:
+        """Mono float32 in [-1, 1), at most 100 ms, starting where the last ended or later: the gap is silence."""
+
+    def push_bot(self, samples: NDArray[np.float32], start_sample: int) -> Sequence[Event]:
+        """What the listener hears of the persona, when it is heard; the same rules."""
+
+    def push_words(self, stable_text: str, unstable_text: str, end_sample: int) -> Sequence[Event]:
+        """The newest words since the user began to speak, covering user audio up to `end_sample`."""
+
+    def finish(self) -> Sequence[Event]:
+        """No more audio comes: whatever is being said ends here."""
+
+    def close(self) -> None:
+        """The stream is gone."""
+
+
+class TurnEngine(Protocol):
+    """Loaded models, shared by all streams of the process."""
+
+    @property
+    def info(self) -> EngineInfo: ...
+
+    def load(self) -> None:
+        """Loads and warms the models; blocking. Raises Unusable when a file is missing."""
+
+    def open(self, config: StreamConfig) -> Session:
+        """Starts a stream."""

@@ -1,0 +1,10 @@
+"""The engines to choose from with `TURN_ENGINE`."""
+
+from services.common.registry import EngineSpec
+from services.turn.settings import FakeOptions, FusionOptions, SilenceOptions
+
+ENGINES = (
+    EngineSpec("fusion", "services.turn.engines.fusion:FusionEngine", FusionOptions, "requirements/turn.txt"),
+    EngineSpec("silence", "services.turn.engines.silence:SilenceEngine", SilenceOptions, "requirements/turn.txt"),
+    EngineSpec("fake", "services.turn.engines.fake:FakeEngine", FakeOptions, "requirements/turn.txt"),
+)

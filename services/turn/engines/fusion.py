@@ -1,0 +1,55 @@
+"""The default: Silero hears speech, Smart Turn hears whether it sounds finished, the words and the silence have their say.
+
+The persona's own audio tells its echo from the user, and speech over it is judged: interruption, backchannel or neither.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from services.common.settings import SharedSettings
+from services.turn.engine import EngineInfo, Model, StreamConfig
+from services.turn.engines.estimate import ByFusion
+from services.turn.engines.segments import RATE_HZ, Segmenter
+from services.turn.engines.session import TurnSession
+from services.turn.engines.silence import RATES_HZ, SILERO
+from services.turn.engines.silero import Silero, VoiceActivity
+from services.turn.engines.smart_turn import SmartTurn
+from services.turn.settings import FusionOptions
+
+
+class FusionEngine:
+    """See services.turn.engine.TurnEngine."""
+
+    def __init__(self, options: FusionOptions, shared: SharedSettings) -> None:
+        self._options = options
+        self._silero_path = shared.models_dir / "silero-vad" / "silero_vad.onnx"
+        self._smart_turn_path = shared.models_dir / "smart-turn" / "smart-turn-v3.2-cpu.onnx"
+        self._silero: Silero | None = None
+        self._smart_turn: SmartTurn | None = None
+        self.info = EngineInfo(
+            name="fusion",
+            version="1",
+            user_rates_hz=RATES_HZ,
+            bot_rates_hz=RATES_HZ,
+            capabilities=("speech", "end_of_turn", "overlap", "backchannel_opportunity", "words", "bot_audio"),
+            models=(SILERO, Model("Smart Turn v3.2", "BSD-2-Clause")),
+        )
+
+    def load(self) -> None:
+        """See TurnEngine."""
+        self._silero = Silero(self._silero_path)
+        self._smart_turn = SmartTurn(self._smart_turn_path)
+        self._smart_turn.probability(np.zeros(RATE_HZ, np.float32))
+
+    def open(self, config: StreamConfig) -> TurnSession:
+        """See TurnEngine."""
+        assert self._silero is not None, "load comes first"
+        assert self._smart_turn is not None
+        smart_turn, longest_s = self._smart_turn, self._options.longest_pause_ms / 1000
+        return TurnSession(
+            config,
+            Segmenter(VoiceActivity(self._silero), self._options.stop_ms),
+            lambda audio: ByFusion(lambda: smart_turn.probability(audio()), longest_s),
+            judge_s=self._options.judge_ms / 1000,
+        )

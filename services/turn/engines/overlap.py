@@ -1,0 +1,159 @@
+"""What a sound of the user over the persona's speech is: an interruption, a backchannel, or not meant as speech at all.
+
+A verdict falls at the latest `judge_s` after the sound began, from what is known by then; later evidence may correct it, always
+with the same start. The rules, in this order:
+
+1. It is the persona's own voice coming back (see echo): NOT_SPEECH, for as long as it stays one.
+2. The words say more than an acknowledgement: INTERRUPTION.
+3. It ended within 0.6 s, or its words are an acknowledgement: BACKCHANNEL. Half of all backchannels are shorter than 0.25 s.
+4. The detector doubts that it was speech: NOT_SPEECH.
+5. It goes on: INTERRUPTION. An acknowledgement that goes on past one second is one too.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+from services.turn.engine import OverlapKind
+from services.turn.engines.echo import ALIKE, BandEnergies, likeness
+from services.turn.engines.words import Kind, kind_of
+
+RATE_HZ: Final = 16_000
+_FRAME: Final = RATE_HZ // 100
+#: Sound before the noticed onset that is compared too.
+_BEFORE_S: Final = 0.1
+#: Less than this is not compared.
+_LEAST_ECHO_S: Final = 0.3
+_LONGEST_ECHO_S: Final = 0.6
+_ECHO_AGAIN_S: Final = 0.2
+_SHORT_S: Final = 0.6
+_LONG_S: Final = 1.0
+#: Words that come later than this after the sound correct nothing any more.
+_LATE_WORDS_S: Final = 2.0
+#: Mean probability of speech below which it was a cough, laughter or noise.
+_DOUBT: Final = 0.6
+#: The persona counts as speaking this long after (and a little before) its last sound: it is heard later than it is sent.
+_AFTERGLOW_S: Final = 0.4
+_FORESIGHT_S: Final = 0.2
+
+
+@dataclass(frozen=True)
+class Verdict:
+    kind: OverlapKind
+    probability: float
+    start: int
+
+
+@dataclass
+class _Sound:
+    """One segment of user speech over the persona; samples at 16 kHz."""
+
+    start: int
+    noticed: int
+    end: int = 0
+    """0 while it goes on."""
+    windows: int = 0
+    speech: float = 0.0
+    words: Kind = Kind.NOTHING
+    verdict: OverlapKind | None = None
+    compared_at: int = 0
+    alike: float = 0.0
+    unlike: int = 0
+    echo: bool = False
+
+    @property
+    def confidence(self) -> float:
+        return self.speech / self.windows if self.windows else 1.0
+
+
+class OverlapJudge:
+    """One stream. `user` and `bot` are the two sides' sounds, kept up to date by the session."""
+
+    def __init__(self, user: BandEnergies, bot: BandEnergies, judge_s: float) -> None:
+        self._user = user
+        self._bot = bot
+        self._judge = round(judge_s * RATE_HZ)
+        self._sound: _Sound | None = None
+
+    def bot_sounding(self, at: int) -> bool:
+        """The persona is heard at 16 kHz sample `at` of the user's clock."""
+        return self._bot.sounding(self._frame(at, -_AFTERGLOW_S), self._frame(at, _FORESIGHT_S))
+
+    @property
+    def not_speech(self) -> bool:
+        """The newest sound was judged not to be speech."""
+        return self._sound is not None and self._sound.verdict is OverlapKind.NOT_SPEECH
+
+    def started(self, start: int, noticed: int) -> None:
+        """User speech began at `start`."""
+        self._sound = _Sound(start, noticed) if self.bot_sounding(noticed) or self.bot_sounding(start) else None
+
+    def persona_began(self, at: int) -> None:
+        """The persona began to speak while the user was speaking."""
+        if self._sound is None:
+            self._sound = _Sound(at, at)
+
+    def stopped(self, end: int) -> None:
+        """The speech ended at `end`."""
+        if self._sound is not None:
+            self._sound.end = end
+
+    def heard(self, text: str, end: int) -> None:
+        """Words that cover user audio up to `end`."""
+        sound = self._sound
+        if sound is not None and end > sound.start and (not sound.end or end < sound.end + _LATE_WORDS_S * RATE_HZ):
+            sound.words = kind_of(text)
+
+    def tick(self, now: int, speech: float) -> Verdict | None:
+        """One more window of user audio ended at `now` with this probability of speech; a new verdict if there is one."""
+        sound = self._sound
+        if sound is None:
+            return None
+        if not sound.end and sound.noticed <= now:
+            sound.windows += 1
+            sound.speech += speech
+        elif sound.end and now > sound.end + _LATE_WORDS_S * RATE_HZ:
+            return None
+        if sound.verdict is OverlapKind.INTERRUPTION:
+            return None
+        kind, probability = self._echo(sound, now) or self._meaning(sound, now)
+        if kind is None or kind is sound.verdict:
+            return None
+        sound.verdict = kind
+        return Verdict(kind, probability, sound.start)
+
+    def _echo(self, sound: _Sound, now: int) -> tuple[OverlapKind, float] | None:
+        """NOT_SPEECH while it is an echo; a sound once judged so must be unlike twice running to be heard as itself."""
+        end = sound.end or now
+        due = now - sound.compared_at >= _ECHO_AGAIN_S * RATE_HZ and sound.compared_at <= end
+        if due and end - sound.start >= _LEAST_ECHO_S * RATE_HZ:
+            sound.compared_at = now
+            last = min(self._frame(end, 0), self._user.end)
+            first = max(self._frame(sound.start, -_BEFORE_S), last - round(_LONGEST_ECHO_S * 100))
+            sound.alike = likeness(self._user, self._bot, first, last)
+            sound.unlike = 0 if sound.alike >= ALIKE else sound.unlike + 1
+            sound.echo = sound.alike >= ALIKE or (sound.echo and sound.unlike < 2)
+        return (OverlapKind.NOT_SPEECH, min(0.99, 0.5 + sound.alike / 2)) if sound.echo else None
+
+    def _meaning(self, sound: _Sound, now: int) -> tuple[OverlapKind | None, float]:  # noqa: PLR0911 - one return a rule
+        if sound.words is Kind.CONTENT:
+            return OverlapKind.INTERRUPTION, 0.9
+        if not sound.end and now - sound.start < self._judge:
+            return None, 0.0
+        length = (sound.end or now) - sound.start
+        if sound.words is Kind.ACKNOWLEDGEMENT and length <= _LONG_S * RATE_HZ:
+            return OverlapKind.BACKCHANNEL, 0.9
+        if sound.confidence < _DOUBT:
+            return OverlapKind.NOT_SPEECH, 1 - sound.confidence
+        if not sound.end:
+            return OverlapKind.INTERRUPTION, 0.75
+        # It has ended: a first verdict goes by its length, an earlier one stands.
+        if sound.verdict is not None:
+            return None, 0.0
+        if length <= _SHORT_S * RATE_HZ:
+            return OverlapKind.BACKCHANNEL, 0.65
+        return OverlapKind.INTERRUPTION, 0.75
+
+    def _frame(self, sample: int, offset_s: float) -> int:
+        return sample // _FRAME + round(offset_s * 100)

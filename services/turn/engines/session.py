@@ -1,0 +1,217 @@
+"""One stream of any engine: segments, the end of the turn, overlap and backchannel opportunities, in the order of the audio.
+
+Invariant: all events of one window of 32 ms are given before the next window is heard, so results depend on the audio alone and
+not on how it was cut into messages. Inside, samples are at 16 kHz; events are on the user's clock.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Iterator
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from services.common.resample import Resampler
+from services.turn.engine import BackchannelOpportunity, EndOfTurn, Event, Overlap, SpeechStarted, SpeechStopped, StreamConfig
+from services.turn.engines.echo import BandEnergies
+from services.turn.engines.estimate import Estimator
+from services.turn.engines.overlap import OverlapJudge
+from services.turn.engines.segments import RATE_HZ, WINDOW, Segmenter, Window
+from services.turn.engines.words import completeness
+
+#: Audio kept for the model of the end of the turn, and a little of what came before the turn.
+_KEPT: Final = 8 * RATE_HZ
+_BEFORE_TURN: Final = RATE_HZ // 2
+#: `end_of_turn` is said again when it has changed by this much, and at least this much later.
+_NEWS: Final = 0.02
+_AGAIN: Final = 3 * WINDOW
+#: A longer gap in the audio is skipped once the turn in it is over.
+_GAP: Final = 4 * RATE_HZ
+#: Words are about the speech that just ended when they reach this close to its end.
+_WORDS_REACH: Final = RATE_HZ // 2
+_OPPORTUNITY_S: Final = (0.2, 0.4)
+_LONG_TURN: Final = 3 * RATE_HZ
+
+
+class TurnSession:
+    """See services.turn.engine.Session. `judge_s` of None leaves overlap and backchannel opportunities out."""
+
+    def __init__(
+        self,
+        config: StreamConfig,
+        segmenter: Segmenter,
+        estimator: Callable[[Callable[[], NDArray[np.float32]]], Estimator],
+        judge_s: float | None = None,
+    ) -> None:
+        self._rate = config.user_rate_hz
+        self._bot_rate = config.bot_rate_hz
+        self._english = not config.language or config.language.lower().startswith("en")
+        self._resampler = Resampler(self._rate, RATE_HZ)
+        self._segmenter = segmenter
+        self._estimator = estimator(self._turn_audio)
+        self._user_end = 0
+        self._bot_end = 0
+        self._rest = np.zeros(0, np.float32)
+        self._audio: deque[NDArray[np.float32]] = deque(maxlen=_KEPT // WINDOW)
+        self._speaker = ""
+        self._user = BandEnergies(RATE_HZ)
+        self._bot = BandEnergies(self._bot_rate or RATE_HZ)
+        self._judge = OverlapJudge(self._user, self._bot, judge_s) if judge_s is not None else None
+        self._compares = judge_s is not None and bool(self._bot_rate)
+        self._bot_heard = False
+        self._turn_start: int | None = None
+        self._segment_start = 0
+        self._spoken = 0
+        self._silent_since: int | None = None
+        self._said = -1.0
+        self._said_at = 0
+        self._offered = False
+        self._words = 0.0
+        self._words_end = 0
+
+    def push_user(self, samples: NDArray[np.float32], start_sample: int, speaker: str) -> list[Event]:
+        """See Session."""
+        events: list[Event] = []
+        if start_sample > self._user_end:
+            events += self._silence(start_sample - self._user_end)
+        self._speaker = speaker
+        self._user_end = start_sample + len(samples)
+        events += self._hear(self._resampler.push(samples))
+        return events
+
+    def push_bot(self, samples: NDArray[np.float32], start_sample: int) -> list[Event]:
+        """See Session."""
+        if start_sample > self._bot_end:
+            self._bot.skip(start_sample - self._bot_end)
+        self._bot_end = start_sample + len(samples)
+        self._bot.push(samples)
+        return []
+
+    def push_words(self, stable_text: str, unstable_text: str, end_sample: int) -> list[Event]:
+        """See Session."""
+        if not self._english:
+            return []
+        text = f"{stable_text} {unstable_text}"
+        end = round(end_sample * RATE_HZ / self._rate)
+        self._words, self._words_end = completeness(text), end
+        if self._judge is not None:
+            self._judge.heard(text, end)
+        return []
+
+    def finish(self) -> list[Event]:
+        """See Session."""
+        events: list[Event] = []
+        if self._segmenter.speaking:
+            last = self._segmenter.stop()
+            events.append(SpeechStopped(self._sample(last), self._user_end))
+            self._silent_since = last
+        if self._silent_since is not None and self._said < 1:
+            events.append(EndOfTurn(1.0, self._sample(self._silent_since), self._user_end))
+        return events
+
+    def close(self) -> None:
+        """See Session."""
+
+    def _silence(self, samples: int) -> list[Event]:
+        """A gap: heard as far as it may still say something, then skipped."""
+        events: list[Event] = []
+        heard = min(samples, _GAP * self._rate // RATE_HZ)
+        for at in range(0, heard, self._rate // 10):
+            self._user_end += min(self._rate // 10, heard - at)
+            events += self._hear(self._resampler.push(np.zeros(min(self._rate // 10, heard - at), np.float32)))
+        rest = (samples - heard) * RATE_HZ // self._rate // WINDOW
+        if rest:
+            self._segmenter.skip(rest)
+            if self._compares:
+                self._user.skip(rest * WINDOW)
+            self._audio.clear()
+        return events
+
+    def _hear(self, audio: NDArray[np.float32]) -> list[Event]:
+        audio = np.concatenate([self._rest, audio])
+        events: list[Event] = []
+        for begin in range(0, len(audio) - WINDOW + 1, WINDOW):
+            samples = audio[begin : begin + WINDOW]
+            self._audio.append(samples)
+            if self._compares:
+                self._user.push(samples)
+            events += self._window(self._segmenter.push(samples))
+        self._rest = audio[len(audio) // WINDOW * WINDOW :]
+        return events
+
+    def _window(self, window: Window) -> Iterator[Event]:
+        now = self._sample(window.end)
+        if window.started is not None:
+            yield SpeechStarted(self._sample(window.started), now, self._speaker)
+            self._begin_speech(window)
+        elif window.stopped:
+            yield SpeechStopped(self._sample(window.last_speech), now)
+            self._begin_silence(window)
+        yield from self._overlap(window, now)
+        if self._silent_since is not None:
+            yield from self._end_of_turn(window.end, self._silent_since)
+
+    def _begin_speech(self, window: Window) -> None:
+        start = window.started or 0
+        if self._turn_start is None:
+            self._turn_start, self._spoken = start, 0
+        self._segment_start = start
+        self._silent_since = None
+        if self._judge is not None:
+            self._judge.started(start, window.end)
+
+    def _begin_silence(self, window: Window) -> None:
+        self._silent_since = window.last_speech
+        self._spoken += window.last_speech - self._segment_start
+        self._said, self._said_at, self._offered = -1.0, 0, False
+        self._estimator.begin()
+        if self._judge is not None:
+            self._judge.stopped(window.last_speech)
+
+    def _overlap(self, window: Window, now: int) -> Iterator[Event]:
+        if self._judge is None or not self._compares:
+            return
+        sounding = self._judge.bot_sounding(window.end)
+        if sounding and not self._bot_heard and window.speaking:
+            self._judge.persona_began(window.end)
+        self._bot_heard = sounding
+        verdict = self._judge.tick(window.end, window.probability)
+        if verdict is not None:
+            yield Overlap(verdict.kind, verdict.probability, self._sample(verdict.start), now)
+
+    def _end_of_turn(self, now: int, since: int) -> Iterator[Event]:
+        if self._said >= 1 or now - self._said_at < _AGAIN or (self._judge is not None and self._judge.not_speech):
+            return
+        silence_s = (now - since) / RATE_HZ
+        words = self._words if self._words_end > since - _WORDS_REACH else 0.0
+        probability = self._estimator.probability(silence_s, words)
+        if probability < 1 and abs(probability - self._said) < _NEWS:
+            return
+        self._said, self._said_at = probability, now
+        yield EndOfTurn(probability, self._sample(since), self._sample(now))
+        if probability >= 1:
+            self._turn_start = None
+        elif self._judge is not None and self._fits_backchannel(silence_s, probability, now):
+            self._offered = True
+            yield BackchannelOpportunity(1 - probability, self._sample(now))
+
+    def _fits_backchannel(self, silence_s: float, probability: float, now: int) -> bool:
+        """A short pause inside a long turn that is not about to end, while the persona is silent."""
+        return (
+            not self._offered
+            and _OPPORTUNITY_S[0] <= silence_s <= _OPPORTUNITY_S[1]
+            and probability < 0.5
+            and self._spoken >= _LONG_TURN
+            and not self._bot_heard
+        )
+
+    def _turn_audio(self) -> NDArray[np.float32]:
+        """This turn so far, with half a second before it, at most 8 s: float32 [n] at 16 kHz."""
+        start = self._turn_start if self._turn_start is not None else self._segment_start
+        audio = np.concatenate(self._audio)
+        return audio[-(self._segmenter.end - max(0, start - _BEFORE_TURN)) :]
+
+    def _sample(self, at: int) -> int:
+        return round(at * self._rate / RATE_HZ)

@@ -1,0 +1,43 @@
+"""Turn by turn: Silero hears speech, and a fixed silence ends the turn."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from services.common.settings import SharedSettings
+from services.turn.engine import EngineInfo, Model, StreamConfig
+from services.turn.engines.estimate import BySilence
+from services.turn.engines.segments import Segmenter
+from services.turn.engines.session import TurnSession
+from services.turn.engines.silero import Silero, VoiceActivity
+from services.turn.settings import SilenceOptions
+
+RATES_HZ: Final = (16_000, 8_000, 24_000, 48_000)
+SILERO: Final = Model("Silero VAD v5", "MIT")
+
+
+class SilenceEngine:
+    """See services.turn.engine.TurnEngine."""
+
+    def __init__(self, options: SilenceOptions, shared: SharedSettings) -> None:
+        self._options = options
+        self._path = shared.models_dir / "silero-vad" / "silero_vad.onnx"
+        self._silero: Silero | None = None
+        self.info = EngineInfo(
+            name="silence",
+            version="1",
+            user_rates_hz=RATES_HZ,
+            bot_rates_hz=RATES_HZ,
+            capabilities=("speech", "end_of_turn"),
+            models=(SILERO,),
+        )
+
+    def load(self) -> None:
+        """See TurnEngine."""
+        self._silero = Silero(self._path)
+
+    def open(self, config: StreamConfig) -> TurnSession:
+        """See TurnEngine."""
+        assert self._silero is not None, "load comes first"
+        segmenter = Segmenter(VoiceActivity(self._silero), self._options.stop_ms)
+        return TurnSession(config, segmenter, lambda _: BySilence(self._options.turn_ms / 1000))

@@ -1,0 +1,161 @@
+"""The wire side of the turn service: protobuf to dataclasses, the order of audio, and threads for what computes."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Sequence
+from concurrent.futures import Executor
+from typing import Any, Final
+
+from grpc.aio import ServicerContext
+
+from services.common.audio import ChunkOrder, pcm_format, require_format, to_float
+from services.common.logs import get_logger, session_context
+from services.common.metrics import Metrics
+from services.common.streams import Admission, Cancelled, ServerStream, rpc
+from services.turn import engine as turn
+from vivant.common.v1 import common_pb2
+from vivant.errors import InvalidRequest
+from vivant.turn.v1 import turn_pb2, turn_pb2_grpc
+
+_log = get_logger(__name__)
+
+FULL_NAME: Final = "vivant.turn.v1.TurnService"
+MAX_WORDS_CHARS: Final = 4_000
+#: The probability from which on the metric calls a turn decided.
+_DECIDED: Final = 0.5
+
+_KINDS: Final = {
+    turn.OverlapKind.INTERRUPTION: turn_pb2.OVERLAP_KIND_INTERRUPTION,
+    turn.OverlapKind.BACKCHANNEL: turn_pb2.OVERLAP_KIND_BACKCHANNEL,
+    turn.OverlapKind.NOT_SPEECH: turn_pb2.OVERLAP_KIND_NOT_SPEECH,
+}
+
+Stream = ServerStream[turn_pb2.DetectRequest, turn_pb2.DetectResponse]
+
+
+class TurnServicer(turn_pb2_grpc.TurnServiceServicer):
+    """Serves one engine; `threads` bounds how many streams compute at once."""
+
+    def __init__(self, engine: turn.TurnEngine, threads: Executor, admission: Admission, metrics: Metrics) -> None:
+        self._engine = engine
+        self._threads = threads
+        self._admission = admission
+        self.metrics = metrics
+
+    @rpc
+    async def GetInfo(self, request: turn_pb2.GetInfoRequest, context: ServicerContext[Any, Any]) -> turn_pb2.GetInfoResponse:
+        """What this service can do."""
+        info = self._engine.info
+        return turn_pb2.GetInfoResponse(
+            info=common_pb2.ServiceInfo(
+                service="turn",
+                engine=info.name,
+                version=info.version,
+                capabilities=info.capabilities,
+                input_audio=[pcm_format(rate) for rate in info.user_rates_hz],
+                languages=info.languages,
+                capacity=self._admission.capacity,
+                active=self._admission.active,
+                ready=self._admission.ready,
+                models=[common_pb2.ModelInfo(name=m.name, licence=m.licence, notice=m.notice) for m in info.models],
+            )
+        )
+
+    @rpc
+    async def Detect(self, request_iterator: Any, context: ServicerContext[Any, Any]) -> None:  # type: ignore[override]
+        """Listens to one person."""
+        with self._admission.admit():
+            stream: Stream = ServerStream(context, turn_pb2.DetectResponse)
+            wire = await stream.config()
+            session_context(session_id=wire.session_id)
+            await _Detection(stream, wire, self._engine, self._threads, self.metrics).run()
+
+
+class _Detection:
+    """One stream. Messages are computed one after another, so that events come out in the order of what caused them."""
+
+    def __init__(
+        self, stream: Stream, wire: turn_pb2.DetectConfig, engine: turn.TurnEngine, threads: Executor, metrics: Metrics
+    ) -> None:
+        self._stream = stream
+        self._threads = threads
+        self._metrics = metrics
+        self._rate = require_format("user_audio", wire.user_audio, engine.info.user_rates_hz)
+        bot_rate = 0
+        if wire.HasField("bot_audio"):
+            bot_rate = require_format("bot_audio", wire.bot_audio, engine.info.bot_rates_hz)
+        self._user = ChunkOrder("user_audio", self._rate)
+        self._bot = ChunkOrder("bot_audio", bot_rate) if bot_rate else None
+        self._session = engine.open(turn.StreamConfig(self._rate, bot_rate, wire.language))
+        self._decided_for = -1
+
+    async def run(self) -> None:
+        try:
+            async for kind, payload in self._stream:
+                await self._compute(self._call(kind, payload))
+            if not self._stream.finished:
+                raise Cancelled
+            await self._compute(self._session.finish)
+        finally:
+            self._session.close()
+        _log.info("stream_closed", samples=self._user.next_sample)
+
+    def _call(self, kind: str, payload: Any) -> Callable[[], Sequence[turn.Event]]:
+        """Checks a message and returns what is to be computed for it."""
+        session = self._session
+        if kind == "user_audio":
+            self._user.accept(payload.pcm, payload.start_sample)
+            return lambda: session.push_user(to_float(payload.pcm), payload.start_sample, payload.speaker)
+        if kind == "bot_audio":
+            if self._bot is None:
+                raise InvalidRequest(
+                    "bot_audio came, but config names no format for it: set config.bot_audio", reason="no_bot_audio"
+                )
+            self._bot.accept(payload.pcm, payload.start_sample)
+            return lambda: session.push_bot(to_float(payload.pcm), payload.start_sample)
+        if len(payload.stable_text) + len(payload.unstable_text) > MAX_WORDS_CHARS:
+            raise InvalidRequest(f"words hold at most {MAX_WORDS_CHARS} characters", reason="words_too_long")
+        if payload.end_sample < 0:
+            raise InvalidRequest("words: end_sample must not be negative", reason="wrong_end_sample")
+        return lambda: session.push_words(payload.stable_text, payload.unstable_text, payload.end_sample)
+
+    async def _compute(self, call: Callable[[], Sequence[turn.Event]]) -> None:
+        events = await asyncio.get_running_loop().run_in_executor(self._threads, call)
+        for event in events:
+            self._measure(event)
+            await _send(self._stream, event)
+
+    def _measure(self, event: turn.Event) -> None:
+        if isinstance(event, turn.EndOfTurn) and event.probability >= _DECIDED and event.last_speech != self._decided_for:
+            self._decided_for = event.last_speech
+            seconds = (event.detected_at - event.last_speech) / self._rate
+            self._metrics.observe("vivant_end_of_turn_seconds", seconds)
+
+
+async def _send(stream: Stream, event: turn.Event) -> None:
+    match event:
+        case turn.SpeechStarted(sample, detected_at, speaker):
+            await stream.send(
+                speech_started=turn_pb2.SpeechStarted(sample=sample, detected_at_sample=detected_at, speaker=speaker)
+            )
+        case turn.SpeechStopped(last_speech, detected_at):
+            await stream.send(
+                speech_stopped=turn_pb2.SpeechStopped(last_speech_sample=last_speech, detected_at_sample=detected_at)
+            )
+        case turn.EndOfTurn(probability, last_speech, detected_at):
+            await stream.send(
+                end_of_turn=turn_pb2.EndOfTurn(
+                    probability=probability, last_speech_sample=last_speech, detected_at_sample=detected_at
+                )
+            )
+        case turn.Overlap(kind, probability, start, detected_at):
+            await stream.send(
+                overlap=turn_pb2.Overlap(
+                    kind=_KINDS[kind], probability=probability, start_sample=start, detected_at_sample=detected_at
+                )
+            )
+        case turn.BackchannelOpportunity(probability, detected_at):
+            await stream.send(
+                backchannel_opportunity=turn_pb2.BackchannelOpportunity(probability=probability, detected_at_sample=detected_at)
+            )

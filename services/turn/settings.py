@@ -1,0 +1,59 @@
+"""Settings of the turn service, prefix `TURN_`, and of its engines."""
+
+from __future__ import annotations
+
+from pydantic_settings import SettingsConfigDict
+
+from services.common.settings import Frozen, ServiceSettings
+
+
+class TurnSettings(ServiceSettings):
+    """The service."""
+
+    model_config = SettingsConfigDict(env_prefix="TURN_")
+
+    port: int = 50052
+    """Port of the gRPC server."""
+    metrics_port: int = 51052
+    """Port of /metrics, /healthz and /readyz."""
+    capacity: int = 8
+    """Streams served at once; one more is refused with RESOURCE_EXHAUSTED."""
+    engine: str = "fusion"
+    """One of the names in `services/turn/engines/__init__.py`."""
+    workers: int = 2
+    """Streams that compute at the same time, each on one thread."""
+
+
+class SilenceOptions(Frozen):
+    """Turn by turn: the turn is over after a fixed silence."""
+
+    model_config = SettingsConfigDict(env_prefix="TURN_SILENCE_")
+
+    stop_ms: int = 200
+    """Silence after which `speech_stopped` is proposed."""
+    turn_ms: int = 700
+    """Silence at which the probability of the end of the turn reaches 1."""
+
+
+class FusionOptions(Frozen):
+    """Silence, the sound of the last 8 s and the words together."""
+
+    model_config = SettingsConfigDict(env_prefix="TURN_FUSION_")
+
+    stop_ms: int = 200
+    """Silence after which `speech_stopped` is proposed."""
+    longest_pause_ms: int = 2500
+    """Silence after which the turn is over whatever the models say."""
+    judge_ms: int = 450
+    """Speech over the persona is judged at the latest this long after it began."""
+
+
+class FakeOptions(Frozen):
+    """The scripted engine for tests: loud is speech."""
+
+    model_config = SettingsConfigDict(env_prefix="TURN_FAKE_")
+
+    stop_ms: int = 200
+    """Silence after which `speech_stopped` is proposed."""
+    turn_ms: int = 500
+    """Silence at which the probability of the end of the turn reaches 1."""
