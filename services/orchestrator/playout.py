@@ -27,6 +27,8 @@ class Reply:
     sources: list[str] = field(default_factory=list)
     speech: list[face_pb2.Speech] = field(default_factory=list)
     """All the voice so far, in order, so that somebody else can go on when the face dies."""
+    text_complete: bool = False
+    """No more text will come."""
     complete: bool = False
     """No more speech will come."""
     voiceless: bool = False

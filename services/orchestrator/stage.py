@@ -112,11 +112,18 @@ class Stage:
         if self.reply.turn_id != turn_id:
             self.begin(turn_id)
         self.reply.text += text
+        if self.reply.voiceless:
+            self._show_text(text)
+            return
         if self._voice is None or self._voice.turn_id != turn_id:
             self._voice = self._open_voice(turn_id)
         self._voice.say(text)
 
     def say_end(self, turn_id: int) -> None:
+        if self.reply.turn_id == turn_id:
+            self.reply.text_complete = True
+            if self.reply.voiceless:
+                self._complete(self.reply)
         if self._voice is not None and self._voice.turn_id == turn_id:
             self._voice.end()
 
@@ -219,19 +226,24 @@ class Stage:
         if error is not None:
             self._abilities.lose("tts", error)
         if error is not None or not reply.speech:
-            self._show_rest(reply)
+            # What cannot be spoken is shown, and so counts as heard.
+            reply.voiceless = True
+            spoken = " ".join(word.text for word in reply.words)
+            self._show_text(" ".join(reply.text.split()).removeprefix(spoken))
+        if reply.text_complete or error is None:
+            self._complete(reply)
+
+    def _complete(self, reply: Reply) -> None:
+        """No more of this reply will be spoken."""
         if reply.speech:
             reply.complete = True
             self.direct(speech_end=face_pb2.SpeechEnd(turn_id=reply.turn_id))
         else:
             self._feed(ev.VoiceFailed(self._now(), reply.turn_id))
 
-    def _show_rest(self, reply: Reply) -> None:
-        """What cannot be spoken is shown, and so counts as heard."""
-        reply.voiceless = True
-        spoken = " ".join(word.text for word in reply.words)
-        rest = " ".join(reply.text.split()).removeprefix(spoken).strip()
-        self._send(caption=session_pb2.Caption(turn_id=reply.turn_id, text=rest))
+    def _show_text(self, text: str) -> None:
+        if text.strip():
+            self._send(caption=session_pb2.Caption(turn_id=self.reply.turn_id, text=text.strip()))
 
     # --- the units ----------------------------------------------------------------------------------------------------
 
