@@ -30,7 +30,7 @@ def service() -> serving.Service:
 
     def load() -> None:
         engine.load()
-        # Python's full garbage collection looks at all that is loaded, 40 ms during which no unit can leave; what is loaded stays.
+        # A full garbage collection looks at all that is loaded, and for 40 ms no unit can leave; but what is loaded stays.
         gc.collect()
         gc.freeze()
 
