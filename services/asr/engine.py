@@ -60,7 +60,7 @@ class Word:
 
 @dataclass(frozen=True)
 class Partial:
-    """What is understood so far since the last flush. `stable_text` only grows, and the final begins with it."""
+    """What is understood so far since the last flush. `stable_text` only grows; the final may know better."""
 
     stable_text: str
     unstable_text: str

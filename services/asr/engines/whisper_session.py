@@ -39,7 +39,7 @@ _SETTLE: Final = SAMPLE_RATE_HZ * 96 // 1000
 #: After this much silence they are committed and their audio is forgotten.
 _CLOSE: Final = SAMPLE_RATE_HZ * 3 // 2
 #: From this length on, partial results leave out older words: they have to be cheap.
-_ADVANCE: Final = 9 * FRAMES_PER_S
+_ADVANCE: Final = 7 * FRAMES_PER_S
 #: From this length on, older words are committed: the model sees 30 s at most, and errs more when it sees little.
 _COMMIT: Final = 18 * FRAMES_PER_S
 #: The latest words are never committed: what follows may change them.
@@ -176,7 +176,7 @@ class WhisperSession:
             return
         words, timed = found.words, [self._placed(word, start) for word in found.timed]
         transcript = self._transcript
-        if transcript.empty and not _credible(found, self._gate.voiced):
+        if transcript.empty and found.silent:
             words, timed = (), []
         if kind is _Kind.PARTIAL:
             transcript.hear(words)
@@ -279,7 +279,3 @@ class WhisperSession:
         if self._job is not None:
             self._job.cancel()
         self._outbox.end()
-
-
-def _credible(found: Hypothesis, voiced: int) -> bool:
-    return not found.silent
