@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import signal
 import sys
 from collections.abc import Awaitable, Callable, Coroutine, Sequence
@@ -84,6 +85,9 @@ async def serve(service: Service, stop: asyncio.Event | None = None) -> None:
         await asyncio.wait({warming, stopping}, return_when=asyncio.FIRST_COMPLETED)
         if warming.done():
             warming.result()
+            # A full garbage collection walks over all that was loaded: 40 ms in which nothing else runs. What is loaded stays.
+            gc.collect()
+            gc.freeze()
             service.admission.ready = True
             await _set_health(health, service, serving=True)
             _log.info("ready")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import gc
 
 from services.common import registry, serving
 from services.common.metrics import Metrics
@@ -28,12 +27,6 @@ def service() -> serving.Service:
     admission = Admission("face", settings.capacity, metrics)
     servicer = FaceServicer(engine, enroller, admission, metrics, settings.lead_ms)
 
-    def load() -> None:
-        engine.load()
-        # A full garbage collection looks at all that is loaded, and for 40 ms no unit can leave; but what is loaded stays.
-        gc.collect()
-        gc.freeze()
-
     return serving.Service(
         name="face",
         full_name=FULL_NAME,
@@ -41,7 +34,7 @@ def service() -> serving.Service:
         metrics=metrics,
         admission=admission,
         add_to=lambda server: face_pb2_grpc.add_FaceServiceServicer_to_server(servicer, server),
-        warm=lambda: asyncio.to_thread(load),
+        warm=lambda: asyncio.to_thread(engine.load),
     )
 
 

@@ -244,6 +244,14 @@ def test_landmarks_of_other_count_are_refused(copy: Path) -> None:
     assert refused.value.reason == "portrait_damaged"
 
 
+@pytest.mark.parametrize("content", [b"\xff\xfe", b"[]", b"{}", b'{"version": 1, "image_sha256": "", "points": "many"}'])
+def test_damaged_landmarks_are_refused(copy: Path, content: bytes) -> None:
+    (copy / "derived" / "landmarks.json").write_bytes(content)
+    with pytest.raises(Unusable) as refused:
+        read_portrait(copy)
+    assert refused.value.reason == "portrait_damaged"
+
+
 def test_changed_portrait_is_seen_by_the_next_session(copy: Path) -> None:
     engine = PortraitEngine(PortraitOptions(), SharedSettings(personas_dir=copy.parent))
     engine.open("june", 256, 25, seed=1)

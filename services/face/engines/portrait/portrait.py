@@ -48,12 +48,17 @@ def read_portrait(folder: Path) -> Portrait:
     again = f"enrol the portrait of {folder.name!r} again"
     data = _bytes(folder / "portrait.png", f"persona {folder.name!r} has no portrait.png; put a portrait there and {again}")
     derived = folder / "derived"
-    landmarks = json.loads(_bytes(derived / "landmarks.json", f"the portrait of {folder.name!r} is not enrolled; {again}"))
-    if landmarks["version"] != LANDMARKS_VERSION or landmarks["image_sha256"] != hashlib.sha256(data).hexdigest():
+    raw = _bytes(derived / "landmarks.json", f"the portrait of {folder.name!r} is not enrolled; {again}")
+    try:
+        landmarks = json.loads(raw)
+        version, digest = landmarks["version"], landmarks["image_sha256"]
+        points = np.array(landmarks["points"], np.float64)
+    except (ValueError, TypeError, KeyError) as exc:
+        raise Unusable(f"the landmarks of {folder.name!r} cannot be read; {again}", reason="portrait_damaged") from exc
+    if version != LANDMARKS_VERSION or digest != hashlib.sha256(data).hexdigest():
         raise Unusable(f"the portrait of {folder.name!r} has changed since its enrolment; {again}", reason="portrait_changed")
     image = _decode(data, cv2.IMREAD_COLOR)
     mask = _decode(_bytes(derived / "person.png", f"{folder.name!r} has no person mask; {again}"), cv2.IMREAD_GRAYSCALE)
-    points = np.array(landmarks["points"], np.float64)
     if image is None or mask is None or points.shape != (POINTS, 3) or mask.shape != image.shape[:2]:
         raise Unusable(f"what enrolment left for {folder.name!r} cannot be read; {again}", reason="portrait_damaged")
     return square(cv2.cvtColor(image, cv2.COLOR_BGR2RGB).astype(np.uint8), points, mask.astype(np.float32) / 255.0)
