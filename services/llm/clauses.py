@@ -49,7 +49,7 @@ def sentences(text: str) -> list[str]:
 def _ends_sentence(text: str, match: re.Match[str]) -> bool:
     if match.group().rstrip("\"'”’)]") != ".":
         return True
-    before = re.search(r"([\w.]+)$", text[: match.start()])
+    before = re.search(r"([\w.'’]+)$", text[: match.start()])
     if before is None:
         return True
     word = before.group(1).lower()

@@ -9,31 +9,16 @@ import re
 from dataclasses import dataclass
 from typing import Final
 
-from services.llm.words import words
+from services.llm.words import LEXICON, words
 
-NEUTRAL: Final = "neutral"
 _INTENSITY: Final = 0.6
 
 #: What a model may write for each cue, in brackets, between asterisks or as a picture.
-_WRITTEN: Final = {
-    "amusement": ("laugh", "chuckl", "grin", "giggl", "amus", "wink", "😂", "😄", "😆", "🤣", "😅", "😉"),
-    "warm_smile": ("smil", "warm", "beam", "😊", "🙂", "☺", "❤", "🥰", "😀", "😃"),
-    "concern": ("concern", "sigh", "sad", "frown", "worr", "quiet", "😢", "😔", "😟", "☹"),
-    "thought": ("think", "thought", "paus", "ponder", "hm", "🤔"),
-    "surprise": ("surpris", "gasp", "eyebrow", "😮", "😲"),
-    "nod": ("nod", "👍"),
-}
+_WRITTEN: Final[dict[str, tuple[str, ...]]] = {name: tuple(signs.split()) for name, signs in LEXICON["written"].items()}
+#: Beginnings of words that show how something is meant, most telling first.
+_FELT: Final[dict[str, tuple[str, ...]]] = {name: tuple(signs.split()) for name, signs in LEXICON["felt"].items()}
 _STAGE: Final = re.compile(r"\[([a-z_ ,]{2,40})\]|\(([a-z ,]{3,30})\)|\*([a-z ,]{3,40})\*", re.IGNORECASE)
 _PICTURE: Final = re.compile("[\U0001f000-\U0001faff☀-➿️❤]")
-
-#: Words that show how something is meant, by their beginnings, most telling first.
-_FELT: Final = (
-    ("concern", ("died", "dead", "death", "funeral", "griev", "grief", "lost", "losing", "sorry", "cried", "bawled", "hurt", "lonely", "heavy", "stroke")),
-    ("amusement", ("joke", "funny", "laugh", "goose", "ridiculous", "silly", "cheats", "punch", "flour", "spite", "giggl", "prank")),
-    ("surprise", ("suddenly", "surpris", "unbeliev", "imagine", "goodness")),
-    ("warm_smile", ("love", "dear", "proud", "glad", "welcome", "happy", "happiest", "lovely", "sweet", "grateful", "hello", "morning", "nice")),
-    ("thought", ("suppose", "wonder", "maybe", "perhaps", "honestly", "figure", "reckon")),
-)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -66,7 +51,7 @@ def felt(text: str) -> FaceCue | None:
     said = words(text)
     if said[:1] in (["yes"], ["sure"], ["certainly"]):
         return FaceCue("nod", _INTENSITY)
-    for name, beginnings in _FELT:
+    for name, beginnings in _FELT.items():
         if any(word.startswith(beginnings) for word in said):
             return FaceCue(name, _INTENSITY)
     return None

@@ -1,73 +1,32 @@
 """The check of a clause against what is known: nothing is claimed that memory, the question or the conversation do not hold.
 
-Names and numbers must be in the evidence. A relation ("my sister") must be too, and a sentence about the same things must not be
-denied in one and affirmed in the other. What the check cannot see is a wrong claim made of known words only; a clause about the
-person's life must therefore share most of its words with the evidence.
+Names and numbers must be in the evidence, and so must a relation ("my sister"). A claim about somebody's life must share
+most of its words with one sentence of the evidence (or two that follow each other), must not deny what that sentence
+affirms, and must not turn it towards the listener. A wrong claim made of the words of one sentence stays unseen.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass, field
+from itertools import pairwise
 from typing import Final
 
 from services.llm.clauses import sentences
-from services.llm.words import content, numbers, stem, words
+from services.llm.words import LEXICON, content, numbers, stem, stems, words
 
-#: Capital letters that name nobody.
-_NO_NAMES: Final = frozenset(
-    [
-        "i",
-        "i'm",
-        "i've",
-        "i'd",
-        "i'll",
-        "ok",
-        "tv",
-        "ai",
-        "a.i",
-        "mister",
-        "missus",
-        "mr",
-        "mrs",
-        "miss",
-        "ms",
-        "dr",
-        "monday",
-        "tuesday",
-        "wednesday",
-        "thursday",
-        "friday",
-        "saturday",
-        "sunday",
-        "january",
-        "february",
-        "march",
-        "april",
-        "may",
-        "june",
-        "july",
-        "august",
-        "september",
-        "october",
-        "november",
-        "december",
-        "english",
-        "christmas",
-        "god",
-        "lord",
-    ]
-)
-_RELATIONS: Final = frozenset(
-    map(stem, ["mother", "father", "sister", "brother", "son", "daughter", "child", "husband", "wife", "uncle", "aunt", "niece", "nephew", "cousin", "grandmother", "grandfather", "grandson", "granddaughter", "twin", "boyfriend", "girlfriend", "fiance", "stepson", "stepdaughter", "dog", "cat"])
-)  # fmt: skip
-_NEGATIONS: Final = frozenset(["no", "not", "never", "none", "nobody", "nothing", "neither", "nor", "without", "cannot"])
+_NO_NAMES: Final = frozenset(LEXICON["no_names"].split())
+_RELATIONS: Final = stems("relations")
+_NEGATIONS: Final = frozenset(LEXICON["negations"].split())
 #: Small numbers are said in passing ("one or two"), so they claim nothing.
 _SMALL: Final = frozenset({0, 1, 2})
-#: A claim about one's own life shares at least this share of its words with the evidence.
-_MIN_SHARED: Final = 0.5
-_OWN_LIFE: Final = re.compile(r"\b(I|I'm|I’m|I've|I’ve|my|we|our|he|she|they|his|her)\b", re.IGNORECASE)
+#: A claim about a life shares at least this share of its words with a sentence that is known.
+_MIN_SHARED: Final = 0.7
+#: Fewer words of meaning than this claim nothing ("I see").
+_MIN_CLAIM: Final = 2
+_LIFE: Final = re.compile(r"\b(I|I['’](m|ve|d|ll)|[Mm]y|[Ww]e|[Oo]ur|[Hh]e|[Ss]he|[Tt]hey|[Hh]is|[Hh]er|[Tt]heir)\b")
+_LISTENER: Final = re.compile(r"\b(you|your|yours)\b", re.IGNORECASE)
 
 
 @dataclass(frozen=True)
@@ -80,65 +39,59 @@ class Evidence:
     """Names that may always be said: the persona's own, and the listener's."""
     _words: frozenset[str] = field(init=False)
     _numbers: frozenset[int] = field(init=False)
+    _spans: tuple[tuple[str, frozenset[str]], ...] = field(init=False)
 
     def __post_init__(self) -> None:
         together = " ".join((*self.texts, *self.known))
+        spans = [span for text in self.texts for span in _spans(sentences(text))]
         object.__setattr__(self, "_words", frozenset(content(together)))
         object.__setattr__(self, "_numbers", frozenset(numbers(together)))
+        object.__setattr__(self, "_spans", tuple((span, frozenset(content(span))) for span in spans))
 
-    def problem(self, clause: str, *, strict: bool = True) -> str | None:
-        """What is wrong with a clause, as a word for the log; None when it holds. Not strict: only names and numbers are checked."""
+    def problem(self, clause: str) -> str | None:
+        """What is wrong with a clause, in a word for the log; None when it holds."""
         if any(stem(name.lower()) not in self._words for name in names(clause)):
             return "name"
         if not (numbers(clause) - _SMALL) <= self._numbers:
             return "number"
-        if not strict:
-            return None
-        said = content(clause)
+        said = set(content(clause))
         if any(word in _RELATIONS and word not in self._words for word in said):
             return "relation"
-        if _contradicts(clause, self.texts):
+        return self._claim_problem(clause, said) if said and _LIFE.search(clause) else None
+
+    def _claim_problem(self, clause: str, said: set[str]) -> str | None:
+        span, have = max(self._spans, key=lambda item: (len(said & item[1]), -len(item[1])), default=("", frozenset()))
+        if len(said & have) < _MIN_SHARED * len(said):
+            return "unsupported" if len(said) >= _MIN_CLAIM else None
+        if _negated(clause) != _negated(span):
             return "negation"
-        if len(said) >= 3 and _OWN_LIFE.search(clause):
-            shared = sum(word in self._words for word in said) / len(said)
-            if shared < _MIN_SHARED:
-                return "unsupported"
+        if _LISTENER.search(clause) and not _LISTENER.search(span):
+            return "listener"
         return None
 
 
 def names(text: str) -> list[str]:
-    """The words of a text that look like names: capital letters inside a sentence, or at its start when no common word stands there."""
+    """The words of a text that look like names: those with a capital letter inside a sentence."""
     found = []
-    for sentence in sentences(text) or [text]:
-        for index, match in enumerate(re.finditer(r"[^\W\d_][\w'’]*", sentence)):
+    for sentence in sentences(text):
+        for match in list(re.finditer(r"[^\W\d_][\w'’]*", sentence))[1:]:
             word = match.group().replace("’", "'").removesuffix("'s")
-            lower = word.lower()
-            if index > 0 and word[0].isupper() and lower not in _NO_NAMES and len(word) > 1:
+            if word[0].isupper() and len(word) > 1 and word.lower() not in _NO_NAMES:
                 found.append(word)
     return found
 
 
 def unknown_terms(text: str, known: Iterable[str]) -> list[str]:
-    """Names and numbers of `text` that none of `known` has, for grading."""
+    """Names and numbers of `text` that none of `known` has."""
     together = " ".join(known)
     have, counted = set(content(together)), numbers(together)
-    return [name for name in names(text) if stem(name.lower()) not in have] + [
-        str(number) for number in sorted(numbers(text) - _SMALL - counted)
-    ]
+    strange = [name for name in names(text) if stem(name.lower()) not in have]
+    return strange + [str(number) for number in sorted(numbers(text) - _SMALL - counted)]
 
 
-def _contradicts(clause: str, texts: Sequence[str]) -> bool:
-    """Whether the sentence of the evidence that is closest in words says the opposite."""
-    said = set(content(clause)) - _NEGATIONS
-    if len(said) < 1:
-        return False
-    best, share = "", 0.0
-    for text in texts:
-        for sentence in sentences(text):
-            shared = len(said & set(content(sentence))) / len(said)
-            if shared > share:
-                best, share = sentence, shared
-    return share >= 0.6 and _negated(clause) != _negated(best)
+def _spans(texts: list[str]) -> list[str]:
+    """Single sentences, and pairs that follow each other."""
+    return texts + [f"{first} {second}" for first, second in pairwise(texts)]
 
 
 def _negated(text: str) -> bool:

@@ -64,8 +64,7 @@ class History:
         if sum(_length(item) for item in self._items) <= self._max_words:
             return
         kept, total = list[Said](), 0
-        for item in reversed(self._items):
-            item = shortened(item, self._max_words // 2)
+        for item in (shortened(item, self._max_words // 2) for item in reversed(self._items)):
             total += _length(item)
             if kept and total > self._max_words // 2:
                 break

@@ -1,4 +1,5 @@
-"""What is never spoken: the phrases of assistants, code and lists. And the questions about being an AI, which are told the truth."""
+"""What is never spoken: the phrases of assistants, code and lists. And the questions about being an AI, which are told the
+truth."""
 
 from __future__ import annotations
 
@@ -8,14 +9,17 @@ from typing import Final
 _ASSISTANT: Final = re.compile(
     r"""
     \bas\ an?\ (ai|a\.i\.|artificial|large|language|virtual|digital|machine|computer)\b
-    | \b(large\ )?language\ model\b | \bai\ (language\ )?(model|assistant)\b | \bvirtual\ assistant\b
-    | \bhow\ (can|may)\ i\ (assist|help)\b | \b(assist|help)\ you\ (today|with\ (that|anything|your))\b | \bhappy\ to\ (assist|help)\b
-    | \bhere\ to\ (assist|help)\b | \bfeel\ free\ to\b | \bif\ you\ have\ any\ (other\ |more\ |further\ |specific\ )?(questions?|concerns)\b
-    | \bi\ (do\ not|don't|don’t)\ have\ (personal|feelings|emotions|a\ physical|the\ ability|access|preferences|real-time)\b
-    | \bi\ (am|'m|’m)?\ ?(cannot|can't|can’t|not\ able\ to|unable\ to)\ (provide|assist|fulfil|help\ you\ with)\b
-    | \bi'm\ sorry,\ but\ i\b | \bi\ apologi[sz]e\ for\b | \bmy\ (training|knowledge\ cutoff|programming|training\ data)\b
-    | \b(openai|chatgpt|qwen|alibaba|anthropic|deepseek)\b | \bcertainly!\ here\b | \bhere\ is\ (a|an|the)\ .{0,40}:$
-    | \bsystem\ prompt\b | \bmy\ (memories|brackets)\ (say|are\ in)\b | \bmemories:\ | \bcreated\ by\ alibaba\b
+    | \b(large\ )?language\ model\b | \bai\ (language\ )?(model|assistant)\b | \b(virtual|helpful|digital)\ assistant\b
+    | \bhow\ (can|may)\ i\ (assist|help)\b | \b(happy|glad|here)\ to\ (assist|help)\b | \bassist\ you\b | \bfeel\ free\ to\b
+    | \bhelp\ you\ (today|with\ (that|anything|your|any))\b
+    | \bif\ you\ have\ any\ (other\ |more\ |further\ |specific\ )?(questions?|concerns)\b
+    | \bi\ (do\ not|don['’]t)\ have\ (personal|feelings|emotions|a\ physical|the\ ability|access|preferences|any\ specific)
+    | \bi(['’]m|\ am)?\ (cannot|can['’]t|not\ able\ to|unable\ to)\ (provide|assist|fulfil|help\ you\ with|access)\b
+    | \bi['’]m\ sorry,\ but\ i\b | \bi\ apologi[sz]e\ for\b | \bmy\ (training|knowledge\ cutoff|programming)\b
+    | \b(openai|chatgpt|qwen|alibaba|anthropic|deepseek)\b | \bsystem\ prompt\b | \bmemories:
+    | \b(sure|certainly|of\ course|absolutely)[,!.]?\ (here|i\ can\ help|i['’]d\ be\ happy|let['’]s\ start)
+    | \bhere(['’]s|\ is|\ are)\ (a|an|the|some|your|how)\ .{0,50}(:|code|function|script|list|example|steps|summary|draft)
+    | \b(python|javascript|html|sql)\b
     """,
     re.IGNORECASE | re.VERBOSE,
 )
@@ -33,9 +37,14 @@ _ABOUT_AI: Final = re.compile(
 )
 _SAYS_AI: Final = re.compile(r"\b(an? ai|made[- ]up|not real|by a computer|artificial)\b", re.IGNORECASE)
 _WANTS_MORE: Final = re.compile(
-    r"\b(tell me (more|everything|all)|tell me (a|another|the|your|some|about)\b.*\b(story|stories)|(long|whole) story|go on|in detail)\b",
+    r"\btell me (more|everything|all)\b|\btell me\b.*\b(story|stories)\b|\b(long|whole) story\b|\bin detail\b", re.IGNORECASE
+)
+_QUESTION: Final = re.compile(
+    r"\?|^\W*((and|but|so|well|ok|okay|hey|oh|um|please)\W+)*(who|whom|whose|what|when|where|which|why|how|is|are|am|was|were|do|does|did"
+    r"|can|could|will|would|should|have|has|had|may|tell|give|name|say|explain|describe|write|show)\b",
     re.IGNORECASE,
 )
+_LISTENER: Final = re.compile(r"\b(i|i'm|i've|me|my|mine|we|our)\b", re.IGNORECASE)
 
 
 def assistant_phrase(text: str) -> str | None:
@@ -62,3 +71,13 @@ def says_ai(text: str) -> bool:
 def wants_more(text: str) -> bool:
     """Whether a longer reply was asked for."""
     return _WANTS_MORE.search(text) is not None
+
+
+def is_question(text: str) -> bool:
+    """Whether a text asks or demands something, rather than tells it."""
+    return _QUESTION.search(text) is not None
+
+
+def about_listener(text: str) -> bool:
+    """Whether a text speaks of the one who says it: the answer is in the conversation, if anywhere."""
+    return _LISTENER.search(text) is not None

@@ -1,4 +1,4 @@
-"""What a persona makes of a contribution before it speaks: what it remembers, how sure that is, and which sentence answers best."""
+"""What a persona makes of a contribution before it speaks: what it remembers, how sure that is, which sentences answer."""
 
 from __future__ import annotations
 
@@ -14,49 +14,18 @@ from services.llm.manners import asks_about_ai, says_ai
 from services.llm.persona import Persona
 from services.llm.retrieval import Hit, Memory
 from services.llm.story import Passage
-from services.llm.words import content, words
+from services.llm.words import LEXICON, content, words
 
-#: From here on a passage answers the question, and below the other nothing in memory has to do with it.
-SURE: Final = 0.66
-FAINT: Final = 0.45
-#: A second passage is a memory too when it is nearly as good as the first.
-_NEARLY: Final = 0.12
-#: Questions up to this length may lean on what was said before.
-_SHORT_WORDS: Final = 6
-_LEANING: Final = frozenset(
-    [
-        "he",
-        "she",
-        "they",
-        "him",
-        "her",
-        "them",
-        "his",
-        "hers",
-        "their",
-        "theirs",
-        "it",
-        "its",
-        "that",
-        "this",
-        "these",
-        "those",
-        "there",
-        "then",
-        "one",
-        "ones",
-        "too",
-        "also",
-        "and",
-        "but",
-        "why",
-        "how",
-    ]
-)
+#: From here on a passage answers; below the other one nothing in memory has to do with the question.
+SURE: Final = 0.5
+FAINT: Final = 0.25
+#: A second passage is a memory too when it is this likely, against the first.
+_RUNNER_UP: Final = 0.5
+#: A question with more words than this stands by itself.
+_SHORT_WORDS: Final = 8
+_LEANING: Final = frozenset(LEXICON["leaning"].split())
+_DANGLING: Final = frozenset(LEXICON["dangling"].split())
 _AI_QUESTION: Final = "Are you an AI? Are you a real person?"
-_DANGLING: Final = re.compile(
-    r"(he|she|they|it|him|her|his|their|that|this|these|those|and|but|so|then|there|both|after)\b", re.IGNORECASE
-)
 
 
 @dataclass(frozen=True)
@@ -84,12 +53,11 @@ class Mind:
         """Blocks for about 10 ms."""
         if asks_about_ai(question):
             return self._about_ai(question)
-        context = _context(question, history, self.persona.id)
-        hits = self._memory.recall(question, context)
+        hits = self._memory.recall(question, context(question, history))
         best = hits[0].score
         if best < FAINT:
             return Recollection((), sure=False)
-        kept = tuple(hit for hit in hits if hit.score >= max(FAINT, best - _NEARLY))
+        kept = tuple(hit for hit in hits if hit.score >= max(FAINT, best * _RUNNER_UP))
         return Recollection(kept[:2], sure=best >= SURE)
 
     def _about_ai(self, question: str) -> Recollection:
@@ -99,32 +67,32 @@ class Mind:
                 return Recollection((hit,), sure=True)
         text = self.persona.profile.disclosure
         disclosure = Passage("disclosure", "", _AI_QUESTION, text, (text,))
-        return Recollection((Hit(disclosure, 1.0, 1.0, 1.0, (1.0,)),), sure=True)
+        return Recollection((Hit(disclosure, 1.0, 1.0, (1.0,)),), sure=True)
 
 
 def answer(hit: Hit, max_words: int) -> list[str]:
-    """The sentences of a passage that answer, from the best one on, as many as fit; one that leans on its neighbour brings it along."""
+    """The sentences of a passage that answer, as many as fit: from its start, or from the best one on when it is long.
+
+    A sentence that leans on the one before brings it along.
+    """
     texts = hit.passage.sentences
-    best = max(range(len(texts)), key=lambda index: hit.sentences[index] - 0.02 * index)
-    total = sum(len(text.split()) for text in texts)
-    start = 0 if total <= max_words else best
-    while start and _DANGLING.match(texts[start]):
-        start -= 1
+    start = 0
+    if len(hit.passage.text.split()) > max_words:
+        start = max(range(len(texts)), key=lambda index: hit.sentences[index])
+        while start and words(texts[start])[:1] and words(texts[start])[0] in _DANGLING:
+            start -= 1
     said: list[str] = []
     for text in texts[start:]:
-        if said and sum(len(part.split()) for part in (*said, text)) > max_words:
+        if said and len(" ".join((*said, text)).split()) > max_words:
             break
         said.append(text)
     return said
 
 
-def _context(question: str, history: Sequence[Said], persona_id: str) -> str:
-    """What was said before, when the question cannot be understood without it."""
+def context(question: str, history: Sequence[Said]) -> str:
+    """The last exchange, when the question cannot be understood without it; else nothing."""
     said = words(question)
-    if not history or len(said) > _SHORT_WORDS * 2:
+    leaning = len(said) <= _SHORT_WORDS and (any(word in _LEANING for word in said) or len(content(question)) <= 1)
+    if not leaning or re.fullmatch(r"(how|what)('s| are| is) (you|it going|up).*", question.lower().strip(" ?!.")):
         return ""
-    leaning = any(word in _LEANING for word in said)
-    if not (leaning or len(content(question)) <= 1) or (len(said) > _SHORT_WORDS and not leaning):
-        return ""
-    last = [item.text for item in history[-2:]]
-    return " ".join(last)
+    return " ".join(item.text for item in history[-2:])

@@ -45,11 +45,12 @@ class Example(_Table):
 
 
 class Fallbacks(_Table):
-    """What the person says when it has nothing to say."""
+    """What the person says when nothing comes to mind."""
 
     unknown: tuple[str, ...] = Field(min_length=1)
     empty: tuple[str, ...] = Field(min_length=1)
     trouble: tuple[str, ...] = Field(min_length=1)
+    listening: tuple[str, ...] = ("Go on, I'm listening.", "Tell me a bit more about that.", "Is that so? Tell me more.")
 
 
 class Profile(_Table):
@@ -86,7 +87,7 @@ def list_ids(folder: Path) -> list[str]:
 
 
 def load_persona(folder: Path, persona_id: str) -> Persona:
-    """Reads `folder`/`persona_id`. Raises NotFound for an unknown id, Unusable with the broken rule for a folder that is not whole."""
+    """Reads `folder`/`persona_id`. Raises NotFound for an unknown id, Unusable with the broken rule for a broken folder."""
     path = folder / persona_id
     if not _ID.fullmatch(persona_id) or not path.is_dir():
         choices = ", ".join(list_ids(folder)) or "none"

@@ -35,7 +35,7 @@ class Personas:
         self._repliers[self._settings.persona] = self._make(self._settings.persona)
 
     async def warm(self) -> None:
-        """Lets the model read what the default persona's prompts begin with. An engine out of reach is no reason not to start."""
+        """Lets the model read what the default persona's prompts begin with; starts all the same when it is out of reach."""
         replier = await self.replier("")
         try:
             await replier.prefill_waiting((), lane=0)

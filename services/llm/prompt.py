@@ -1,7 +1,7 @@
 """The prompt: manner, example turns, the conversation, and the memories in brackets right before the question.
 
-Small models use what stands directly before the question, and mix up or ignore the same facts anywhere earlier. Everything before
-that last message is stable, so it is read once and kept.
+Small models use what stands directly before the question, and mix up or ignore the same facts anywhere earlier. Everything
+before that last message is stable, so it is read once and kept.
 """
 
 from __future__ import annotations

@@ -16,7 +16,7 @@ from services.llm.cues import FaceCue, felt, take_cues
 from services.llm.engine import Engine, Usage
 from services.llm.grounding import Evidence
 from services.llm.history import Said
-from services.llm.manners import speakable, wants_more
+from services.llm.manners import about_listener, is_question, speakable, wants_more
 from services.llm.mind import Mind, Recollection, answer
 from services.llm.settings import LlmSettings
 from services.llm.story import Passage
@@ -29,6 +29,8 @@ _MAX_WORDS: Final = 60
 _MAX_WORDS_STORY: Final = 160
 #: With this many words from memory a reply is complete, and the model is not asked to go on.
 _ENOUGH_WORDS: Final = 14
+#: From here on a passage is said in place of words that do not hold.
+_LIKELY: Final = 0.4
 
 
 @dataclass(frozen=True)
@@ -79,17 +81,18 @@ class Replier:
         """The reply to `question`, clause by clause, Done at last. Raises what the engine raises."""
         fallbacks = self.mind.persona.profile.fallbacks
         if not words(question.text):
-            yield Text(_choose(fallbacks.empty, question, history))
+            yield Text(choose(fallbacks.empty, question, history))
             yield Done(Usage(0, 0), corrected=False)
             return
         recollection = await self.recall(question, history)
+        if not recollection.hits and is_question(question.text) and not (history and about_listener(question.text)):
+            # Nobody could know: a model that is asked all the same makes something up.
+            yield Text(choose(fallbacks.unknown, question, history))
+            yield Done(Usage(0, 0), corrected=False)
+            return
         async with aclosing(_Making(self, question, history, recollection, lane).events()) as events:
             async for event in events:
                 yield event
-
-    def unknown(self, question: Said, history: Sequence[Said]) -> str:
-        """A line that says that it cannot tell."""
-        return _choose(self.mind.persona.profile.fallbacks.unknown, question, history)
 
     @property
     def engine(self) -> Engine:
@@ -114,9 +117,10 @@ class _Making:
         self._long = wants_more(question.text)
         self._max_words = _MAX_WORDS_STORY if self._long else _MAX_WORDS
         profile = replier.mind.persona.profile
+        # The listener's own words may be named, but "I have a cat" is not the persona's to say.
         self._evidence = Evidence(
-            (*(passage.text for passage in recollection.passages), *(said.text for said in history), question.text),
-            (profile.name, question.speaker),
+            tuple(passage.text for passage in recollection.passages),
+            (profile.name, question.speaker, question.text, *(said.text for said in history)),
         )
         self._said = ""
         self._face = ""
@@ -180,10 +184,12 @@ class _Making:
         return self._speak(self._instead()), False
 
     def _instead(self) -> str:
-        """What memory says where the model's words do not hold."""
-        if self._recollection.hits:
-            return " ".join(answer(self._recollection.hits[0], self._max_words))
-        return self._replier.unknown(self._question, self._history)
+        """What is said where the model's words do not hold: what memory says, else that nothing comes to mind."""
+        hits, fallbacks = self._recollection.hits, self._replier.mind.persona.profile.fallbacks
+        if hits and hits[0].score >= _LIKELY:
+            return " ".join(answer(hits[0], self._max_words))
+        lines = fallbacks.unknown if is_question(self._question.text) else fallbacks.listening
+        return choose(lines, self._question, self._history)
 
     def _speak(self, text: str, cue: FaceCue | None = None) -> list[Event]:
         self._said += text
@@ -194,7 +200,7 @@ class _Making:
         return [Cue(cue), Text(text)]
 
 
-def _choose(lines: Sequence[str], question: Said, history: Sequence[Said]) -> str:
+def choose(lines: Sequence[str], question: Said, history: Sequence[Said]) -> str:
     """One of several lines: the same for the same question, but none that was said shortly before."""
     said = " ".join(item.text for item in history[-8:])
     fresh = [line for line in lines if line not in said] or list(lines)

@@ -21,7 +21,7 @@ class LlmSettings(ServiceSettings):
     persona: str = "june"
     """The persona that is warmed at start and used when a conversation names none."""
     opening: Literal["passage", "model"] = "passage"
-    """How a reply begins when memory is sure: with the sentence of the life story (at once, and right), or as the model puts it."""
+    """How a reply begins when memory is sure: in the life story's own words (at once, and right), or as the model puts it."""
     max_reply_tokens: int = Field(default=96, ge=8, le=1024)
     """A reply is at most this long; a story that was asked for may be three times as long."""
     history_words: int = Field(default=240, ge=0, le=4000)
@@ -71,7 +71,7 @@ class OpenaiOptions(Frozen):
     token_timeout_s: float = Field(default=10.0, gt=0)
     """How long to wait for the next token."""
     prefill: bool = True
-    """Send the prompt ahead while the user still speaks, for servers with a prefix cache. Costs a request; off where each is paid."""
+    """Send the prompt ahead while the user still speaks, for servers with a prefix cache. Off where requests are paid for."""
     connections: int = Field(default=8, ge=1)
     """Requests at once; further ones wait in turn."""
 

@@ -38,7 +38,7 @@ def embed_kept(texts: Sequence[str], embedder: Embedder, path: Path) -> Array:
 
 def _read(path: Path, key: str) -> Array | None:
     try:
-        with np.load(path) as file:
+        with path.open("rb") as opened, np.load(opened) as file:
             return file["vectors"].astype(np.float32) if str(file["key"]) == key else None
     except (OSError, KeyError, ValueError, EOFError, zipfile.BadZipFile):
         # Not there yet, or cut short: it is made again.

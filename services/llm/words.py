@@ -3,265 +3,24 @@
 from __future__ import annotations
 
 import re
+import tomllib
+from collections.abc import Callable
 from functools import lru_cache
-from typing import Final
+from pathlib import Path
+from typing import Any, Final
 
-_WORD: Final = re.compile(r"[a-z0-9]+(?:['’][a-z]+)?")
+LEXICON: Final[dict[str, Any]] = tomllib.loads(Path(__file__).with_name("lexicon.toml").read_text("utf-8"))
 
-STOP_WORDS: Final = frozenset(
-    [
-        "a",
-        "about",
-        "above",
-        "after",
-        "again",
-        "all",
-        "also",
-        "am",
-        "an",
-        "and",
-        "any",
-        "are",
-        "aren't",
-        "as",
-        "at",
-        "be",
-        "because",
-        "been",
-        "before",
-        "being",
-        "below",
-        "between",
-        "both",
-        "but",
-        "by",
-        "can",
-        "can't",
-        "could",
-        "couldn't",
-        "did",
-        "didn't",
-        "do",
-        "does",
-        "doesn't",
-        "doing",
-        "don't",
-        "down",
-        "during",
-        "each",
-        "else",
-        "ever",
-        "few",
-        "for",
-        "from",
-        "further",
-        "get",
-        "gets",
-        "getting",
-        "got",
-        "had",
-        "hadn't",
-        "has",
-        "hasn't",
-        "have",
-        "haven't",
-        "having",
-        "he",
-        "he'd",
-        "he'll",
-        "he's",
-        "her",
-        "here",
-        "hers",
-        "herself",
-        "him",
-        "himself",
-        "his",
-        "how",
-        "how's",
-        "i",
-        "i'd",
-        "i'll",
-        "i'm",
-        "i've",
-        "if",
-        "in",
-        "into",
-        "is",
-        "isn't",
-        "it",
-        "it'd",
-        "it'll",
-        "it's",
-        "its",
-        "itself",
-        "just",
-        "let's",
-        "like",
-        "me",
-        "more",
-        "most",
-        "much",
-        "my",
-        "myself",
-        "no",
-        "nor",
-        "not",
-        "of",
-        "off",
-        "on",
-        "once",
-        "one",
-        "only",
-        "or",
-        "other",
-        "our",
-        "ours",
-        "ourselves",
-        "out",
-        "over",
-        "own",
-        "please",
-        "quite",
-        "really",
-        "same",
-        "say",
-        "she",
-        "she'd",
-        "she'll",
-        "she's",
-        "should",
-        "shouldn't",
-        "so",
-        "some",
-        "such",
-        "tell",
-        "than",
-        "that",
-        "that's",
-        "the",
-        "their",
-        "theirs",
-        "them",
-        "themselves",
-        "then",
-        "there",
-        "there's",
-        "these",
-        "they",
-        "they'd",
-        "they'll",
-        "they're",
-        "they've",
-        "thing",
-        "things",
-        "this",
-        "those",
-        "through",
-        "to",
-        "too",
-        "under",
-        "until",
-        "up",
-        "us",
-        "very",
-        "was",
-        "wasn't",
-        "we",
-        "we'd",
-        "we'll",
-        "we're",
-        "we've",
-        "well",
-        "were",
-        "weren't",
-        "what",
-        "what's",
-        "when",
-        "when's",
-        "where",
-        "where's",
-        "which",
-        "while",
-        "who",
-        "who's",
-        "whom",
-        "whose",
-        "why",
-        "why's",
-        "will",
-        "with",
-        "won't",
-        "would",
-        "wouldn't",
-        "you",
-        "you'd",
-        "you'll",
-        "you're",
-        "you've",
-        "your",
-        "yours",
-        "yourself",
-        "yes",
-        "yeah",
-        "oh",
-        "okay",
-        "ok",
-        "um",
-        "uh",
-        "er",
-        "hm",
-        "so",
-    ]
-)
-_NUMBERS: Final = [
-    "zero",
-    "one",
-    "two",
-    "three",
-    "four",
-    "five",
-    "six",
-    "seven",
-    "eight",
-    "nine",
-    "ten",
-    "eleven",
-    "twelve",
-    "thirteen",
-    "fourteen",
-    "fifteen",
-    "sixteen",
-    "seventeen",
-    "eighteen",
-    "nineteen",
-]
-_TENS: Final = dict(
-    zip(["twenty", "thirty", "forty", "fifty", "sixty", "seventy", "eighty", "ninety"], range(20, 100, 10), strict=True)
-)
-_ORDINALS: Final = {
-    "second": 2, "third": 3, "fourth": 4, "fifth": 5, "sixth": 6, "seventh": 7, "eighth": 8, "ninth": 9, "tenth": 10, "eleventh": 11,
-    "twelfth": 12, "thirteenth": 13, "fourteenth": 14, "fifteenth": 15, "sixteenth": 16, "seventeenth": 17, "eighteenth": 18,
-    "nineteenth": 19, "twentieth": 20, "thirtieth": 30,
-}  # fmt: skip
-_SMALL: Final = {word: value for value, word in enumerate(_NUMBERS)} | _ORDINALS
-
-#: Words that ask for or say the same in a life story.
-_SAME: Final = {
-    "mom": "mother", "mum": "mother", "mama": "mother", "dad": "father", "papa": "father", "kid": "child", "children": "child",
-    "girls": "daughter", "boys": "son", "grandma": "grandmother", "granny": "grandmother", "grandpa": "grandfather",
-    "hometown": "town", "home": "house", "job": "work", "occupation": "work", "profession": "work", "career": "work", "living": "work",
-    "husband": "marry", "wife": "marry", "married": "marry", "marriage": "marry", "spouse": "marry", "wedding": "marry",
-    "boyfriend": "love", "girlfriend": "love", "partner": "love", "born": "birth", "birthday": "birth", "died": "die", "dead": "die",
-    "death": "die", "passed": "die", "favourite": "favorite", "film": "movie", "films": "movie", "automobile": "car", "puppy": "dog",
-    "siblings": "sibling", "learnt": "learn", "taught": "teach", "bought": "buy", "grew": "grow", "went": "go", "made": "make",
-    "met": "meet", "knit": "knit", "knitting": "knit", "afraid": "fear", "scared": "fear", "frightened": "fear",
-}  # fmt: skip
+_WORD: Final = re.compile(r"[a-z0-9]+(?:'[a-z]+)?")
+_STOP_WORDS: Final = frozenset(LEXICON["stop_words"].split())
+_SAME: Final[dict[str, str]] = {word: line.split()[0] for line in LEXICON["same"] for word in line.split()}
+_SMALL: Final = {word: value for key in ("numbers", "ordinals") for value, word in enumerate(LEXICON[key].split())}
+_TENS: Final = {word: 20 + 10 * index for index, word in enumerate(LEXICON["tens"].split())}
 
 
 def words(text: str) -> list[str]:
     """All words in lower case, with a plain apostrophe."""
-    return [word.replace("’", "'") for word in _WORD.findall(text.lower().replace("’", "'"))]
+    return _WORD.findall(text.lower().replace("’", "'"))
 
 
 @lru_cache(maxsize=20_000)
@@ -270,7 +29,7 @@ def stem(word: str) -> str:
     word = word.removesuffix("'s")
     word = _SAME.get(word, word)
     if len(word) > 4 and word.endswith("ies"):
-        return word[:-3] + "y"
+        return _SAME.get(word[:-3] + "y", word[:-3] + "y")
     for ending in ("ing", "ed", "es", "s"):
         if len(word) - len(ending) >= 3 and word.endswith(ending) and not word.endswith("ss"):
             word = word.removesuffix(ending)
@@ -280,9 +39,14 @@ def stem(word: str) -> str:
     return _SAME.get(word, word.removesuffix("e") if len(word) > 3 else word)
 
 
+def stems(key: str) -> frozenset[str]:
+    """The stems of a word list of the lexicon."""
+    return frozenset(map(stem, LEXICON[key].split()))
+
+
 def content(text: str) -> list[str]:
     """The stems of the words that carry meaning, in order."""
-    return [stem(word) for word in words(text) if word not in STOP_WORDS]
+    return [stem(word) for word in words(text) if word not in _STOP_WORDS]
 
 
 def same_words(first: str, second: str) -> bool:
@@ -305,30 +69,40 @@ def numbers(text: str) -> set[int]:
 
 def _number(tokens: list[str]) -> tuple[int, int]:
     """The number at the start of `tokens` and how many of them it takes; (0, 0) when there is none."""
-    if re.fullmatch(r"\d[\d,]*", tokens[0]):
+    if tokens[0][0].isdigit():
         return int(tokens[0].replace(",", "")), 1
-    total, used = _below_hundred(tokens)
-    if not used:
-        return 0, 0
-    if 10 <= total <= 20 and used < len(tokens):
+    total, used = _below_thousand(tokens)
+    if used == 1 and 10 <= total <= 20 and len(tokens) > 1:
         # A year in two halves: nineteen eighty-eight.
-        rest, more = _below_hundred(tokens[used:])
-        if more and rest >= 10:
-            return total * 100 + rest, used + more
-    for name, factor in (("hundred", 100), ("thousand", 1000)):
-        if used < len(tokens) and tokens[used] in (name, name + "s"):
-            used += 1
-            used += used + 1 < len(tokens) and tokens[used] == "and"
-            rest, more = _number(tokens[used:]) if used < len(tokens) else (0, 0)
-            return total * factor + (rest if rest < factor else 0), used + (more if rest < factor else 0)
+        rest, more = _below_hundred(tokens[1:])
+        if rest >= 10:
+            return total * 100 + rest, 1 + more
+    if used and tokens[used : used + 1] == ["thousand"]:
+        rest, more = _after(tokens, used + 1, _below_thousand)
+        return total * 1000 + rest, used + 1 + more
     return total, used
 
 
+def _below_thousand(tokens: list[str]) -> tuple[int, int]:
+    total, used = (1, 1) if tokens[:2] in (["a", "hundred"], ["a", "thousand"]) else _below_hundred(tokens)
+    if used and tokens[used : used + 1] == ["hundred"]:
+        rest, more = _after(tokens, used + 1, _below_hundred)
+        return total * 100 + rest, used + 1 + more
+    return total, used
+
+
+def _after(tokens: list[str], start: int, parse: Callable[[list[str]], tuple[int, int]]) -> tuple[int, int]:
+    """What follows a hundred or a thousand, with or without an "and"."""
+    skipped = int(tokens[start : start + 1] == ["and"])
+    value, used = parse(tokens[start + skipped :])
+    return value, used + skipped if used else 0
+
+
 def _below_hundred(tokens: list[str]) -> tuple[int, int]:
-    if tokens[0] in _TENS:
+    if tokens and tokens[0] in _TENS:
         if len(tokens) > 1 and 0 < _SMALL.get(tokens[1], 0) < 10:
             return _TENS[tokens[0]] + _SMALL[tokens[1]], 2
         return _TENS[tokens[0]], 1
-    if tokens[0] in _SMALL:
+    if tokens and tokens[0] in _SMALL:
         return _SMALL[tokens[0]], 1
     return 0, 0

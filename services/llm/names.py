@@ -1,0 +1,54 @@
+"""Who is who: the names of a life story and what they are to the person, learnt from phrases such as "my sister Bea"."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter, defaultdict
+from collections.abc import Iterable
+from typing import Final
+
+from services.llm.words import LEXICON, content, stem, stems
+
+_RELATION: Final = "|".join(sorted(LEXICON["relations"].split(), key=len, reverse=True))
+_NAME: Final = r"([A-Z][a-z]+)\b"
+_PATTERNS: Final = (
+    re.compile(rf"\b[Mm]y (?:\w+ ){{0,2}}({_RELATION})(?:'s)?,? {_NAME}"),
+    re.compile(rf"\b((?i:grandma|grandpa|aunt|uncle|cousin)) {_NAME}"),
+)
+_REVERSED: Final = re.compile(rf"\b{_NAME}(?: [A-Z][a-z]+)? (?:is|was) (?:my|[A-Z]\w+'s) (?:\w+ )?({_RELATION})\b")
+_TITLES: Final = frozenset({"mister", "missus", "miss", "doctor", "she", "he"})
+
+
+class Names:
+    """What a story calls people and animals by name and by relation."""
+
+    def __init__(self, texts: Iterable[str]) -> None:
+        counted: dict[str, Counter[str]] = defaultdict(Counter)
+        for text in texts:
+            pairs = [(name, relation) for pattern in _PATTERNS for relation, name in pattern.findall(text)]
+            for name, relation in pairs + _REVERSED.findall(text):
+                if name.lower() not in _TITLES:
+                    counted[stem(name.lower())][relation.lower()] += 1
+        self._relation = {name: found.most_common(1)[0][0] for name, found in counted.items()}
+        self._relations = stems("relations")
+
+    def content(self, text: str) -> list[str]:
+        """Like `words.content`, with the relation in place of each name that has one: "Bea" is "sister"."""
+        return [self._as_relation(word) for word in content(text)]
+
+    def subjects(self, text: str) -> frozenset[str]:
+        """Whom a text is about, besides the person."""
+        return frozenset(word for word in self.content(text) if word in self._relations)
+
+    def said_of(self, question: str) -> str:
+        """A question to the person with each name replaced: "Where does Bea live?" asks where "your sister" lives."""
+
+        def replaced(match: re.Match[str]) -> str:
+            relation = self._relation.get(stem(match.group(1).lower()))
+            return f"your {relation}{match.group(2) or ''}" if relation else match.group()
+
+        return re.sub(r"\b([A-Z][a-z]+)('s|’s)?(?![\w'])", replaced, question)
+
+    def _as_relation(self, word: str) -> str:
+        relation = self._relation.get(word)
+        return stem(relation) if relation else word

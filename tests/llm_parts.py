@@ -1,0 +1,44 @@
+"""Parts for tests of the llm service: a small persona, embeddings without a model, an engine with a script."""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from services.common.settings import SharedSettings
+from services.llm.engines.fake import FakeEngine
+from services.llm.mind import Mind
+from services.llm.persona import load_persona
+from services.llm.reply import Replier
+from services.llm.settings import FakeOptions, LlmSettings
+from services.llm.words import content
+
+PERSONAS = Path(__file__).parent / "data" / "personas"
+
+
+class WordEmbedder:
+    """Embeds a text as the bag of its words: alike texts are those that share words."""
+
+    fingerprint = "words"
+
+    def embed(self, texts: Sequence[str]) -> np.ndarray:
+        vectors = np.full((len(texts), 384), 1e-3, np.float32)
+        for row, text in enumerate(texts):
+            for word in content(text):
+                vectors[row, zlib.crc32(word.encode()) % 384] += 1
+        return vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
+
+
+def fake_engine(*replies: str, token_delay_s: float = 0.0) -> FakeEngine:
+    return FakeEngine(FakeOptions(replies=replies, token_delay_s=token_delay_s), SharedSettings())
+
+
+def pip_mind(folder: Path) -> Mind:
+    return Mind(load_persona(PERSONAS, "pip"), WordEmbedder(), folder / "embeddings.npz")
+
+
+def pip(folder: Path, engine: FakeEngine, **settings: object) -> Replier:
+    return Replier(pip_mind(folder), engine, LlmSettings(persona="pip", **settings))

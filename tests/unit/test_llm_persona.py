@@ -1,0 +1,85 @@
+"""A persona as its folder has it, and what is said about a folder that is broken."""
+
+import shutil
+from pathlib import Path
+
+import pytest
+
+from services.llm.persona import list_ids, load_persona
+from services.llm.story import parse_story
+from tests.llm_parts import PERSONAS
+from vivant.errors import NotFound, Unusable
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    shutil.copytree(PERSONAS / "pip", tmp_path / "pip")
+    return tmp_path
+
+
+def test_a_persona_is_read_whole(folder: Path) -> None:
+    persona = load_persona(folder, "pip")
+    assert persona.profile.name == "Pip Marlow"
+    assert persona.profile.manner == ("You are Pip Marlow, a lighthouse keeper. Speak as I, in one or two short sentences.",)
+    assert [passage.id for passage in persona.passages] == [f"story#{number}" for number in range(1, len(persona.passages) + 1)]
+    assert persona.passages[0].question == "Where were you born?"
+    assert persona.passages[0].sentences[1] == "The midwife came by rowing boat."
+    assert not any("preface" in passage.text for passage in persona.passages)
+
+
+def test_a_long_answer_becomes_several_passages_with_the_same_question() -> None:
+    paragraphs = "\n\n".join(f"Sentence one of {number}. Sentence two. Sentence three." for number in range(4))
+    passages = parse_story(f"# T\n\n## Work\n**Q:** What do you do?\n\n{paragraphs}\n")
+    assert [len(passage.sentences) for passage in passages] == [6, 6]
+    assert {passage.question for passage in passages} == {"What do you do?"}
+    assert {passage.topic for passage in passages} == {"Work"}
+
+
+def test_a_story_without_questions_works() -> None:
+    (passage,) = parse_story("## Youth\n\nI was *young* once.\n\n---\n")
+    assert (passage.topic, passage.text) == ("Youth", "I was young once.")
+
+
+@pytest.mark.parametrize(
+    ("file", "content", "says"),
+    [
+        ("persona.toml", None, "persona.toml is missing"),
+        ("story.md", None, "story.md is missing"),
+        ("consent.toml", None, "consent.toml is missing"),
+        ("persona.toml", b"name = ", "not valid TOML"),
+        ("persona.toml", b'name = "Pip"', "greeting: field required"),
+        ("story.md", b"\xff\xfe\x00", "cannot be read as UTF-8"),
+        ("story.md", b"# Only a title", "nothing to remember"),
+        ("story.md", b"## A\n**Q:** Why?\n\n**Q:** When?\n\nNow.", "'Why?' under 'A' has no answer"),
+        ("consent.toml", b"[[", "not valid TOML"),
+    ],
+)
+def test_a_broken_folder_says_which_rule_is_broken(folder: Path, file: str, content: bytes | None, says: str) -> None:
+    path = folder / "pip" / file
+    if content is None:
+        path.unlink()
+    else:
+        path.write_bytes(content)
+    with pytest.raises(Unusable, match="persona 'pip'") as caught:
+        load_persona(folder, "pip")
+    assert says in caught.value.message
+    assert caught.value.reason == "persona_broken"
+
+
+def test_the_id_must_be_that_of_the_folder(folder: Path) -> None:
+    (folder / "pip").rename(folder / "pop")
+    with pytest.raises(Unusable, match="they must be the same"):
+        load_persona(folder, "pop")
+
+
+@pytest.mark.parametrize("persona_id", ["", "nobody", "../pip", "pip/..", "/etc", "PIP"])
+def test_an_unknown_persona_is_not_found_and_no_path_leads_out(folder: Path, persona_id: str) -> None:
+    with pytest.raises(NotFound, match="there are: pip"):
+        load_persona(folder, persona_id)
+
+
+def test_only_folders_of_personas_are_listed(folder: Path) -> None:
+    (folder / "empty").mkdir()
+    (folder / "file.txt").touch()
+    assert list_ids(folder) == ["pip"]
+    assert list_ids(folder / "nowhere") == []
