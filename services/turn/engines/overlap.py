@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from services.turn.engine import OverlapKind
-from services.turn.engines.echo import ALIKE, BandEnergies, likeness
+from services.turn.engines.echo import BandEnergies, is_echo, likeness
 from services.turn.engines.words import Kind, kind_of
 
 RATE_HZ: Final = 16_000
@@ -28,6 +28,8 @@ _LEAST_ECHO_S: Final = 0.3
 _LONGEST_ECHO_S: Final = 0.6
 _ECHO_AGAIN_S: Final = 0.2
 _SHORT_S: Final = 0.6
+#: Silence after which it has probably ended; the segment needs longer to say so.
+_BREATH: Final = RATE_HZ * 6 // 100
 _LONG_S: Final = 1.0
 #: Words that come later than this after the sound correct nothing any more.
 _LATE_WORDS_S: Final = 2.0
@@ -50,9 +52,10 @@ class _Sound:
     """One segment of user speech over the persona; samples at 16 kHz."""
 
     start: int
-    noticed: int
     end: int = 0
     """0 while it goes on."""
+    last: int = 0
+    """One past its last speech so far."""
     windows: int = 0
     speech: float = 0.0
     words: Kind = Kind.NOTHING
@@ -87,12 +90,12 @@ class OverlapJudge:
 
     def started(self, start: int, noticed: int) -> None:
         """User speech began at `start`."""
-        self._sound = _Sound(start, noticed) if self.bot_sounding(noticed) or self.bot_sounding(start) else None
+        self._sound = _Sound(start) if self.bot_sounding(noticed) or self.bot_sounding(start) else None
 
     def persona_began(self, at: int) -> None:
         """The persona began to speak while the user was speaking."""
         if self._sound is None:
-            self._sound = _Sound(at, at)
+            self._sound = _Sound(at)
 
     def stopped(self, end: int) -> None:
         """The speech ended at `end`."""
@@ -105,14 +108,16 @@ class OverlapJudge:
         if sound is not None and end > sound.start and (not sound.end or end < sound.end + _LATE_WORDS_S * RATE_HZ):
             sound.words = kind_of(text)
 
-    def tick(self, now: int, speech: float) -> Verdict | None:
+    def tick(self, now: int, speech: float, last_speech: int) -> Verdict | None:
         """One more window of user audio ended at `now` with this probability of speech; a new verdict if there is one."""
         sound = self._sound
         if sound is None:
             return None
-        if not sound.end and sound.noticed <= now:
-            sound.windows += 1
-            sound.speech += speech
+        if not sound.end:
+            sound.last = last_speech
+            if now - last_speech < _BREATH:
+                sound.windows += 1
+                sound.speech += speech
         elif sound.end and now > sound.end + _LATE_WORDS_S * RATE_HZ:
             return None
         if sound.verdict is OverlapKind.INTERRUPTION:
@@ -126,14 +131,17 @@ class OverlapJudge:
     def _echo(self, sound: _Sound, now: int) -> tuple[OverlapKind, float] | None:
         """NOT_SPEECH while it is an echo; a sound once judged so must be unlike twice running to be heard as itself."""
         end = sound.end or now
-        due = now - sound.compared_at >= _ECHO_AGAIN_S * RATE_HZ and sound.compared_at <= end
+        due = sound.compared_at <= end and (
+            now - sound.compared_at >= _ECHO_AGAIN_S * RATE_HZ or (sound.verdict is None and now - sound.start >= self._judge)
+        )
         if due and end - sound.start >= _LEAST_ECHO_S * RATE_HZ:
             sound.compared_at = now
             last = min(self._frame(end, 0), self._user.end)
             first = max(self._frame(sound.start, -_BEFORE_S), last - round(_LONGEST_ECHO_S * 100))
             sound.alike = likeness(self._user, self._bot, first, last)
-            sound.unlike = 0 if sound.alike >= ALIKE else sound.unlike + 1
-            sound.echo = sound.alike >= ALIKE or (sound.echo and sound.unlike < 2)
+            alike = is_echo(sound.alike, last - first)
+            sound.unlike = 0 if alike else sound.unlike + 1
+            sound.echo = alike or (sound.echo and sound.unlike < 2)
         return (OverlapKind.NOT_SPEECH, min(0.99, 0.5 + sound.alike / 2)) if sound.echo else None
 
     def _meaning(self, sound: _Sound, now: int) -> tuple[OverlapKind | None, float]:  # noqa: PLR0911 - one return a rule
@@ -141,12 +149,13 @@ class OverlapJudge:
             return OverlapKind.INTERRUPTION, 0.9
         if not sound.end and now - sound.start < self._judge:
             return None, 0.0
-        length = (sound.end or now) - sound.start
+        over = bool(sound.end) or now - sound.last >= _BREATH
+        length = (sound.last if over else now) - sound.start
         if sound.words is Kind.ACKNOWLEDGEMENT and length <= _LONG_S * RATE_HZ:
             return OverlapKind.BACKCHANNEL, 0.9
         if sound.confidence < _DOUBT:
             return OverlapKind.NOT_SPEECH, 1 - sound.confidence
-        if not sound.end:
+        if not over:
             return OverlapKind.INTERRUPTION, 0.75
         # It has ended: a first verdict goes by its length, an earlier one stands.
         if sound.verdict is not None:

@@ -107,7 +107,8 @@ class TurnSession:
             last = self._segmenter.stop()
             events.append(SpeechStopped(self._sample(last), self._user_end))
             self._silent_since = last
-        if self._silent_since is not None and self._said < 1:
+        echo = self._judge is not None and self._judge.not_speech
+        if self._silent_since is not None and self._said < 1 and not echo:
             events.append(EndOfTurn(1.0, self._sample(self._silent_since), self._user_end))
         return events
 
@@ -177,7 +178,7 @@ class TurnSession:
         if sounding and not self._bot_heard and window.speaking:
             self._judge.persona_began(window.end)
         self._bot_heard = sounding
-        verdict = self._judge.tick(window.end, window.probability)
+        verdict = self._judge.tick(window.end, window.probability, window.last_speech)
         if verdict is not None:
             yield Overlap(verdict.kind, verdict.probability, self._sample(verdict.start), now)
 

@@ -1,0 +1,390 @@
+"""The turn contract over real gRPC, for every engine, on real recordings."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import AsyncIterator, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import grpc
+import numpy as np
+import pytest
+import soundfile
+from numpy.typing import NDArray
+
+from services.common import registry
+from services.common.audio import pcm_format, to_pcm
+from services.common.metrics import SERVED, SERVED_BY_ALL, Metrics
+from services.common.resample import Resampler
+from services.common.settings import SharedSettings
+from services.common.streams import Admission
+from services.turn.engine import SpeechStarted, SpeechStopped, StreamConfig, TurnEngine
+from services.turn.engines import ENGINES
+from services.turn.server import TurnServicer
+from tests.grpc_server import reason, served
+from vivant.common.v1 import common_pb2
+from vivant.errors import Unusable
+from vivant.turn.v1 import turn_pb2, turn_pb2_grpc
+
+SPEECH = Path(__file__).parents[1] / "data" / "speech"
+RATE = 16_000
+CHUNK_S = 0.04
+Audio = NDArray[np.float32]
+
+
+@pytest.fixture(scope="session")
+def engines() -> dict[str, TurnEngine]:
+    """Every engine of the table, loaded once."""
+    loaded = {spec.name: registry.load(spec, SharedSettings()) for spec in ENGINES}
+    for engine in loaded.values():
+        engine.load()
+    return loaded
+
+
+@dataclass
+class Service:
+    """A served engine and its insides."""
+
+    stub: Any
+    admission: Admission
+    metrics: Metrics
+
+
+@pytest.fixture(params=[spec.name for spec in ENGINES])
+async def service(request: pytest.FixtureRequest, engines: dict[str, TurnEngine]) -> AsyncIterator[Service]:
+    async for each in _serve(engines[request.param]):
+        yield each
+
+
+@pytest.fixture
+async def fusion(engines: dict[str, TurnEngine]) -> AsyncIterator[Service]:
+    async for each in _serve(engines["fusion"]):
+        yield each
+
+
+async def _serve(engine: TurnEngine) -> AsyncIterator[Service]:
+    metrics = Metrics("turn", engine.info.name)
+    admission = Admission("turn", 2, metrics)
+    admission.ready = True
+    with ThreadPoolExecutor(2) as threads:
+        servicer = TurnServicer(engine, threads, admission, metrics)
+        async with served(lambda server: turn_pb2_grpc.add_TurnServiceServicer_to_server(servicer, server)) as channel:
+            yield Service(turn_pb2_grpc.TurnServiceStub(channel), admission, metrics)
+
+
+def recording(name: str) -> Audio:
+    audio, rate = soundfile.read(SPEECH / name, dtype="float32")
+    assert rate == RATE
+    return np.asarray(audio, np.float32)
+
+
+def noise(seconds: float, seed: int = 0) -> Audio:
+    return np.random.default_rng(seed).standard_normal(int(seconds * RATE)).astype(np.float32) * 5e-4
+
+
+def at_rate(audio: Audio, rate: int) -> Audio:
+    return np.asarray(Resampler(RATE, rate).push(audio), np.float32)
+
+
+def config(rate: int = RATE, bot_rate: int = 0, **fields: Any) -> turn_pb2.DetectRequest:
+    bot = {"bot_audio": pcm_format(bot_rate)} if bot_rate else {}
+    return turn_pb2.DetectRequest(config=turn_pb2.DetectConfig(**{"user_audio": pcm_format(rate)} | bot | fields))
+
+
+def user(audio: Audio, start: int = 0, rate: int = RATE) -> Iterator[turn_pb2.DetectRequest]:
+    size = int(rate * CHUNK_S)
+    for at in range(0, len(audio), size):
+        chunk = turn_pb2.UserAudio(pcm=to_pcm(audio[at : at + size]), start_sample=start + at, speaker="Spk1")
+        yield turn_pb2.DetectRequest(user_audio=chunk)
+
+
+def both(mine: Audio, bot: Audio, words: dict[int, str] | None = None) -> Iterator[turn_pb2.DetectRequest]:
+    """User and persona side by side, the persona at 24 kHz; words at the user sample that they cover."""
+    theirs = at_rate(bot, 24_000)
+    size = int(RATE * CHUNK_S)
+    for at in range(0, len(mine), size):
+        pcm = to_pcm(theirs[at * 3 // 2 : (at + size) * 3 // 2])
+        if pcm:
+            yield turn_pb2.DetectRequest(bot_audio=turn_pb2.BotAudio(pcm=pcm, start_sample=at * 3 // 2))
+        yield from user(mine[at : at + size], at)
+        for end, text in (words or {}).items():
+            if at <= end < at + size:
+                yield turn_pb2.DetectRequest(words=turn_pb2.HeardWords(unstable_text=text, end_sample=end))
+
+
+FINISH = turn_pb2.DetectRequest(finish=turn_pb2.Finish())
+
+
+async def detect(service: Service, *requests: Any) -> list[Any]:
+    flat = [each for item in requests for each in ([item] if isinstance(item, turn_pb2.DetectRequest) else item)]
+    return [message async for message in service.stub.Detect(iter(flat))]
+
+
+def of(events: list[Any], kind: str) -> list[Any]:
+    return [getattr(event, kind) for event in events if event.WhichOneof("response") == kind]
+
+
+async def refused(service: Service, *requests: Any) -> tuple[grpc.StatusCode, str]:
+    """The status and reason of a refusal; the last request is the one refused."""
+    with pytest.raises(grpc.aio.AioRpcError) as caught:
+        await detect(service, *requests)
+    assert caught.value.details()
+    return caught.value.code(), reason(caught.value)
+
+
+async def test_info_says_what_the_engine_can_do(service: Service) -> None:
+    info = (await service.stub.GetInfo(turn_pb2.GetInfoRequest())).info
+    assert info.service == "turn"
+    assert info.ready
+    assert pcm_format(RATE) in info.input_audio
+    assert {"speech", "end_of_turn"} <= set(info.capabilities)
+
+
+@pytest.mark.parametrize("rate", [8_000, 16_000, 24_000, 48_000])
+async def test_a_question_is_heard_and_ends(service: Service, rate: int) -> None:
+    question = recording("kws_whatstheweatherlike.wav")
+    audio = at_rate(np.concatenate([noise(1), question, noise(3)]), rate)
+    events = await detect(service, config(rate), user(audio, rate=rate), FINISH)
+    starts, stops, ends = (of(events, kind) for kind in ("speech_started", "speech_stopped", "end_of_turn"))
+    assert len(starts) == len(stops) >= 1
+    assert starts[0].speaker == "Spk1"
+    assert 1.0 <= starts[0].sample / rate <= 1.4
+    assert starts[0].detected_at_sample / rate - starts[0].sample / rate <= 0.25
+    assert 2.3 <= stops[-1].last_speech_sample / rate <= 1 + len(question) / RATE
+    for stop in stops:
+        assert 0.2 <= (stop.detected_at_sample - stop.last_speech_sample) / rate <= 0.3
+    last = [end for end in ends if end.last_speech_sample == stops[-1].last_speech_sample]
+    assert [end.probability for end in last] == sorted(end.probability for end in last)
+    assert last[-1].probability == 1
+    assert last[-1].detected_at_sample / rate - stops[-1].last_speech_sample / rate <= 2.7
+    assert all(0 <= end.probability <= 1 for end in ends)
+
+
+async def test_speech_and_silence_alternate_in_order(service: Service) -> None:
+    events = await detect(service, config(), user(recording("ami_trn09.flac")), FINISH)
+    times = [(e.speech_started.sample, "started") for e in events if e.HasField("speech_started")]
+    times += [(e.speech_stopped.last_speech_sample, "stopped") for e in events if e.HasField("speech_stopped")]
+    kinds = [kind for _, kind in sorted(times)]
+    assert kinds == ["started", "stopped"] * (len(kinds) // 2)
+    detected = [getattr(e, e.WhichOneof("response")).detected_at_sample for e in events]
+    assert detected == sorted(detected)
+
+
+async def test_the_cut_of_the_messages_changes_nothing(engines: dict[str, TurnEngine]) -> None:
+    audio = np.concatenate([noise(0.5), recording("goforward.wav"), noise(1)])
+    results = []
+    for size in (160, 333, 1_600):
+        session = engines["fusion"].open(StreamConfig(RATE))
+        events = [e for at in range(0, len(audio), size) for e in session.push_user(audio[at : at + size], at, "a")]
+        results.append(events)
+    assert results[0] == results[1] == results[2]
+
+
+async def test_a_gap_is_silence_and_costs_little(service: Service) -> None:
+    word = recording("goforward.wav")
+    began = time.process_time()
+    later = 500 * RATE
+    events = await detect(service, config(), user(word), user(word, later), FINISH)
+    assert time.process_time() - began < 10
+    starts, ends = of(events, "speech_started"), of(events, "end_of_turn")
+    assert any(start.sample < len(word) for start in starts)
+    assert any(later <= start.sample < later + len(word) for start in starts)
+    assert any(end.probability == 1 and end.last_speech_sample < len(word) for end in ends)
+
+
+async def test_silence_and_clicks_say_nothing(service: Service) -> None:
+    quiet = noise(5)
+    quiet[RATE : RATE + 40] += 0.5
+    assert await detect(service, config(), user(quiet), FINISH) == []
+    assert await detect(service, config(), FINISH) == []
+
+
+async def test_finish_in_the_middle_of_speech_ends_the_turn(service: Service) -> None:
+    events = await detect(service, config(), user(recording("kws_whatstheweatherlike.wav")[: 3 * RATE // 2]), FINISH)
+    assert [e.WhichOneof("response") for e in events][-2:] == ["speech_stopped", "end_of_turn"]
+    assert events[-1].end_of_turn.probability == 1
+
+
+async def test_rules_of_the_request(service: Service) -> None:
+    bad = grpc.StatusCode.INVALID_ARGUMENT
+    chunk = next(user(noise(0.04)))
+    unknown = common_pb2.AudioFormat(sample_rate_hz=RATE, channels=1)
+    assert await refused(service, chunk) == (bad, "no_config")
+    assert await refused(service, config(), config()) == (bad, "second_config")
+    assert await refused(service, config(), turn_pb2.DetectRequest()) == (bad, "empty_message")
+    assert await refused(service, config(44_100)) == (bad, "wrong_sample_rate")
+    assert await refused(service, config(user_audio=unknown)) == (bad, "wrong_encoding")
+    assert await refused(service, config(bot_audio=pcm_format(11_025))) == (bad, "wrong_sample_rate")
+    assert await refused(service, config(), chunk, chunk) == (bad, "audio_out_of_order")
+    oversized = turn_pb2.DetectRequest(user_audio=turn_pb2.UserAudio(pcm=bytes(2 * RATE)))
+    assert await refused(service, config(), oversized) == (bad, "oversized_audio")
+    odd = turn_pb2.DetectRequest(user_audio=turn_pb2.UserAudio(pcm=b"abc"))
+    assert await refused(service, config(), odd) == (bad, "odd_bytes")
+    empty = turn_pb2.DetectRequest(user_audio=turn_pb2.UserAudio())
+    assert await refused(service, config(), empty) == (bad, "empty_audio")
+    bot = turn_pb2.DetectRequest(bot_audio=turn_pb2.BotAudio(pcm=bytes(64)))
+    assert await refused(service, config(), bot) == (bad, "no_bot_audio")
+    long = turn_pb2.DetectRequest(words=turn_pb2.HeardWords(stable_text="word " * 20_000))
+    assert await refused(service, config(), long) == (bad, "words_too_long")
+    assert service.admission.active == 0
+
+
+async def test_a_full_service_refuses_and_a_loading_one_asks_to_wait(service: Service) -> None:
+    calls = [service.stub.Detect() for _ in range(2)]
+    for call in calls:
+        await call.write(config())
+        for request in user(recording("goforward.wav")):
+            await call.write(request)
+        assert (await call.read()).HasField("speech_started")
+    assert await refused(service, config()) == (grpc.StatusCode.RESOURCE_EXHAUSTED, "full")
+    service.admission.ready = False
+    assert await refused(service, config()) == (grpc.StatusCode.UNAVAILABLE, "loading")
+    for call in calls:
+        call.cancel()
+
+
+async def test_an_abandoned_stream_gets_no_last_words(service: Service) -> None:
+    events = await detect(service, config(), user(recording("kws_whatstheweatherlike.wav")[: 3 * RATE // 2]))
+    assert [e.WhichOneof("response") for e in events] == ["speech_started"]
+    assert service.admission.active == 0
+
+
+async def test_the_promised_metrics_are_emitted(service: Service) -> None:
+    await detect(service, config(), user(np.concatenate([recording("goforward.wav"), noise(3)])), FINISH)
+    emitted = {metric.name for metric in service.metrics.registry.collect()}
+    assert {name.removesuffix("_total") for name in SERVED["turn"] | SERVED_BY_ALL} <= emitted
+    info = (await service.stub.GetInfo(turn_pb2.GetInfoRequest())).info
+    labels = {"service": "turn", "engine": info.engine, "stage": ""}
+    assert service.metrics.registry.get_sample_value("vivant_end_of_turn_seconds_count", labels) >= 1
+
+
+@pytest.mark.parametrize("name", ["fusion", "silence"])
+def test_a_missing_or_damaged_model_says_what_to_run(name: str, tmp_path: Path) -> None:
+    spec = registry.find(ENGINES, name, "TURN_ENGINE")
+    with pytest.raises(Unusable, match="make models") as caught:
+        registry.load(spec, SharedSettings(models_dir=tmp_path)).load()
+    assert caught.value.reason == "model_missing"
+    (tmp_path / "silero-vad").mkdir()
+    (tmp_path / "silero-vad" / "silero_vad.onnx").write_bytes(b"not a model")
+    with pytest.raises(Unusable, match="make models") as caught:
+        registry.load(spec, SharedSettings(models_dir=tmp_path)).load()
+    assert caught.value.reason == "model_unusable"
+
+
+# What follows is about the default engine.
+
+
+def test_speech_of_a_meeting_is_found(engines: dict[str, TurnEngine]) -> None:
+    """Against the speaker turns of the corpus, which include the short pauses inside a turn."""
+    audio = recording("ami_trn09.flac")
+    session = engines["fusion"].open(StreamConfig(RATE))
+    events = [e for at in range(0, len(audio), 640) for e in session.push_user(audio[at : at + 640], at, "")]
+    events += session.finish()
+    heard, labelled = np.zeros(3_000, bool), np.zeros(3_000, bool)
+    starts = [e.sample for e in events if isinstance(e, SpeechStarted)]
+    stops = [e.last_speech for e in events if isinstance(e, SpeechStopped)]
+    for start, stop in zip(starts, stops, strict=True):
+        heard[start // 160 : stop // 160] = True
+    for line in (SPEECH / "ami_trn09.rttm").read_text().splitlines():
+        begin, length = (float(field) for field in line.split()[3:5])
+        labelled[int(begin * 100) : int((begin + length) * 100)] = True
+    assert (heard & labelled).sum() / heard.sum() > 0.97
+    assert (heard & labelled).sum() / labelled.sum() > 0.9
+
+
+async def test_the_sound_of_a_complete_command_ends_the_turn_early(fusion: Service) -> None:
+    command = np.concatenate([recording("goforward.wav"), noise(1)])
+    ends = of(await detect(fusion, config(), user(command), FINISH), "end_of_turn")
+    assert ends[0].probability > 0.5
+
+
+async def test_words_move_the_end_of_the_turn(fusion: Service) -> None:
+    question = recording("whatstheweatherlike.wav")[: int(1.3 * RATE)]
+    audio = np.concatenate([question, noise(2)])
+
+    async def decided(text: str) -> float:
+        words = turn_pb2.DetectRequest(words=turn_pb2.HeardWords(stable_text=text, end_sample=len(question)))
+        events = await detect(fusion, config(), user(question), words, user(audio[len(question) :], len(question)), FINISH)
+        end = next(e for e in of(events, "end_of_turn") if e.probability >= 0.5)
+        return float(end.detected_at_sample - end.last_speech_sample) / RATE
+
+    assert await decided("what's the weather like") < await decided("") < await decided("what's the weather and the")
+
+
+def speaking_persona() -> Audio:
+    """Five seconds of somebody else's voice as the persona's."""
+    voice = recording("chat_input_1.wav")
+    return np.concatenate([noise(0.2), voice[: 2 * RATE], voice[int(2.6 * RATE) : int(4.6 * RATE)], voice[: 2 * RATE]])
+
+
+def over(sound: Audio, at: float, total: int) -> Audio:
+    mine = noise(total / RATE)[:total].copy()
+    begin = int(at * RATE)
+    mine[begin : begin + len(sound)] += sound[: total - begin]
+    return mine
+
+
+async def overlaps(service: Service, mine: Audio, words: dict[int, str] | None = None) -> list[Any]:
+    bot = speaking_persona()
+    found = of(await detect(service, config(bot_rate=24_000), both(mine, bot, words), FINISH), "overlap")
+    for overlap in found[:1]:
+        assert (overlap.detected_at_sample - overlap.start_sample) / RATE <= 0.5
+    return found
+
+
+async def test_speech_over_the_persona_is_an_interruption(fusion: Service) -> None:
+    mine = over(recording("kws_whatstheweatherlike.wav"), 1.0, len(speaking_persona()))
+    found = await overlaps(fusion, mine)
+    assert found[0].kind == turn_pb2.OVERLAP_KIND_INTERRUPTION
+
+
+async def test_a_short_word_over_the_persona_is_a_backchannel_until_its_meaning_is_known(fusion: Service) -> None:
+    question = recording("whatstheweatherlike.wav")
+    word = question[int(0.1 * RATE) : int(0.45 * RATE)] * np.concatenate([np.ones(4_800), np.linspace(1, 0, 800)])
+    mine = over(word.astype(np.float32), 1.2, len(speaking_persona()))
+    assert [o.kind for o in await overlaps(fusion, mine)] == [turn_pb2.OVERLAP_KIND_BACKCHANNEL]
+    acknowledged = await overlaps(fusion, mine, {int(1.65 * RATE): "mm-hm"})
+    assert [o.kind for o in acknowledged] == [turn_pb2.OVERLAP_KIND_BACKCHANNEL]
+    stopped = await overlaps(fusion, mine, {int(1.9 * RATE): "stop"})
+    assert [o.kind for o in stopped] == [turn_pb2.OVERLAP_KIND_BACKCHANNEL, turn_pb2.OVERLAP_KIND_INTERRUPTION]
+
+
+async def test_the_personas_own_voice_coming_back_is_not_speech(fusion: Service) -> None:
+    bot = speaking_persona()
+    room = np.random.default_rng(4).standard_normal(800) * np.exp(-np.arange(800) / 200) * 0.1
+    room[0] = 1
+    mine = over((np.convolve(bot, room)[: len(bot)] * 0.2).astype(np.float32), 0.12, len(bot))
+    events = await detect(fusion, config(bot_rate=24_000), both(mine, bot), FINISH)
+    kinds = {overlap.kind for overlap in of(events, "overlap")}
+    assert kinds == {turn_pb2.OVERLAP_KIND_NOT_SPEECH}
+    assert of(events, "end_of_turn") == []
+
+
+async def test_without_the_personas_audio_there_is_no_overlap(fusion: Service) -> None:
+    events = await detect(fusion, config(), user(recording("kws_whatstheweatherlike.wav")), FINISH)
+    assert of(events, "overlap") == []
+
+
+async def test_a_long_story_has_room_for_backchannels(fusion: Service) -> None:
+    events = await detect(fusion, config(), user(recording("ami_trn09.flac")), FINISH)
+    found = of(events, "backchannel_opportunity")
+    assert found
+    for opportunity in found:
+        assert opportunity.probability > 0.5
+        last = max(
+            s.last_speech_sample for s in of(events, "speech_stopped") if s.detected_at_sample <= opportunity.detected_at_sample
+        )
+        assert 0.2 <= (opportunity.detected_at_sample - last) / RATE <= 0.45
+
+
+async def test_ten_minutes_of_noise_are_cheap(engines: dict[str, TurnEngine]) -> None:
+    """At twenty times real time an hour must leave most of a core free; the bound is ten times what is usual."""
+    session = engines["fusion"].open(StreamConfig(RATE, 24_000))
+    minute = noise(60)
+    began = time.process_time()
+    for at in range(0, len(minute), 1_600):
+        assert session.push_user(minute[at : at + 1_600], at, "") == []
+    assert time.process_time() - began < 10
