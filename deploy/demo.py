@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import subprocess
 import sys
 import time
@@ -46,7 +47,7 @@ def main() -> int:
 
 
 def _ask(console: Console, env: Mapping[str, str], *arguments: str) -> None:
-    console.print(f"$ vivant ask {' '.join(arguments)}", style="bold", markup=False)
+    console.print(f"$ vivant ask {shlex.join(arguments)}", style="bold", markup=False)
     subprocess.run([sys.executable, "-m", "vivant.cli", "ask", *arguments], cwd=ROOT, env=env, check=True)
     console.print()
 
