@@ -380,8 +380,8 @@ async def test_a_long_story_has_room_for_backchannels(fusion: Service) -> None:
         assert 0.2 <= (opportunity.detected_at_sample - last) / RATE <= 0.45
 
 
-async def test_ten_minutes_of_noise_are_cheap(engines: dict[str, TurnEngine]) -> None:
-    """At twenty times real time an hour must leave most of a core free; the bound is ten times what is usual."""
+def test_a_minute_of_noise_is_cheap(engines: dict[str, TurnEngine]) -> None:
+    """An hour at twenty times real time must leave most of a core free. Usual is 0.6 s of CPU; the bound is far above it."""
     session = engines["fusion"].open(StreamConfig(RATE, 24_000))
     minute = noise(60)
     began = time.process_time()
