@@ -54,7 +54,7 @@ class Evidence:
             return "name"
         if not (numbers(clause) - _SMALL) <= self._numbers:
             return "number"
-        said = set(content(clause))
+        said = set(content(clause)) - _NEGATIONS
         if any(word in _RELATIONS and word not in self._words for word in said):
             return "relation"
         return self._claim_problem(clause, said) if said and _LIFE.search(clause) else None

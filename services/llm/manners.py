@@ -41,7 +41,7 @@ _WANTS_MORE: Final = re.compile(
 )
 _QUESTION: Final = re.compile(
     r"\?|^\W*((and|but|so|well|ok|okay|hey|oh|um|please)\W+)*(who|whom|whose|what|when|where|which|why|how|is|are|am|was|were|do|does|did"
-    r"|can|could|will|would|should|have|has|had|may|tell|give|name|say|explain|describe|write|show)\b",
+    r"|can|could|will|would|should|have|has|had|may|tell|give|name|say|explain|describe|write|show|make|sing|play|let's)\b",
     re.IGNORECASE,
 )
 _LISTENER: Final = re.compile(r"\b(i|i'm|i've|me|my|mine|we|our)\b", re.IGNORECASE)

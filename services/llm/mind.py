@@ -10,14 +10,15 @@ from typing import Final
 
 from services.llm.embedding import Embedder
 from services.llm.history import Said
-from services.llm.manners import asks_about_ai, says_ai
+from services.llm.manners import asks_about_ai, is_question, says_ai
 from services.llm.persona import Persona
 from services.llm.retrieval import Hit, Memory
 from services.llm.story import Passage
 from services.llm.words import LEXICON, content, words
 
-#: From here on a passage answers; below the other one nothing in memory has to do with the question.
-SURE: Final = 0.5
+#: From here on a passage answers a question (what is merely told claims nothing, there FAINT is enough); below FAINT nothing in
+#: memory has to do with it.
+SURE: Final = 0.4
 FAINT: Final = 0.25
 #: A second passage is a memory too when it is this likely, against the first.
 _RUNNER_UP: Final = 0.5
@@ -55,10 +56,11 @@ class Mind:
             return self._about_ai(question)
         hits = self._memory.recall(question, context(question, history))
         best = hits[0].score
+        sure = SURE if is_question(question) else FAINT
         if best < FAINT:
             return Recollection((), sure=False)
         kept = tuple(hit for hit in hits if hit.score >= max(FAINT, best * _RUNNER_UP))
-        return Recollection(kept[:2], sure=best >= SURE)
+        return Recollection(kept[:2], sure=best >= sure)
 
     def _about_ai(self, question: str) -> Recollection:
         """The truth about what it is: a passage that says it, or what must be said to everyone anyway."""

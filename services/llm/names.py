@@ -24,13 +24,18 @@ class Names:
 
     def __init__(self, texts: Iterable[str]) -> None:
         counted: dict[str, Counter[str]] = defaultdict(Counter)
+        written: dict[str, str] = {}
         for text in texts:
             pairs = [(name, relation) for pattern in _PATTERNS for relation, name in pattern.findall(text)]
             for name, relation in pairs + _REVERSED.findall(text):
                 if name.lower() not in _TITLES:
                     counted[stem(name.lower())][relation.lower()] += 1
+                    written[stem(name.lower())] = name
         self._relation = {name: found.most_common(1)[0][0] for name, found in counted.items()}
         self._relations = stems("relations")
+        self._named: dict[str, list[str]] = defaultdict(list)
+        for name, relation in self._relation.items():
+            self._named[stem(relation)].append(written[name])
 
     def content(self, text: str) -> list[str]:
         """Like `words.content`, with the relation in place of each name that has one: "Bea" is "sister"."""
@@ -40,8 +45,17 @@ class Names:
         """Whom a text is about, besides the person."""
         return frozenset(word for word in self.content(text) if word in self._relations)
 
-    def said_of(self, question: str) -> str:
-        """A question to the person with each name replaced: "Where does Bea live?" asks where "your sister" lives."""
+    def called(self, question: str) -> str:
+        """A question with each relation replaced by its name, where only one has it: "your sister" is Bea."""
+
+        def replaced(match: re.Match[str]) -> str:
+            found = self._named.get(stem(match.group(1).lower()), [])
+            return f"{found[0]}{match.group(2) or ''}" if len(found) == 1 else match.group()
+
+        return re.sub(r"\b[Yy]our ([a-z]+?)('s|’s)?(?![\w'])", replaced, question)
+
+    def related(self, question: str) -> str:
+        """A question with each name replaced by its relation: "Where does Bea live?" asks where "your sister" lives."""
 
         def replaced(match: re.Match[str]) -> str:
             relation = self._relation.get(stem(match.group(1).lower()))

@@ -29,8 +29,6 @@ _MAX_WORDS: Final = 60
 _MAX_WORDS_STORY: Final = 160
 #: With this many words from memory a reply is complete, and the model is not asked to go on.
 _ENOUGH_WORDS: Final = 14
-#: From here on a passage is said in place of words that do not hold.
-_LIKELY: Final = 0.4
 
 
 @dataclass(frozen=True)
@@ -186,7 +184,7 @@ class _Making:
     def _instead(self) -> str:
         """What is said where the model's words do not hold: what memory says, else that nothing comes to mind."""
         hits, fallbacks = self._recollection.hits, self._replier.mind.persona.profile.fallbacks
-        if hits and hits[0].score >= _LIKELY:
+        if hits and self._recollection.sure:
             return " ".join(answer(hits[0], self._max_words))
         lines = fallbacks.unknown if is_question(self._question.text) else fallbacks.listening
         return choose(lines, self._question, self._history)

@@ -28,7 +28,7 @@ def test_nothing_is_recalled_when_nothing_is_known(tmp_path: Path) -> None:
 
 def test_a_name_finds_whom_it_belongs_to() -> None:
     names = Names(["My sister Wren keeps bees.", "Grandma Elsa knits.", "Tom is my brother."])
-    assert names.said_of("Where does Wren live?") == "Where does your sister live?"
+    assert names.related("Where does Wren live?") == "Where does your sister live?"
     assert names.subjects("What did Elsa do?") == names.subjects("What did your grandma do?")
     assert names.subjects("Tom?") == names.subjects("your brother?")
 

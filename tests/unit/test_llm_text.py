@@ -1,5 +1,7 @@
 """Clauses, words, numbers, cues and manners: what is done to text."""
 
+import re
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -29,27 +31,8 @@ def test_sentences(text: str, expected: list[str]) -> None:
 def test_the_first_clause_is_small_and_later_ones_are_sentences() -> None:
     splitter = ClauseSplitter()
     clauses = []
-    for token in [
-        "In",
-        "a",
-        "white",
-        "house,",
-        "by",
-        "the",
-        "harbour,",
-        "with",
-        "my",
-        "brother.",
-        "We",
-        "had",
-        "a",
-        "dog,",
-        "and",
-        "a",
-        "boat.",
-        "Yes",
-    ]:
-        clauses += splitter.push(token + " ")
+    for token in re.findall(r"\S+ ", "In a white house, by the harbour, with my brother. We had a dog, and a boat. Yes "):
+        clauses += splitter.push(token)
     assert clauses == ["In a white house, ", "by the harbour, with my brother. ", "We had a dog, and a boat. "]
     assert splitter.rest() == "Yes "
 

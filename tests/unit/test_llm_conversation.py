@@ -1,0 +1,233 @@
+"""Turns, drafts and history: what is said for which turn, and what is remembered."""
+
+import asyncio
+from collections.abc import Coroutine
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from services.llm.conversation import Broken, Conversation, Finished, Output
+from services.llm.engines.fake import FakeEngine
+from services.llm.history import History, Said, as_messages
+from services.llm.reply import Source, Text
+from tests.llm_parts import fake_engine, pip
+from vivant.errors import Unavailable
+
+BORN = "Where were you born?"
+TOLD = "I had a long day at the bakery."
+
+
+class Listener:
+    """Collects what a conversation says."""
+
+    def __init__(self) -> None:
+        self.said: list[tuple[int, Output]] = []
+        self.dropped = 0
+        self.tasks: set[asyncio.Task[None]] = set()
+        self._came = asyncio.Event()
+
+    async def emit(self, turn_id: int, output: Output) -> None:
+        self.said.append((turn_id, output))
+        self._came.set()
+
+    def stale(self) -> None:
+        self.dropped += 1
+
+    def spawn(self, work: Coroutine[Any, Any, None], name: str) -> asyncio.Task[None]:
+        task = asyncio.create_task(work, name=name)
+        self.tasks.add(task)
+        return task
+
+    async def until(self, turn_id: int, kind: type) -> Any:
+        """The first output of a kind for a turn."""
+        async with asyncio.timeout(5):
+            while True:
+                for said_in, output in self.said:
+                    if said_in == turn_id and isinstance(output, kind):
+                        return output
+                self._came.clear()
+                await self._came.wait()
+
+    def text(self, turn_id: int) -> str:
+        return "".join(output.text for said_in, output in self.said if said_in == turn_id and isinstance(output, Text))
+
+
+@pytest.fixture
+def engine() -> FakeEngine:
+    return fake_engine()
+
+
+@pytest.fixture
+def listener() -> Listener:
+    return Listener()
+
+
+@pytest.fixture
+async def conversation(tmp_path: Path, engine: FakeEngine, listener: Listener) -> Any:
+    made = Conversation(pip(tmp_path, engine), 0, listener)
+    yield made
+    await made.close()
+
+
+def said(text: str, turn_id: int = 1, speaker: str = "Spk1") -> Said:
+    return Said(speaker, text, turn_id=turn_id)
+
+
+async def test_a_sure_memory_is_told_in_its_own_words(
+    conversation: Conversation, listener: Listener, engine: FakeEngine
+) -> None:
+    await conversation.commit(1, said(BORN))
+    await listener.until(1, Finished)
+    assert listener.text(1).startswith("I was born on Gull Rock in nineteen forty-one, in a storm.")
+    assert (await listener.until(1, Source)).passage.id == "story#1"
+    assert engine.generated == []
+
+
+async def test_what_nobody_could_know_is_declined_without_a_model(
+    conversation: Conversation, listener: Listener, engine: FakeEngine
+) -> None:
+    await conversation.commit(1, said("Which football team won yesterday?"))
+    await listener.until(1, Finished)
+    assert listener.text(1) in ("I couldn't tell you that.", "No idea, I'm afraid.")
+    assert engine.generated == []
+
+
+async def test_empty_words_are_asked_for_again(conversation: Conversation, listener: Listener) -> None:
+    await conversation.commit(1, said(" ... "))
+    await listener.until(1, Finished)
+    assert listener.text(1) == "I didn't catch that."
+
+
+async def test_the_model_answers_what_it_is_told_and_is_checked(tmp_path: Path, listener: Listener) -> None:
+    engine = fake_engine("That sounds tiring, sit down. My brother Bob lives in Boston. Goodbye.")
+    conversation = Conversation(pip(tmp_path, engine), 0, listener)
+    await conversation.commit(1, said(TOLD))
+    finished = await listener.until(1, Finished)
+    assert listener.text(1) == "That sounds tiring, sit down. "
+    assert finished.done.corrected
+    await conversation.close()
+
+
+@pytest.mark.parametrize(
+    "reply", ["As an AI language model, I cannot feel.", "```print(1)```", "I had a long day at the bakery."]
+)
+async def test_what_must_not_be_spoken_is_replaced(tmp_path: Path, listener: Listener, reply: str) -> None:
+    conversation = Conversation(pip(tmp_path, fake_engine(reply)), 0, listener)
+    await conversation.commit(1, said(TOLD))
+    await listener.until(1, Finished)
+    assert listener.text(1) in ("Go on, I'm listening.", "Tell me a bit more about that.", "Is that so? Tell me more.")
+    await conversation.close()
+
+
+async def test_a_draft_is_kept_back_until_the_same_words_are_committed(conversation: Conversation, listener: Listener) -> None:
+    await conversation.words(1, "where were you born", "Spk1", draft=True)
+    async with asyncio.timeout(5):
+        await asyncio.gather(*listener.tasks)
+    assert listener.said == []
+    await conversation.commit(1, said("Where were you, born?"))
+    assert listener.text(1).startswith("I was born on Gull Rock")
+    assert (await listener.until(1, Finished)).first_token_us == 0
+
+
+async def test_a_draft_for_other_words_is_never_heard(conversation: Conversation, listener: Listener) -> None:
+    await conversation.words(1, "where were you born", "Spk1", draft=True)
+    await conversation.commit(1, said("Do you have a sister?"))
+    await listener.until(1, Finished)
+    assert listener.text(1).startswith("My sister Wren")
+    assert "born" not in listener.text(1)
+
+
+async def test_a_newer_turn_ends_the_older_one_and_stops_the_model(tmp_path: Path, listener: Listener) -> None:
+    engine = fake_engine("Sit down and rest. " * 20, token_delay_s=0.01)
+    conversation = Conversation(pip(tmp_path, engine), 0, listener)
+    await conversation.commit(1, said(TOLD))
+    await listener.until(1, Text)
+    await conversation.commit(2, said(BORN, 2))
+    assert engine.stopped == 1
+    await listener.until(2, Finished)
+    turns = [turn_id for turn_id, _ in listener.said]
+    assert turns == sorted(turns)
+    await conversation.commit(1, said(TOLD))
+    await conversation.words(1, "late words", "Spk1", draft=True)
+    assert not any(turn_id == 1 for turn_id, _ in listener.said[turns.index(2) :])
+    await conversation.close()
+
+
+async def test_a_cancelled_turn_is_neither_spoken_nor_remembered(tmp_path: Path, listener: Listener) -> None:
+    conversation = Conversation(pip(tmp_path, fake_engine("Sit down. " * 50, token_delay_s=0.01)), 0, listener)
+    await conversation.commit(1, said(TOLD))
+    await listener.until(1, Text)
+    await conversation.cancel(1)
+    spoken = len(listener.said)
+    await conversation.commit(1, said(TOLD))
+    assert conversation.history == ()
+    assert len(listener.said) == spoken
+    await conversation.close()
+
+
+async def test_words_are_read_ahead_with_what_they_recall(
+    conversation: Conversation, listener: Listener, engine: FakeEngine
+) -> None:
+    await conversation.words(1, "where were you", "Spk1", draft=False)
+    await conversation.words(1, "where were you born", "Spk1", draft=False)
+    await asyncio.gather(*listener.tasks)
+    lane, prompt = engine.prefilled[-1]
+    assert lane == 0
+    assert prompt.messages[-1].content.startswith("[memories: I was born on Gull Rock")
+    assert prompt.messages[-1].content.endswith("] where were you born")
+    assert listener.said == []
+
+
+async def test_an_engine_out_of_reach_fails_the_turn_and_not_the_conversation(
+    conversation: Conversation, listener: Listener, engine: FakeEngine
+) -> None:
+    engine.fail_with = Unavailable("nobody home", reason="model_unavailable")
+    await conversation.words(1, "I had a long", "Spk1", draft=False)
+    await conversation.commit(1, said(TOLD))
+    broken = await listener.until(1, Broken)
+    assert (broken.error.reason, broken.error.retryable) == ("model_unavailable", True)
+    engine.fail_with = None
+    await conversation.commit(2, said(TOLD, 2))
+    await listener.until(2, Finished)
+
+
+async def test_history_is_what_was_heard(conversation: Conversation, listener: Listener) -> None:
+    await conversation.commit(1, said(BORN))
+    await listener.until(1, Finished)
+    conversation.utterance(Said("Spk2", "Pass the salt.", addressee="Spk1"))
+    conversation.heard(Said("", "I was born on"), 1, interrupted=True)
+    assert [(item.speaker, item.text) for item in conversation.history] == [
+        ("Spk1", BORN),
+        ("pip", "I was born on"),
+        ("Spk2", "Pass the salt."),
+    ]
+
+
+async def test_what_is_asked_next_is_understood_from_what_was_said(conversation: Conversation, listener: Listener) -> None:
+    await conversation.commit(1, said("Do you have a sister?"))
+    await listener.until(1, Finished)
+    conversation.heard(Said("", "My sister Wren is two years older than me."), 1, interrupted=False)
+    await conversation.commit(2, said("And where does she live?", 2))
+    await listener.until(2, Finished)
+    assert "Cornwall" in listener.text(2)
+
+
+def test_history_is_bounded_and_cut_rarely() -> None:
+    history = History("pip", 20, ())
+    for number in range(50):
+        history.add(Said("Spk1", f"one two three four {number}"))
+    assert sum(len(item.text.split()) for item in history.items) <= 20
+    assert history.items[-1].text.endswith("49")
+    history.add(Said("Spk1", "word " * 1000))
+    assert sum(len(item.text.split()) for item in history.items) <= 20
+
+
+def test_messages_take_turns_and_name_who_spoke_to_whom() -> None:
+    messages = as_messages(
+        [Said("Spk1", "Hello."), Said("Spk2", "Is it on?", addressee="Spk1"), Said("pip", "Well, I", interrupted=True)], "pip"
+    )
+    assert [(message.role, message.content) for message in messages] == [
+        ("user", "(Spk1:) Hello.\n(Spk2 to Spk1:) Is it on?"),
+        ("assistant", "Well, I ..."),
+    ]
