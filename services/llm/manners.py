@@ -44,7 +44,16 @@ _QUESTION: Final = re.compile(
     r"|can|could|will|would|should|have|has|had|may|tell|give|name|say|explain|describe|write|show|make|sing|play|let's)\b",
     re.IGNORECASE,
 )
-_LISTENER: Final = re.compile(r"\b(i|i'm|i've|me|my|mine|we|our)\b", re.IGNORECASE)
+#: Questions about the one who asks: "What's my name?", but not "How do I mend a broken heart?"
+_ABOUT_LISTENER: Final = re.compile(
+    r"\b(what|who|where|when|which|how (old|many|long))\b(?!.*\b(should|can|could|would|you|your)\b).*\b(my|i|i'm)\b"
+    r"|\bremember\b.*\b(my|i|i'm)\b|\bdid i (say|tell)\b",
+    re.IGNORECASE,
+)
+_MIRRORED: Final = {
+    "i": "you", "me": "you", "my": "your", "mine": "yours", "myself": "yourself", "i'm": "you're", "i've": "you've",
+    "i'll": "you'll", "i'd": "you'd", "am": "are", "we": "you", "our": "your", "you": "I", "your": "my",
+}  # fmt: skip
 
 
 def assistant_phrase(text: str) -> str | None:
@@ -78,6 +87,15 @@ def is_question(text: str) -> bool:
     return _QUESTION.search(text) is not None
 
 
-def about_listener(text: str) -> bool:
-    """Whether a text speaks of the one who says it: the answer is in the conversation, if anywhere."""
-    return _LISTENER.search(text) is not None
+def asks_about_listener(text: str) -> bool:
+    """Whether somebody asks about themselves: the answer is in the conversation, if anywhere."""
+    return is_question(text) and _ABOUT_LISTENER.search(text) is not None
+
+
+def mirrored(text: str) -> str:
+    """What somebody said of themselves, said to them: "My name is Ana" becomes "your name is Ana"."""
+
+    def swapped(match: re.Match[str]) -> str:
+        return _MIRRORED.get(match.group().lower().replace("’", "'"), match.group())
+
+    return re.sub(r"[A-Za-z]+(?:['’][a-z]+)?", swapped, re.sub(r"\b[Ii] was\b", "me were", text))

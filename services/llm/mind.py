@@ -8,9 +8,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from services.llm.clauses import sentences
 from services.llm.embedding import Embedder
 from services.llm.history import Said
-from services.llm.manners import asks_about_ai, is_question, says_ai
+from services.llm.manners import asks_about_ai, asks_about_listener, is_question, mirrored, says_ai
 from services.llm.persona import Persona
 from services.llm.retrieval import Hit, Memory
 from services.llm.story import Passage
@@ -22,6 +23,8 @@ SURE: Final = 0.4
 FAINT: Final = 0.25
 #: A second passage is a memory too when it is this likely, against the first.
 _RUNNER_UP: Final = 0.5
+#: What the listener said answers a question about them from this cosine similarity on.
+_TOLD: Final = 0.3
 #: A question with more words than this stands by itself.
 _SHORT_WORDS: Final = 8
 _LEANING: Final = frozenset(LEXICON["leaning"].split())
@@ -35,8 +38,10 @@ class Recollection:
 
     hits: tuple[Hit, ...]
     """Passages to speak from, best first; empty when nothing is remembered."""
-    sure: bool
+    sure: bool = False
     """The first passage answers."""
+    told: str = ""
+    """What the listener has said of themselves, said back to them, when that is what was asked."""
 
     @property
     def passages(self) -> tuple[Passage, ...]:
@@ -54,13 +59,32 @@ class Mind:
         """Blocks for about 10 ms."""
         if asks_about_ai(question):
             return self._about_ai(question)
+        if asks_about_listener(question):
+            return Recollection((), told=self._told(question, history))
         hits = self._memory.recall(question, context(question, history))
         best = hits[0].score
         sure = SURE if is_question(question) else FAINT
         if best < FAINT:
-            return Recollection((), sure=False)
+            return Recollection(())
         kept = tuple(hit for hit in hits if hit.score >= max(FAINT, best * _RUNNER_UP))
         return Recollection(kept[:2], sure=best >= sure)
+
+    def _told(self, question: str, history: Sequence[Said]) -> str:
+        """The sentence of the listener's that is nearest to what they ask about themselves."""
+        own = [
+            text
+            for item in history
+            if item.speaker != self.persona.id
+            for text in sentences(item.text)
+            if not is_question(text)
+        ]
+        if not own:
+            return ""
+        vectors = self._memory.embed([question, *own])
+        near = vectors[1:] @ vectors[0]
+        best = int(near.argmax())
+        said = mirrored(own[best].rstrip(".!"))
+        return f"You told me {said[0].lower()}{said[1:]}." if near[best] >= _TOLD else ""
 
     def _about_ai(self, question: str) -> Recollection:
         """The truth about what it is: a passage that says it, or what must be said to everyone anyway."""

@@ -16,7 +16,7 @@ from services.llm.cues import FaceCue, felt, take_cues
 from services.llm.engine import Engine, Usage
 from services.llm.grounding import Evidence
 from services.llm.history import Said
-from services.llm.manners import about_listener, is_question, speakable, wants_more
+from services.llm.manners import is_question, speakable, wants_more
 from services.llm.mind import Mind, Recollection, answer
 from services.llm.settings import LlmSettings
 from services.llm.story import Passage
@@ -29,6 +29,8 @@ _MAX_WORDS: Final = 60
 _MAX_WORDS_STORY: Final = 160
 #: With this many words from memory a reply is complete, and the model is not asked to go on.
 _ENOUGH_WORDS: Final = 14
+#: No sentence is as long as this, in characters: it is given whole.
+_WHOLE: Final = 1000
 
 
 @dataclass(frozen=True)
@@ -61,44 +63,48 @@ class Replier:
 
     def __init__(self, mind: Mind, engine: Engine, settings: LlmSettings) -> None:
         self.mind = mind
-        self._engine = engine
-        self._settings = settings
+        self.engine = engine
+        self.settings = settings
 
     async def recall(self, question: Said, history: Sequence[Said]) -> Recollection:
         return await asyncio.to_thread(self.mind.recall, question.text, history)
 
     async def prefill(self, question: Said, history: Sequence[Said], recollection: Recollection, lane: int) -> None:
-        """Reads the prompt as far as the question is known."""
-        await self._engine.prefill(prompts.build(self.mind.persona, history, recollection.passages, question), lane)
+        """Reads the prompt as far as the question is known, unless the model will hardly be asked."""
+        if self.asks_model(question, recollection):
+            await self.engine.prefill(prompts.build(self.mind.persona, history, recollection.passages, question), lane)
 
     async def prefill_waiting(self, history: Sequence[Said], lane: int) -> None:
         """Reads the prompt as far as it is known while nobody speaks."""
-        await self._engine.prefill(prompts.build_waiting(self.mind.persona, history), lane)
+        await self.engine.prefill(prompts.build_waiting(self.mind.persona, history), lane)
 
     async def reply(self, question: Said, history: Sequence[Said], lane: int) -> AsyncGenerator[Event, None]:
         """The reply to `question`, clause by clause, Done at last. Raises what the engine raises."""
-        fallbacks = self.mind.persona.profile.fallbacks
         if not words(question.text):
-            yield Text(choose(fallbacks.empty, question, history))
+            yield Text(choose(self.mind.persona.profile.fallbacks.empty, question, history) + " ")
             yield Done(Usage(0, 0), corrected=False)
             return
         recollection = await self.recall(question, history)
-        if not recollection.hits and is_question(question.text) and not (history and about_listener(question.text)):
-            # Nobody could know: a model that is asked all the same makes something up.
-            yield Text(choose(fallbacks.unknown, question, history))
-            yield Done(Usage(0, 0), corrected=False)
-            return
         async with aclosing(_Making(self, question, history, recollection, lane).events()) as events:
             async for event in events:
                 yield event
 
-    @property
-    def engine(self) -> Engine:
-        return self._engine
+    def opening(self, recollection: Recollection, max_words: int) -> list[str]:
+        """The sentences that memory itself says."""
+        if recollection.told:
+            return [recollection.told]
+        if not recollection.sure or self.settings.opening == "model":
+            return []
+        return answer(recollection.hits[0], max_words)
 
-    @property
-    def settings(self) -> LlmSettings:
-        return self._settings
+    def asks_model(self, question: Said, recollection: Recollection) -> bool:
+        """Whether the model has something to say.
+
+        What nobody could know is not given to it: a model that is asked all the same makes something up.
+        """
+        if opening := self.opening(recollection, _MAX_WORDS):
+            return not recollection.told and len(" ".join(opening).split()) < _ENOUGH_WORDS
+        return bool(recollection.hits) or not is_question(question.text)
 
 
 class _Making:
@@ -128,20 +134,17 @@ class _Making:
     async def events(self) -> AsyncGenerator[Event, None]:
         for hit in self._recollection.hits:
             yield Source(hit.passage, hit.similarity)
-        opening = self._opening()
-        for sentence in opening:
+        for sentence in self._replier.opening(self._recollection, self._max_words):
             for event in self._speak(sentence + " "):
                 yield event
-        if not opening or len(self._said.split()) < _ENOUGH_WORDS:
+        if self._replier.asks_model(self._question, self._recollection):
             async with aclosing(self._model()) as spoken:
                 async for event in spoken:
                     yield event
+        if not self._said.strip():
+            for event in self._speak(self._instead()):
+                yield event
         yield Done(self._usage, self._corrected)
-
-    def _opening(self) -> list[str]:
-        if not self._recollection.sure or self._replier.settings.opening == "model":
-            return []
-        return answer(self._recollection.hits[0], self._max_words)
 
     async def _model(self) -> AsyncGenerator[Event, None]:
         """What the model says, as far as it holds."""
@@ -149,7 +152,8 @@ class _Making:
             self._replier.mind.persona, self._history, self._recollection.passages, self._question, self._said
         )
         limit = self._replier.settings.max_reply_tokens * (3 if self._long else 1)
-        splitter = ClauseSplitter()
+        # Where memory is not sure the model is often wrong, and a sentence cannot be taken back once it has begun.
+        splitter = ClauseSplitter() if self._recollection.sure else ClauseSplitter(_WHOLE, _WHOLE)
         async with aclosing(self._replier.engine.generate(asked, limit, self._lane)) as tokens:
             async for token in tokens:
                 if isinstance(token, Usage):
@@ -176,18 +180,17 @@ class _Making:
             return self._speak(text, cue), True
         _log.info("clause_refused", problem=problem)
         self._corrected = True
-        if self._said.strip():
-            # What was said so far stands by itself.
-            return [], False
-        return self._speak(self._instead()), False
+        # Whole sentences that were said stand by themselves.
+        begun = self._said.strip() and not self._said.rstrip().endswith((".", "!", "?"))
+        return (self._speak(self._instead()) if begun else []), False
 
     def _instead(self) -> str:
         """What is said where the model's words do not hold: what memory says, else that nothing comes to mind."""
         hits, fallbacks = self._recollection.hits, self._replier.mind.persona.profile.fallbacks
         if hits and self._recollection.sure:
-            return " ".join(answer(hits[0], self._max_words))
+            return " ".join(answer(hits[0], self._max_words)) + " "
         lines = fallbacks.unknown if is_question(self._question.text) else fallbacks.listening
-        return choose(lines, self._question, self._history)
+        return choose(lines, self._question, self._history) + " "
 
     def _speak(self, text: str, cue: FaceCue | None = None) -> list[Event]:
         self._said += text

@@ -66,6 +66,10 @@ class Memory:
         self._asked = np.array([is_question(passage.question or "?") for passage in passages])
         self._subjects = [self._names.subjects(text) for text in whole]
 
+    def embed(self, texts: Sequence[str]) -> Array:
+        """`[len(texts), 384]`, see `Embedder.embed`."""
+        return self._embedder.embed(texts)
+
     def recall(self, query: str, context: str = "", limit: int = 3) -> list[Hit]:
         """The best passages, best first. `context` is what was said before, for a question that needs it. Blocks for ~10 ms."""
         asked = [query, self._names.related(query), self._names.called(query)]

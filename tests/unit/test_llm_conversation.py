@@ -89,14 +89,14 @@ async def test_what_nobody_could_know_is_declined_without_a_model(
 ) -> None:
     await conversation.commit(1, said("Which football team won yesterday?"))
     await listener.until(1, Finished)
-    assert listener.text(1) in ("I couldn't tell you that.", "No idea, I'm afraid.")
+    assert listener.text(1) in ("I couldn't tell you that. ", "No idea, I'm afraid. ")
     assert engine.generated == []
 
 
 async def test_empty_words_are_asked_for_again(conversation: Conversation, listener: Listener) -> None:
     await conversation.commit(1, said(" ... "))
     await listener.until(1, Finished)
-    assert listener.text(1) == "I didn't catch that."
+    assert listener.text(1) == "I didn't catch that. "
 
 
 async def test_the_model_answers_what_it_is_told_and_is_checked(tmp_path: Path, listener: Listener) -> None:
@@ -116,7 +116,7 @@ async def test_what_must_not_be_spoken_is_replaced(tmp_path: Path, listener: Lis
     conversation = Conversation(pip(tmp_path, fake_engine(reply)), 0, listener)
     await conversation.commit(1, said(TOLD))
     await listener.until(1, Finished)
-    assert listener.text(1) in ("Go on, I'm listening.", "Tell me a bit more about that.", "Is that so? Tell me more.")
+    assert listener.text(1) in ("Go on, I'm listening. ", "Tell me a bit more about that. ", "Is that so? Tell me more. ")
     await conversation.close()
 
 
@@ -166,17 +166,25 @@ async def test_a_cancelled_turn_is_neither_spoken_nor_remembered(tmp_path: Path,
     await conversation.close()
 
 
-async def test_words_are_read_ahead_with_what_they_recall(
-    conversation: Conversation, listener: Listener, engine: FakeEngine
-) -> None:
+async def test_words_are_read_ahead_with_what_they_recall(tmp_path: Path, engine: FakeEngine, listener: Listener) -> None:
+    conversation = Conversation(pip(tmp_path, engine, opening="model"), 3, listener)
     await conversation.words(1, "where were you", "Spk1", draft=False)
     await conversation.words(1, "where were you born", "Spk1", draft=False)
     await asyncio.gather(*listener.tasks)
     lane, prompt = engine.prefilled[-1]
-    assert lane == 0
+    assert lane == 3
     assert prompt.messages[-1].content.startswith("[memories: I was born on Gull Rock")
     assert prompt.messages[-1].content.endswith("] where were you born")
     assert listener.said == []
+    await conversation.close()
+
+
+async def test_nothing_is_read_ahead_that_memory_answers(
+    conversation: Conversation, listener: Listener, engine: FakeEngine
+) -> None:
+    await conversation.words(1, "where were you born", "Spk1", draft=False)
+    await asyncio.gather(*listener.tasks)
+    assert engine.prefilled == []
 
 
 async def test_an_engine_out_of_reach_fails_the_turn_and_not_the_conversation(
@@ -211,6 +219,14 @@ async def test_what_is_asked_next_is_understood_from_what_was_said(conversation:
     await conversation.commit(2, said("And where does she live?", 2))
     await listener.until(2, Finished)
     assert "Cornwall" in listener.text(2)
+
+
+async def test_what_the_listener_told_is_known_later(conversation: Conversation, listener: Listener) -> None:
+    await conversation.commit(1, said("My name is Ana. The weather is fine."))
+    await listener.until(1, Finished)
+    await conversation.commit(2, said("What's my name?", 2))
+    await listener.until(2, Finished)
+    assert listener.text(2) == "You told me your name is Ana. "
 
 
 def test_history_is_bounded_and_cut_rarely() -> None:

@@ -8,7 +8,15 @@ from hypothesis import strategies as st
 
 from services.llm.clauses import ClauseSplitter, sentences
 from services.llm.cues import FaceCue, felt, take_cues
-from services.llm.manners import about_listener, asks_about_ai, assistant_phrase, is_question, speakable, wants_more
+from services.llm.manners import (
+    asks_about_ai,
+    asks_about_listener,
+    assistant_phrase,
+    is_question,
+    mirrored,
+    speakable,
+    wants_more,
+)
 from services.llm.words import content, numbers, same_words
 
 
@@ -133,5 +141,13 @@ def test_what_kind_of_thing_was_said() -> None:
     assert is_question("and who is Sam")
     assert is_question("Tell me a joke.")
     assert not is_question("I work in a bakery.")
-    assert about_listener("What's my name?")
+    assert asks_about_listener("What's my name?")
+    assert asks_about_listener("Do you remember where I work?")
+    assert not asks_about_listener("How do I get over a broken heart?")
+    assert not asks_about_listener("What do you think of my hat?")
     assert wants_more("Tell me a long story about the sea")
+
+
+def test_what_the_listener_said_is_said_back() -> None:
+    assert mirrored("My name is Ana and I'm tired") == "your name is Ana and you're tired"
+    assert mirrored("I was in my garden, I am sure") == "you were in your garden, you are sure"

@@ -1,0 +1,336 @@
+"""vivant.llm.v1 over real gRPC: every engine keeps the same contract, the real models among them."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import grpc
+import pytest
+import xllamacpp
+
+from services.common.metrics import SERVED, SERVED_BY_ALL, Metrics
+from services.common.settings import SharedSettings
+from services.common.streams import Admission
+from services.llm.engine import Engine
+from services.llm.engines.llamacpp import LlamacppEngine
+from services.llm.engines.openai import OpenaiEngine
+from services.llm.personas import Personas
+from services.llm.server import MAX_TEXT, LlmServicer
+from services.llm.settings import LlamacppOptions, LlmSettings, OpenaiOptions
+from tests.grpc_server import reason, served
+from tests.llm_parts import PERSONAS, fake_engine
+from vivant.errors import Unavailable, Unusable
+from vivant.llm.v1 import llm_pb2 as pb
+from vivant.llm.v1 import llm_pb2_grpc
+
+MODELS = SharedSettings().models_dir
+TOLD = "I had a long day at the bakery."
+
+
+@pytest.fixture(scope="session")
+def llamacpp() -> Iterator[LlamacppEngine]:
+    """The default model, loaded once."""
+    engine = LlamacppEngine(LlamacppOptions(), SharedSettings())
+    engine.load()
+    yield engine
+    asyncio.run(engine.close())
+
+
+@pytest.fixture(scope="session")
+def chat_server() -> Iterator[str]:
+    """A real llama.cpp server that speaks the OpenAI API, with a tiny model."""
+    params = xllamacpp.CommonParams()
+    params.model.path = str(MODELS / "smollm2-135m" / "model.gguf")
+    params.n_ctx, params.n_parallel, params.verbosity = 4096, 2, 0
+    params.cpuparams.n_threads = params.cpuparams_batch.n_threads = 2
+    server = xllamacpp.Server(params)
+    yield f"{server.listening_address}/v1"
+    del server
+
+
+@pytest.fixture(params=["fake", "llamacpp", "openai"])
+async def engine(request: pytest.FixtureRequest) -> AsyncIterator[Engine]:
+    if request.param == "llamacpp":
+        yield request.getfixturevalue("llamacpp")
+    elif request.param == "fake":
+        yield fake_engine()
+    else:
+        made = OpenaiEngine(OpenaiOptions(base_url=request.getfixturevalue("chat_server")), SharedSettings())
+        made.load()
+        yield made
+        await made.close()
+
+
+@asynccontextmanager
+async def serving(engine: Engine, personas_dir: Path = PERSONAS, capacity: int = 2) -> AsyncIterator[Any]:
+    """A stub of the service, with its metrics and admission as attributes."""
+    settings = LlmSettings(persona="pip", capacity=capacity)
+    personas = Personas(personas_dir, MODELS / "minilm-l6-v2", engine, settings)
+    await asyncio.to_thread(personas.load)
+    metrics = Metrics("llm", "test")
+    admission = Admission("llm", capacity, metrics)
+    admission.ready = True
+    servicer = LlmServicer(engine, personas, admission, metrics)
+    async with served(lambda server: llm_pb2_grpc.add_LlmServiceServicer_to_server(servicer, server)) as channel:
+        stub: Any = llm_pb2_grpc.LlmServiceStub(channel)
+        stub.metrics, stub.admission = metrics, admission
+        yield stub
+
+
+class Call:
+    """One conversation."""
+
+    def __init__(self, stub: Any, **config: Any) -> None:
+        self._call = stub.Generate()
+        self._config = config
+
+    async def __aenter__(self) -> Call:
+        await self.send(config=pb.GenerateConfig(persona="pip", session_id="test", **self._config))
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        self._call.cancel()
+
+    async def send(self, **request: Any) -> None:
+        await self._call.write(pb.GenerateRequest(**request))
+
+    async def commit(self, turn_id: int, text: str, speaker: str = "Spk1") -> None:
+        await self.send(commit=pb.Commit(turn_id=turn_id, utterance=pb.HistoryItem(speaker=speaker, text=text)))
+
+    async def read(self) -> tuple[str, Any]:
+        message = await asyncio.wait_for(self._call.read(), 60)
+        assert message is not grpc.aio.EOF
+        kind = message.WhichOneof("response")
+        return kind, getattr(message, kind)
+
+    async def reply(self, turn_id: int) -> tuple[str, list[str], Any]:
+        """The text of a turn, the kinds of its messages, and the last of them."""
+        text, kinds = "", []
+        while True:
+            kind, message = await self.read()
+            assert message.turn_id == turn_id, "output of a turn that is over"
+            kinds.append(kind)
+            text += message.text if kind == "text" else ""
+            if kind in ("done", "failed"):
+                return text, kinds, message
+
+    async def refused(self) -> grpc.aio.AioRpcError:
+        with pytest.raises(grpc.aio.AioRpcError) as caught:
+            while await asyncio.wait_for(self._call.read(), 10) is not grpc.aio.EOF:
+                pass
+        return caught.value
+
+    async def finish(self) -> None:
+        await self.send(finish=pb.Finish())
+        await self._call.done_writing()
+
+
+async def test_the_dialogue_of_the_contract(engine: Engine) -> None:
+    async with serving(engine) as stub, Call(stub) as call:
+        await call.send(words=pb.HeardWords(turn_id=7, text="where were you", speaker="Spk1"))
+        await call.commit(7, "Where were you born?")
+        text, kinds, done = await call.reply(7)
+        assert "Gull Rock" in text
+        assert text.endswith(" ")
+        assert kinds[0] == "source"
+        assert done.first_token_us < 60_000_000
+        await call.send(heard=pb.Heard(turn_id=7, text="I was born on", interrupted=True))
+        await call.commit(8, TOLD)
+        text, kinds, _ = await call.reply(8)
+        assert text.strip()
+        assert kinds[-1] == "done"
+        await call.finish()
+    rendered = {metric.name for metric in stub.metrics.registry.collect()}
+    expected = {name.removesuffix("_total") for name in SERVED["llm"] | SERVED_BY_ALL}
+    assert expected <= rendered
+
+
+async def test_a_newer_turn_silences_the_older_at_once(engine: Engine) -> None:
+    async with serving(engine) as stub, Call(stub) as call:
+        await call.commit(1, TOLD)
+        await call.commit(2, "Where were you born?")
+        while True:
+            kind, message = await call.read()
+            if message.turn_id == 2:
+                break
+            assert kind != "done" or message.turn_id == 1
+        while kind != "done":
+            kind, message = await call.read()
+            assert message.turn_id == 2
+        await call.finish()
+
+
+async def test_finish_waits_for_the_turn_in_hand(engine: Engine) -> None:
+    async with serving(engine) as stub, Call(stub) as call:
+        await call.commit(1, TOLD)
+        await call.finish()
+        text, _, _ = await call.reply(1)
+        assert text.strip()
+
+
+async def test_who_it_is(engine: Engine) -> None:
+    async with serving(engine) as stub:
+        info = (await stub.GetInfo(pb.GetInfoRequest())).info
+        assert (info.service, info.engine, info.capacity, info.ready) == ("llm", engine.info.name, 2, True)
+        assert ("all-MiniLM-L6-v2", "Apache-2.0") in [(model.name, model.licence) for model in info.models]
+        persona = (await stub.GetPersona(pb.GetPersonaRequest(persona="pip"))).persona
+        assert (persona.name, persona.passages, list(persona.apologies)) == ("Pip Marlow", 5, ["I've lost my thread."])
+        listed = (await stub.ListPersonas(pb.ListPersonasRequest())).personas
+        assert [each.id for each in listed] == ["pip"]
+
+
+async def test_the_default_model_reads_only_what_is_new(llamacpp: LlamacppEngine) -> None:
+    async with serving(llamacpp) as stub, Call(stub) as call:
+        await call.commit(1, TOLD)
+        await call.reply(1)
+        await call.send(words=pb.HeardWords(turn_id=2, text="My feet hurt a lot", speaker="Spk1", draft=False))
+        await call.commit(2, "My feet hurt a lot today.")
+        _, _, done = await call.reply(2)
+        # The prefix alone is longer.
+        assert done.prompt_tokens < 60
+        await call.finish()
+
+
+async def test_a_chat_server_that_goes_away_fails_the_turn_only(chat_server: str) -> None:
+    engine = OpenaiEngine(OpenaiOptions(base_url="http://127.0.0.1:9/v1"), SharedSettings())
+    try:
+        async with serving(engine) as stub, Call(stub) as call:
+            await call.commit(1, TOLD)
+            _, _, failed = await call.reply(1)
+            assert (failed.reason, failed.retryable) == ("model_unavailable", True)
+            assert "LLM_OPENAI_BASE_URL" in failed.message
+            assert engine.problems()
+            engine._base = chat_server
+            await call.commit(2, TOLD)
+            text, _, _ = await call.reply(2)
+            assert text.strip()
+            assert not engine.problems()
+            await call.finish()
+    finally:
+        await engine.close()
+
+
+async def test_an_unknown_model_is_named(chat_server: str) -> None:
+    engine = OpenaiEngine(OpenaiOptions(base_url=chat_server.replace("/v1", "/nowhere")), SharedSettings())
+    async with serving(engine) as stub, Call(stub) as call:
+        await call.commit(1, TOLD)
+        _, _, failed = await call.reply(1)
+        assert (failed.reason, failed.retryable) == ("unknown_model", False)
+    await engine.close()
+
+
+async def test_a_missing_model_file_says_what_to_run(tmp_path: Path) -> None:
+    with pytest.raises(Unusable, match="run: make models"):
+        LlamacppEngine(LlamacppOptions(), SharedSettings(models_dir=tmp_path)).load()
+
+
+async def test_a_damaged_model_file_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "model.gguf"
+    path.write_bytes(b"GGUF" + bytes(1000))
+    with pytest.raises(Unusable, match="damaged"):
+        LlamacppEngine(LlamacppOptions(model=path), SharedSettings()).load()
+
+
+@pytest.mark.parametrize(
+    ("requests", "expected"),
+    [
+        ([{"words": pb.HeardWords(turn_id=0, text="a b")}], "no_turn"),
+        ([{"commit": pb.Commit(turn_id=1)}], "no_utterance"),
+        ([{"commit": pb.Commit(turn_id=1, utterance=pb.HistoryItem(text="x" * 100_000))}], "text_too_long"),
+        ([{"words": pb.HeardWords(turn_id=1, text="x" * (MAX_TEXT + 1))}], "text_too_long"),
+        ([{"utterance": pb.Utterance(utterance=pb.HistoryItem(text="a", speaker="x" * 65))}], "name_too_long"),
+        ([{"config": pb.GenerateConfig(persona="pip")}], "second_config"),
+        ([{}], "empty_message"),
+    ],
+)
+async def test_what_breaks_a_rule_is_refused_by_its_name(requests: list[dict[str, Any]], expected: str) -> None:
+    async with serving(fake_engine()) as stub, Call(stub) as call:
+        for request in requests:
+            await call.send(**request)
+        error = await call.refused()
+        assert error.code() == grpc.StatusCode.INVALID_ARGUMENT
+        assert reason(error) == expected
+
+
+async def test_words_before_config_are_refused() -> None:
+    async with serving(fake_engine()) as stub:
+        call = stub.Generate()
+        await call.write(pb.GenerateRequest(words=pb.HeardWords(turn_id=1, text="hello")))
+        with pytest.raises(grpc.aio.AioRpcError) as caught:
+            await call.read()
+        assert reason(caught.value) == "no_config"
+
+
+async def test_a_long_text_up_to_the_bound_is_answered() -> None:
+    async with serving(fake_engine("That is a lot to take in.")) as stub, Call(stub) as call:
+        await call.commit(1, ("I went to the market and then on home again. " * 100)[:MAX_TEXT])
+        text, _, _ = await call.reply(1)
+        assert text.strip()
+
+
+async def test_an_unknown_persona_is_not_found() -> None:
+    async with serving(fake_engine()) as stub:
+        call = stub.Generate()
+        await call.write(pb.GenerateRequest(config=pb.GenerateConfig(persona="nobody")))
+        with pytest.raises(grpc.aio.AioRpcError) as caught:
+            await call.read()
+        assert caught.value.code() == grpc.StatusCode.NOT_FOUND
+        assert "there are: pip" in (caught.value.details() or "")
+
+
+async def test_a_broken_persona_folder_is_refused_with_its_rule(tmp_path: Path) -> None:
+    for name in ("pip", "torn"):
+        (tmp_path / name).mkdir()
+        for file in (PERSONAS / "pip").glob("*.*"):
+            (tmp_path / name / file.name).write_bytes(file.read_bytes())
+    (tmp_path / "torn" / "story.md").write_text("# nothing")
+    async with serving(fake_engine(), tmp_path) as stub:
+        with pytest.raises(grpc.aio.AioRpcError) as caught:
+            await stub.GetPersona(pb.GetPersonaRequest(persona="torn"))
+        assert caught.value.code() == grpc.StatusCode.FAILED_PRECONDITION
+        assert [each.id for each in (await stub.ListPersonas(pb.ListPersonasRequest())).personas] == ["pip"]
+
+
+async def test_a_full_or_loading_service_refuses() -> None:
+    async with serving(fake_engine(), capacity=1) as stub, Call(stub) as first:
+        await first.commit(1, "How are you today?")
+        await first.reply(1)
+        async with Call(stub) as second:
+            error = await second.refused()
+            assert (error.code(), reason(error)) == (grpc.StatusCode.RESOURCE_EXHAUSTED, "full")
+        stub.admission.ready = False
+        async with Call(stub) as third:
+            error = await third.refused()
+            assert (error.code(), reason(error)) == (grpc.StatusCode.UNAVAILABLE, "loading")
+
+
+async def test_a_stream_that_is_abandoned_stops_the_model() -> None:
+    engine = fake_engine("Sit down and rest a while. " * 200, token_delay_s=0.01)
+    async with serving(engine) as stub:
+        async with Call(stub) as call:
+            await call.commit(1, TOLD)
+            while (await call.read())[0] != "text":
+                pass
+        async with asyncio.timeout(5):
+            while not engine.stopped or stub.admission.active:  # noqa: ASYNC110 - the end of a call has no event here
+                await asyncio.sleep(0.01)
+
+
+async def test_history_comes_along_and_failures_can_be_retried() -> None:
+    engine = fake_engine()
+    history = [pb.HistoryItem(speaker="Spk1", text="My name is Ana."), pb.HistoryItem(speaker="pip", text="Hello Ana.")]
+    async with serving(engine) as stub, Call(stub, history=history) as call:
+        engine.fail_with = Unavailable("gone", reason="model_unavailable")
+        await call.commit(1, "It rains on me, and I like it.")
+        _, _, failed = await call.reply(1)
+        assert failed.retryable
+        engine.fail_with = None
+        await call.commit(2, "It rains on me, and I like it.")
+        await call.reply(2)
+        seen = [message.content for message in engine.generated[-1][1].messages]
+        assert "My name is Ana." in seen
+        assert "Hello Ana." in seen
