@@ -83,7 +83,7 @@ async def peers_address() -> AsyncIterator[str]:
         for name in NAMES:
             environment.setenv(f"{name.upper()}_ENGINE", "fake")
         environment.setenv("LLM_OPENING", "model")
-        environment.setenv("LLM_FAKE_REPLIES", '["I like it here."]')
+        environment.setenv("LLM_FAKE_REPLIES", '["It is nice here."]')
         for name in NAMES:
             service: Service = importlib.import_module(f"services.{name}.__main__").service()
             service.add_to(server)
@@ -298,7 +298,7 @@ async def test_a_typed_question_is_answered_in_the_order_of_the_grammar(door: Do
     assert (transcript.stable_text, transcript.speaker, transcript.typed) == ("What do you like?", "Ann", True)
     states = [pb.State.Name(change.state) for change in talk.of("state")]
     assert states == ["STATE_THINKING", "STATE_SPEAKING", "STATE_LISTENING"]
-    assert " ".join(caption.text for caption in talk.of("caption")) == turn.full_text == turn.heard_text == "I like it here."
+    assert " ".join(caption.text for caption in talk.of("caption")) == turn.full_text == turn.heard_text == "It is nice here."
     units = talk.of("unit")
     assert [unit.index for unit in units] == list(range(len(units)))
     assert [unit.start_sample for unit in units] == [960 * index for index in range(len(units))]
@@ -319,7 +319,7 @@ async def test_an_interrupt_ends_the_reply_and_what_was_not_heard_is_not_remembe
     await talk.send(interrupt=pb.Interrupt())
     turn = await talk.until("turn")
     assert turn.interrupted
-    assert len(turn.heard_text) < len(turn.full_text) == len("I like it here.")
+    assert len(turn.heard_text) < len(turn.full_text) == len("It is nice here.")
     assert turn.full_text.startswith(turn.heard_text)
     fade = await talk.until("unit")
     assert fade.turn_id == 0
