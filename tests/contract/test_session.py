@@ -26,7 +26,7 @@ from vivant.common.v1 import common_pb2
 from vivant.session.v1 import session_pb2 as pb
 from vivant.session.v1 import session_pb2_grpc
 
-pytestmark = pytest.mark.asyncio(loop_scope="module")
+pytestmark = pytest.mark.asyncio(loop_scope="session")
 
 NAMES: Final = ("asr", "turn", "llm", "tts", "face")
 RATE: Final = 16_000
@@ -74,7 +74,7 @@ class Talk:
         return [getattr(answer, kind) for answer in self.answers if answer.HasField(kind)]
 
 
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
+@pytest_asyncio.fixture(scope="module", loop_scope="session")
 async def peers_address() -> AsyncIterator[str]:
     """All five services with scripted engines on one port."""
     server = grpc.aio.server(options=SERVER_OPTIONS)
@@ -102,7 +102,7 @@ async def peers_address() -> AsyncIterator[str]:
                 await service.close()
 
 
-@pytest_asyncio.fixture(loop_scope="module")
+@pytest_asyncio.fixture(loop_scope="session")
 async def door(peers_address: str) -> AsyncIterator[Door]:
     addresses: dict[str, Any] = {f"{name}_address": peers_address for name in NAMES}
     async for each in serve(OrchestratorSettings(capacity=2, **addresses)):
@@ -287,7 +287,7 @@ async def test_get_info_lists_every_service_and_persona(door: Door) -> None:
 
 async def test_a_typed_question_is_answered_in_the_order_of_the_grammar(door: Door) -> None:
     talk = await opened(door, output_video=VP8)
-    await talk.send(text=pb.TextInput(text="What do you like?", speaker="Ann"))
+    await talk.send(text=pb.TextInput(text="What do you do for a living?", speaker="Ann"))
     turn = await talk.until("turn")
     await talk.send(finish=pb.Finish())
     await talk.rest()
@@ -295,7 +295,7 @@ async def test_a_typed_question_is_answered_in_the_order_of_the_grammar(door: Do
     assert talk.answers[0].HasField("ready")
     assert talk.of("ready")[0].output_video == VP8
     transcript = talk.of("transcript")[0]
-    assert (transcript.stable_text, transcript.speaker, transcript.typed) == ("What do you like?", "Ann", True)
+    assert (transcript.stable_text, transcript.speaker, transcript.typed) == ("What do you do for a living?", "Ann", True)
     states = [pb.State.Name(change.state) for change in talk.of("state")]
     assert states == ["STATE_THINKING", "STATE_SPEAKING", "STATE_LISTENING"]
     assert " ".join(caption.text for caption in talk.of("caption")) == turn.full_text == turn.heard_text == "It is nice here."
@@ -313,7 +313,7 @@ async def test_a_typed_question_is_answered_in_the_order_of_the_grammar(door: Do
 
 async def test_an_interrupt_ends_the_reply_and_what_was_not_heard_is_not_remembered(door: Door) -> None:
     talk = await opened(door)
-    await talk.send(text=pb.TextInput(text="What do you like?"))
+    await talk.send(text=pb.TextInput(text="What do you do for a living?"))
     while not (await talk.until("unit")).turn_id:
         pass
     await talk.send(interrupt=pb.Interrupt())
@@ -333,7 +333,7 @@ async def test_an_interrupt_ends_the_reply_and_what_was_not_heard_is_not_remembe
 
 async def test_what_the_client_has_played_is_what_was_heard(door: Door) -> None:
     talk = await opened(door)
-    await talk.send(text=pb.TextInput(text="What do you like?"))
+    await talk.send(text=pb.TextInput(text="What do you do for a living?"))
     first = None
     for _ in range(200):
         unit = await talk.until("unit")
