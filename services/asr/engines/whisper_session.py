@@ -35,7 +35,7 @@ _MIN_VOICED: Final = SAMPLE_RATE_HZ * 96 // 1000
 #: With less speech than this a partial result would be a guess.
 _MIN_GUESSED: Final = SAMPLE_RATE_HZ * 256 // 1000
 #: After this much silence the words are decoded as if they were complete: a flush is likely to come.
-_SETTLE: Final = SAMPLE_RATE_HZ * 96 // 1000
+_SETTLE: Final = SAMPLE_RATE_HZ * 128 // 1000
 #: After this much silence they are committed and their audio is forgotten.
 _CLOSE: Final = SAMPLE_RATE_HZ * 3 // 2
 #: From this length on, partial results leave out older words: they have to be cheap.
@@ -162,7 +162,7 @@ class WhisperSession:
         self._task = Task(
             columns=self._mel.cut(start, end),
             language=self._config.language,
-            context=context if quick else max(context, int(options.context_s * FRAMES_PER_S)),
+            context=context,
             prefix=transcript.prefix if quick else (),
             previous=transcript.shown_tokens if quick else transcript.committed_tokens,
             final=not quick,
