@@ -33,7 +33,7 @@ READY_S: Final = 120.0
 #: A question that is not answered by then was not heard.
 PATIENCE_S: Final = 8.0
 #: The reply is let speak for so long before it is spoken over, or stopped.
-LISTEN_S: Final = 1.5
+LISTEN_S: Final = 1.0
 #: Between a reply that was stopped and the next question.
 PAUSE_S: Final = 1.0
 SEED: Final = 7

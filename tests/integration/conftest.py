@@ -13,7 +13,7 @@ import pytest
 from deploy.addresses import ROOT
 from tests.integration.system import System, running
 
-#: About 3 s of voice, in several clauses, and nothing in it that the persona would have to know.
+#: About 2 s of voice, in several clauses, and nothing in it that the persona would have to know.
 REPLY: Final = (
     "Well, the lake is lovely in the winter, and the snow is soft and deep, and the evenings are long and quiet, "
     "so there is time for a song or a story."
@@ -24,7 +24,7 @@ FAKES: Final = {
     "LLM_ENGINE": "fake",
     "TTS_ENGINE": "fake",
     "FACE_ENGINE": "fake",
-    "TTS_FAKE_LETTER_MS": "25",
+    "TTS_FAKE_LETTER_MS": "16",
     "ASR_FAKE_SCRIPT": json.dumps(["where did you grow up in those days"]),
     "LLM_OPENING": "model",
     "LLM_FAKE_REPLIES": json.dumps([REPLY]),

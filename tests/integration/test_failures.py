@@ -88,7 +88,7 @@ async def test_without_its_mind_it_apologises(fakes: System) -> None:
         apology = await talk.ask(QUESTION)
         assert apology.full_text
         assert plain(apology.full_text) != plain(first.full_text)
-        assert len(talk.voice(apology.turn_id)) > 12_000
+        assert len(talk.voice(apology.turn_id)) > 6_000
 
         await restart(fakes, "llm")
         await talk.notice("llm_restored")
@@ -102,7 +102,7 @@ async def test_a_mind_that_dies_while_it_thinks_is_apologised_for(fakes: System)
         fakes.kill("llm")
         turn = await talk.until(vivant.Turn)
         assert turn.heard_text
-        assert len(talk.voice(turn.turn_id)) > 12_000
+        assert len(talk.voice(turn.turn_id)) > 6_000
 
 
 async def test_without_its_ears_typed_text_still_works(fakes: System) -> None:
