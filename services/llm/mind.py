@@ -105,7 +105,7 @@ def answer(hit: Hit, max_words: int) -> list[str]:
     start = 0
     if len(hit.passage.text.split()) > max_words:
         start = max(range(len(texts)), key=lambda index: hit.sentences[index])
-        while start and words(texts[start])[:1] and words(texts[start])[0] in _DANGLING:
+        while start and _leans(texts[start]):
             start -= 1
     said: list[str] = []
     for text in texts[start:]:
@@ -122,3 +122,9 @@ def context(question: str, history: Sequence[Said]) -> str:
     if not leaning or re.fullmatch(r"(how|what)('s| are| is) (you|it going|up).*", question.lower().strip(" ?!.")):
         return ""
     return " ".join(item.text for item in history[-2:])
+
+
+def _leans(sentence: str) -> bool:
+    """Whether a sentence begins with a word that stands for something said before: "He's", "It was"."""
+    said = words(sentence)
+    return bool(said) and said[0].partition("'")[0] in _DANGLING
