@@ -18,6 +18,8 @@ RATE_HZ = 16_000
 CHUNK = RATE_HZ // 50
 #: Below this level (of 32768; -50 dBFS) a sample counts as silence.
 AUDIBLE = 104
+#: Who is on the microphone until somebody else is named.
+ANN = "Ann"
 SPEECH = Path(__file__).parent.parent / "data" / "speech"
 
 Kind = TypeVar("Kind")
@@ -30,14 +32,15 @@ class Microphone:
         self._session = session
         self._clips: asyncio.Queue[tuple[NDArray[np.int16], str, str]] = asyncio.Queue()
 
-    async def say(self, name: str, *, speaker: str = "Spk1", addressee: str = "") -> None:
+    async def say(self, name: str, *, speaker: str = ANN, addressee: str = "") -> None:
         """Plays a recording of tests/data/speech; returns when its last sample has been sent."""
         await self._clips.put((audio.read(SPEECH / name, RATE_HZ), speaker, addressee))
-        await self._clips.join()
+        async with asyncio.timeout(30):
+            await self._clips.join()
 
     async def run(self) -> None:
-        """Sends until cancelled or until the session can take no more."""
-        clip, speaker, addressee = np.zeros(0, np.int16), "Spk1", ""
+        """Sends until cancelled or until the session can take no more. Silence is of whoever spoke last."""
+        clip, speaker, addressee = np.zeros(0, np.int16), ANN, ""
         playing = False
         loop = asyncio.get_running_loop()
         start, sent = loop.time(), 0
@@ -148,7 +151,7 @@ async def conversation(
     """A conversation with the default persona."""
     async with vivant.connect(address) as client:
         rate = RATE_HZ if microphone else None
-        async with client.converse(video=video, microphone=rate, conversation_id=conversation_id) as session:
+        async with client.converse(video=video, microphone=rate, speaker=ANN, conversation_id=conversation_id) as session:
             talk = Talk(session)
             tasks = [asyncio.create_task(talk.record())]
             if microphone:
