@@ -90,7 +90,7 @@ check: $(VENV)/.dev $(STUBS) ## lint, types, import rules, contracts
 	@echo 'All checks pass. Next: make test'
 
 .PHONY: test
-test: $(VENV)/.dev $(STUBS) ## run all tests, those on the real models among them
+test: $(VENV)/.dev $(STUBS) .venv-enroll/.installed ## run all tests, those on the real models among them
 	@$(BIN)/python -m models fetch
 	$(BIN)/pytest
 	@echo 'All tests pass. Next: make demo, or make bench'
