@@ -42,8 +42,10 @@ class WhisperOptions(Frozen):
     """While somebody speaks, a partial result is made for every so many milliseconds of audio."""
     partial_padding_s: float = Field(2.0, ge=1.0, le=28.0)
     """Silence after the speech that the model is shown for a partial result. Less is faster and worse."""
-    padding_s: float = Field(6.0, ge=1.0, le=28.0)
+    padding_s: float = Field(4.0, ge=1.0, le=28.0)
     """The same for a final result."""
+    context_s: float = Field(12.0, ge=1.0, le=30.0)
+    """Speech and silence together are at least this long for a final result."""
 
 
 class FakeOptions(Frozen):

@@ -162,7 +162,7 @@ class WhisperSession:
         self._task = Task(
             columns=self._mel.cut(start, end),
             language=self._config.language,
-            context=context,
+            context=context if quick else max(context, int(options.context_s * FRAMES_PER_S)),
             prefix=transcript.prefix if quick else (),
             previous=transcript.shown_tokens if quick else transcript.committed_tokens,
             final=not quick,
