@@ -90,7 +90,7 @@ class SessionServicer(session_pb2_grpc.SessionServiceServicer):
         except VivantError:
             missing.append("llm")
             persona = llm_pb2.Persona(id=name, name=name, disclosure="You are talking to an AI.")
-        return Opening(persona, config, output, tuple(missing))
+        return Opening(persona, config, output, tuple(missing), _cues(components["face"].info))
 
 
 def _check_input(config: session_pb2.ConverseConfig, asr: common_pb2.ServiceInfo, turn: common_pb2.ServiceInfo) -> None:
@@ -125,6 +125,10 @@ def _check_video(config: session_pb2.ConverseConfig, face: common_pb2.ServiceInf
         raise InvalidRequest(
             f"output_video: size_px must be one of {', '.join(map(str, sizes))}, not {video.size_px}", reason="wrong_size"
         )
+
+
+def _cues(face: common_pb2.ServiceInfo) -> frozenset[str]:
+    return frozenset(name.removeprefix("cue:") for name in face.capabilities if name.startswith("cue:"))
 
 
 def _rates(formats: Any) -> tuple[int, ...]:

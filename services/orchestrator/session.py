@@ -60,6 +60,8 @@ class Opening:
     config: session_pb2.ConverseConfig
     output_audio: common_pb2.AudioFormat
     missing: tuple[str, ...] = ()
+    cues: frozenset[str] = frozenset()
+    """Expressions that the face knows."""
 
     @property
     def video(self) -> common_pb2.VideoFormat:
@@ -458,6 +460,7 @@ class Session:
             language=self._language,
             audio=opening.output_audio,
             video=opening.video,
+            cues=opening.cues,
             voice_timeout_s=self._settings.voice_timeout_s,
         )
 

@@ -44,6 +44,8 @@ class Manner:
     language: str
     audio: common_pb2.AudioFormat
     video: common_pb2.VideoFormat
+    cues: frozenset[str]
+    """Expressions that the face knows; it refuses others."""
     voice_timeout_s: float
 
 
@@ -106,7 +108,8 @@ class Stage:
 
     def express(self, cue: common_pb2.Cue) -> None:
         """The expression of the speech that comes next."""
-        self._cue = cue
+        if cue.name in self._manner.cues:
+            self._cue = cue
 
     def say(self, turn_id: int, text: str) -> None:
         if self.reply.turn_id != turn_id:
