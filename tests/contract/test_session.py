@@ -292,6 +292,7 @@ async def test_a_typed_question_is_answered_in_the_order_of_the_grammar(door: Do
     await talk.send(finish=pb.Finish())
     await talk.rest()
 
+    assert not talk.of("notice")
     assert talk.answers[0].HasField("ready")
     assert talk.of("ready")[0].output_video == VP8
     transcript = talk.of("transcript")[0]

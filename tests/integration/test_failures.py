@@ -12,7 +12,7 @@ from tests.integration.talk import Talk, conversation, is_audible, plain
 from vivant.errors import Full, Unavailable
 
 VIDEO = vivant.Video("vp8", 256)
-QUESTION = "What do you like about it?"
+QUESTION = "What is the winter like where you live?"
 
 
 async def begin(talk: Talk) -> int:
@@ -44,7 +44,7 @@ async def test_without_its_face_the_voice_goes_on(fakes: System) -> None:
         assert positions == list(range(0, len(units) * 960, 960)), "a sample was lost or came twice"
         silent = [unit for unit in units if not is_audible(unit)]
         assert len(silent) <= 5, "only the commas are silent"
-        assert units[0].frame
+        assert any(unit.frame for unit in units)
         assert units[-1].frame is None
 
         await restart(fakes, "face")
