@@ -19,6 +19,8 @@ from services.llm.words import LEXICON, content, numbers, stem, stems, words
 _NO_NAMES: Final = frozenset(LEXICON["no_names"].split())
 _RELATIONS: Final = stems("relations")
 _NEGATIONS: Final = frozenset(LEXICON["negations"].split())
+#: Numbers are checked by themselves.
+_NUMBERS: Final = stems("numbers") | stems("tens") | stems("ordinals") | {"hundr", "hundred", "thousand"}
 #: Small numbers are said in passing ("one or two"), so they claim nothing.
 _SMALL: Final = frozenset({0, 1, 2})
 #: A claim about a life shares at least this share of its words with a sentence that is known.
@@ -39,6 +41,7 @@ class Evidence:
     """Names that may always be said: the persona's own, and the listener's."""
     _words: frozenset[str] = field(init=False)
     _numbers: frozenset[int] = field(init=False)
+    _people: frozenset[str] = field(init=False)
     _spans: tuple[tuple[str, frozenset[str]], ...] = field(init=False)
 
     def __post_init__(self) -> None:
@@ -46,6 +49,7 @@ class Evidence:
         spans = [span for text in self.texts for span in _spans(sentences(text))]
         object.__setattr__(self, "_words", frozenset(content(together)))
         object.__setattr__(self, "_numbers", frozenset(numbers(together)))
+        object.__setattr__(self, "_people", frozenset(stem(name.lower()) for text in self.texts for name in names(text)))
         object.__setattr__(self, "_spans", tuple((span, frozenset(content(span))) for span in spans))
 
     def problem(self, clause: str) -> str | None:
@@ -54,16 +58,18 @@ class Evidence:
             return "name"
         if not (numbers(clause) - _SMALL) <= self._numbers:
             return "number"
-        said = set(content(clause)) - _NEGATIONS
+        said = set(content(clause)) - _NEGATIONS - _NUMBERS
         if any(word in _RELATIONS and word not in self._words for word in said):
             return "relation"
-        return self._claim_problem(clause, said) if said and _LIFE.search(clause) else None
+        about_life = _LIFE.search(clause) or said & self._people
+        return self._claim_problem(clause, said) if said and about_life else None
 
     def _claim_problem(self, clause: str, said: set[str]) -> str | None:
         span, have = max(self._spans, key=lambda item: (len(said & item[1]), -len(item[1])), default=("", frozenset()))
         if len(said & have) < _MIN_SHARED * len(said):
             return "unsupported" if len(said) >= _MIN_CLAIM else None
-        if _negated(clause) != _negated(span):
+        # Which half of two sentences is denied cannot be told.
+        if _negated(clause) != _negated(span) and len(sentences(span)) == 1:
             return "negation"
         if _LISTENER.search(clause) and not _LISTENER.search(span):
             return "listener"

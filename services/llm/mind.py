@@ -17,10 +17,10 @@ from services.llm.retrieval import Hit, Memory
 from services.llm.story import Passage
 from services.llm.words import LEXICON, content, words
 
-#: From here on a passage answers a question (what is merely told claims nothing, there FAINT is enough); below FAINT nothing in
-#: memory has to do with it.
+#: From here on a passage answers a question, or what was told (which risks less); below FAINT nothing has to do with it.
 SURE: Final = 0.4
-FAINT: Final = 0.25
+SURE_TOLD: Final = 0.22
+FAINT: Final = 0.15
 #: A second passage is a memory too when it is this likely, against the first.
 _RUNNER_UP: Final = 0.5
 #: What the listener said answers a question about them from this cosine similarity on.
@@ -63,7 +63,7 @@ class Mind:
             return Recollection((), told=self._told(question, history))
         hits = self._memory.recall(question, context(question, history))
         best = hits[0].score
-        sure = SURE if is_question(question) else FAINT
+        sure = SURE if is_question(question) else SURE_TOLD
         if best < FAINT:
             return Recollection(())
         kept = tuple(hit for hit in hits if hit.score >= max(FAINT, best * _RUNNER_UP))

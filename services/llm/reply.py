@@ -175,7 +175,7 @@ class _Making:
             return [], True
         if len((self._said + text).split()) > self._max_words:
             return [], False
-        problem = self._evidence.problem(text) if speakable(text) else "manner"
+        problem = self._problem(text)
         if problem is None:
             return self._speak(text, cue), True
         _log.info("clause_refused", problem=problem)
@@ -183,6 +183,14 @@ class _Making:
         # Whole sentences that were said stand by themselves.
         begun = self._said.strip() and not self._said.rstrip().endswith((".", "!", "?"))
         return (self._speak(self._instead()) if begun else []), False
+
+    def _problem(self, text: str) -> str | None:
+        """Why a clause may not be said; None when it may."""
+        if not speakable(text):
+            return "manner"
+        if words(text) == words(self._question.text)[: len(words(text))]:
+            return "echo"
+        return self._evidence.problem(text)
 
     def _instead(self) -> str:
         """What is said where the model's words do not hold: what memory says, else that nothing comes to mind."""

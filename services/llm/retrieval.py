@@ -98,7 +98,7 @@ class Memory:
         """For each passage how its kind fits: what is told to the person is answered as such, what is asked is not."""
         if is_question(query):
             return np.where(self._asked, 0, -_ACT).astype(np.float32)
-        return np.where(self._asked, -_ACT, _ACT).astype(np.float32)
+        return np.where(self._asked, -1.5 * _ACT, _ACT).astype(np.float32)
 
     def _about_others(self, query: str) -> np.ndarray[tuple[int], np.dtype[np.bool_]]:
         """For each passage whether it says nothing of whom the question is about."""

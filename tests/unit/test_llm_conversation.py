@@ -109,9 +109,7 @@ async def test_the_model_answers_what_it_is_told_and_is_checked(tmp_path: Path, 
     await conversation.close()
 
 
-@pytest.mark.parametrize(
-    "reply", ["As an AI language model, I cannot feel.", "```print(1)```", "I had a long day at the bakery."]
-)
+@pytest.mark.parametrize("reply", ["As an AI language model, I cannot feel.", "```print(1)```", "I had a long day."])
 async def test_what_must_not_be_spoken_is_replaced(tmp_path: Path, listener: Listener, reply: str) -> None:
     conversation = Conversation(pip(tmp_path, fake_engine(reply)), 0, listener)
     await conversation.commit(1, said(TOLD))

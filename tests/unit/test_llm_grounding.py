@@ -38,6 +38,7 @@ def test_what_is_known_may_be_said(clause: str) -> None:
         ("My sister was never older than me.", "negation"),
         ("I studied medicine and law abroad.", "unsupported"),
         ("I raised you Lutheran.", "listener"),
+        ("Wren's eyes are blue and large.", "unsupported"),
     ],
 )
 def test_what_is_not_known_may_not(clause: str, problem: str) -> None:
