@@ -122,6 +122,10 @@ class Call:
         await self.until(lambda _: len(self.units) >= have + count)
         return self.units[have : have + count]
 
+    async def some_pictures(self, count: int) -> None:
+        """Waits for units with a new picture: a busy machine leaves some out, which bench/face.py measures."""
+        await self.until(lambda _: sum(bool(unit.frame.data) for unit in self.units) >= count)
+
     async def say(self, turn_id: int, samples: int, end: bool = True, value: float = 0.25) -> None:
         pcm = np.full(samples, value, np.float32)
         for start in range(0, samples, 2400):
@@ -176,7 +180,7 @@ async def test_a_conversation_in_every_codec(engine: FaceEngine, codec: common_p
     """Idle life, a reply, an end: every picture can be decoded and something in it moves."""
     async with serving(engine) as face:
         call = await opened(face, codec=codec)
-        await call.some_units(3)
+        await call.some_pictures(10)
         await call.say(7, 5 * UNIT + 100)
         finished = await call.playback(FINISHED)
         await call.finish()
@@ -189,8 +193,7 @@ async def test_a_conversation_in_every_codec(engine: FaceEngine, codec: common_p
     assert [unit.start_sample for unit in call.units] == [UNIT * unit.index for unit in call.units]
     assert call.units[0].frame.keyframe
     pictures = decoded(codec, [unit.frame for unit in call.units])
-    # How many are left out on a busy machine is measured in bench/face.py; two are what it takes to see a change.
-    assert len(pictures) == sum(not unit.frame.repeated for unit in call.units) >= 2
+    assert len(pictures) == sum(not unit.frame.repeated for unit in call.units) >= 10
     assert all(picture.shape == (SIZE, SIZE, 3) for picture in pictures)
     assert any(np.abs(picture.astype(int) - pictures[0].astype(int)).max() > 20 for picture in pictures[1:])
 
