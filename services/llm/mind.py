@@ -18,11 +18,11 @@ from services.llm.story import Passage
 from services.llm.words import LEXICON, content, words
 
 #: From here on a passage answers a question, or what was told (which risks less); below FAINT nothing has to do with it.
-SURE: Final = 0.4
+SURE: Final = 0.35
 SURE_TOLD: Final = 0.22
 FAINT: Final = 0.15
 #: A second passage is a memory too when it is this likely, against the first.
-_RUNNER_UP: Final = 0.5
+_RUNNER_UP: Final = 0.75
 #: What the listener said answers a question about them from this cosine similarity on.
 _TOLD: Final = 0.3
 #: A question with more words than this stands by itself.
