@@ -11,9 +11,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from services.asr.engines.resample import Resampler
 from services.asr.engines.speech_gate import WINDOW_SAMPLES, SpeechGate
 from services.asr.engines.whisper_features import HOP_SAMPLES, LogMelStream, whisper_input
+from services.common.resample import Resampler
 
 Samples = NDArray[np.float32]
 

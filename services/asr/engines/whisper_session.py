@@ -18,12 +18,12 @@ from numpy.typing import NDArray
 from services.asr.engine import Final as FinalEvent
 from services.asr.engine import NoSpeech, Partial, StreamConfig, Word
 from services.asr.engines.outbox import Outbox
-from services.asr.engines.resample import Resampler
 from services.asr.engines.speech_gate import SpeechGate
 from services.asr.engines.whisper_decoder import Hypothesis, Task, TimedWord
 from services.asr.engines.whisper_features import FRAMES_PER_S, HOP_SAMPLES, SAMPLE_RATE_HZ, LogMelStream
 from services.asr.engines.whisper_transcript import Transcript
 from services.asr.settings import WhisperOptions
+from services.common.resample import Resampler
 
 Decode = Callable[[Task], Awaitable[Hypothesis | None]]
 
