@@ -3,7 +3,7 @@
     python -m bench.face [--seconds 300]
 
 Lip sync is read from mp4 files recorded over real gRPC: June, the two other portraits of the project, and the public-domain
-photograph in scikit-image when that package is in the enrolment environment (it is measured and not kept).
+photograph in scikit-image (it is measured and not kept).
 """
 
 from __future__ import annotations
@@ -13,11 +13,11 @@ import asyncio
 import json
 import os
 import statistics
-import subprocess
 import sys
 import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
+from importlib.resources import files
 from pathlib import Path
 from time import perf_counter
 from typing import Any
@@ -46,6 +46,7 @@ PORTRAITS = {
     "june": REPOSITORY / "personas/june/portrait.png",
     "man": REPOSITORY / "tests/data/portraits/man.jpg",
     "elder": REPOSITORY / "tests/data/portraits/elder.jpg",
+    "astronaut": Path(str(files("skimage.data"))) / "astronaut.png",
 }
 TEXT = (
     "My mother bought a big brown piano. Papa put it by the back window, and my brother and I bumped it every time we passed. "
@@ -107,14 +108,6 @@ async def enrol(personas: Path, python: Path, portraits: dict[str, Path]) -> Non
         (personas / name / "consent.toml").write_text('[[consent]]\nwhat = "portrait"\nbasis = "measuring only"\n')
         async for _ in enroller.enrol(name, path.read_bytes()):
             pass
-
-
-def photograph(python: Path, folder: Path) -> dict[str, Path]:
-    """The astronaut of scikit-image as a file, if it is there."""
-    path = folder / "astronaut.png"
-    code = f"import cv2, skimage.data; cv2.imwrite({str(path)!r}, skimage.data.astronaut()[..., ::-1])"
-    done = subprocess.run([python, "-c", code], capture_output=True, check=False)
-    return {"astronaut": path} if done.returncode == 0 else {}
 
 
 async def film(personas: Path, names: Sequence[str], spoken: Spoken, python: Path, folder: Path) -> list[Reading]:
@@ -192,9 +185,8 @@ async def measure(seconds: float, keep: Path | None) -> dict[str, Any]:
     with tempfile.TemporaryDirectory(prefix="vivant-bench-") as temporary:
         folder = keep or Path(temporary)
         personas = Path(temporary, "personas")
-        portraits = PORTRAITS | photograph(python, Path(temporary))
-        await enrol(personas, python, portraits)
-        readings = await film(personas, list(portraits), spoken, python, folder)
+        await enrol(personas, python, PORTRAITS)
+        readings = await film(personas, list(PORTRAITS), spoken, python, folder)
     take = await pace(seconds, spoken)
     cost = await asyncio.to_thread(frame_cost, spoken)
     return report(cost, take, readings)
