@@ -12,7 +12,7 @@ from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
-from safetensors import safe_open
+from safetensors import SafetensorError, safe_open
 from tokenizers import Tokenizer
 
 from services.llm.engine import ModelCard
@@ -39,15 +39,8 @@ class Embedder:
                 raise Unusable(
                     f"the text embedding model is not complete, {path} is missing; run: make models", reason="model_missing"
                 )
-        self._weights: dict[str, Array] = {}
-        with safe_open(weights, "np") as file:
-            for name in file.keys():  # noqa: SIM118 - not a mapping
-                array = file.get_tensor(name)
-                if array.dtype.kind == "f":
-                    self._weights[name] = np.ascontiguousarray(_transposed(name, array), dtype=np.float32)
-        self._tokenizer = Tokenizer.from_file(str(tokenizer))
-        self._tokenizer.enable_truncation(_MAX_TOKENS)
-        self._tokenizer.no_padding()
+        self._weights = _read_weights(weights)
+        self._tokenizer = _read_tokenizer(tokenizer)
         self.fingerprint = f"{MODEL.name} {weights.stat().st_size}"
         """Tells embeddings of this model from those of another."""
 
@@ -106,6 +99,36 @@ class Embedder:
         centred = hidden - hidden.mean(axis=-1, keepdims=True)
         scale = np.sqrt((centred * centred).mean(axis=-1, keepdims=True) + _EPSILON)
         return np.asarray(centred / scale * self._weights[f"{name}.weight"] + self._weights[f"{name}.bias"], np.float32)
+
+
+def _read_weights(path: Path) -> dict[str, Array]:
+    weights: dict[str, Array] = {}
+    try:
+        with safe_open(path, "np") as file:
+            for name in file.keys():  # noqa: SIM118 - not a mapping
+                array = file.get_tensor(name)
+                if array.dtype.kind == "f":
+                    weights[name] = np.ascontiguousarray(_transposed(name, array), dtype=np.float32)
+    except SafetensorError as exc:
+        raise _broken(path) from exc
+    if f"encoder.layer.{_LAYERS - 1}.output.dense.weight" not in weights:
+        raise _broken(path)
+    return weights
+
+
+def _read_tokenizer(path: Path) -> Tokenizer:
+    try:
+        tokenizer: Tokenizer = Tokenizer.from_str(path.read_text("utf-8"))
+    except Exception as exc:
+        # The library raises bare Exceptions; whatever one says, the file cannot be used.
+        raise _broken(path) from exc
+    tokenizer.enable_truncation(_MAX_TOKENS)
+    tokenizer.no_padding()
+    return tokenizer
+
+
+def _broken(path: Path) -> Unusable:
+    return Unusable(f"the text embedding model is damaged, {path} cannot be read; run: make models", reason="model_broken")
 
 
 def _transposed(name: str, array: Array) -> Array:

@@ -47,7 +47,7 @@ class Evidence:
     def __post_init__(self) -> None:
         together = " ".join((*self.texts, *self.known))
         spans = [span for text in self.texts for span in _spans(sentences(text))]
-        object.__setattr__(self, "_words", frozenset(content(together)))
+        object.__setattr__(self, "_words", _all_words(together))
         object.__setattr__(self, "_numbers", frozenset(numbers(together)))
         object.__setattr__(self, "_people", frozenset(stem(name.lower()) for text in self.texts for name in names(text)))
         object.__setattr__(self, "_spans", tuple((span, frozenset(content(span))) for span in spans))
@@ -61,8 +61,11 @@ class Evidence:
         said = set(content(clause)) - _NEGATIONS - _NUMBERS
         if any(word in _RELATIONS and word not in self._words for word in said):
             return "relation"
-        about_life = _LIFE.search(clause) or said & self._people
-        return self._claim_problem(clause, said) if said and about_life else None
+        problem = self._claim_problem(clause, said) if said else None
+        if problem == "unsupported" and not (_LIFE.search(clause) or said & self._people):
+            # Said of nobody's life, or of the listener's.
+            return None
+        return problem
 
     def _claim_problem(self, clause: str, said: set[str]) -> str | None:
         span, have = max(self._spans, key=lambda item: (len(said & item[1]), -len(item[1])), default=("", frozenset()))
@@ -90,9 +93,14 @@ def names(text: str) -> list[str]:
 def unknown_terms(text: str, known: Iterable[str]) -> list[str]:
     """Names and numbers of `text` that none of `known` has."""
     together = " ".join(known)
-    have, counted = set(content(together)), numbers(together)
+    have, counted = _all_words(together), numbers(together)
     strange = [name for name in names(text) if stem(name.lower()) not in have]
     return strange + [str(number) for number in sorted(numbers(text) - _SMALL - counted)]
+
+
+def _all_words(text: str) -> frozenset[str]:
+    """The stems of all words, the little ones too: "You" may be part of a title."""
+    return frozenset(map(stem, words(text)))
 
 
 def _spans(texts: list[str]) -> list[str]:

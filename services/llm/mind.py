@@ -61,7 +61,8 @@ class Mind:
             return self._about_ai(question)
         if asks_about_listener(question):
             return Recollection((), told=self._told(question, history))
-        hits = self._memory.recall(question, context(question, history))
+        told = " ".join(item.text for item in history if item.speaker == self.persona.id)
+        hits = self._memory.recall(question, context(question, history), told)
         best = hits[0].score
         sure = SURE if is_question(question) else SURE_TOLD
         if best < FAINT:

@@ -29,6 +29,8 @@ _WEIGHTS: Final = np.array([7.9, 4.7, 4.0], np.float32)
 _BIAS: Final = -9.1
 #: "I have to go" is answered by what is said to a goodbye, and not by where the person likes to go.
 _ACT: Final = 2.0
+#: Who asks on does not want to hear the same again, unless nothing else fits.
+_TOLD: Final = 1.2
 _LEANING: Final = frozenset(LEXICON["leaning"].split()) - {"how", "why", "and", "but"}
 #: A question that is nearly the interviewer's is about the same person, whatever the names say.
 _VERBATIM: Final = 0.9
@@ -70,8 +72,11 @@ class Memory:
         """`[len(texts), 384]`, see `Embedder.embed`."""
         return self._embedder.embed(texts)
 
-    def recall(self, query: str, context: str = "", limit: int = 3) -> list[Hit]:
-        """The best passages, best first. `context` is what was said before, for a question that needs it. Blocks for ~10 ms."""
+    def recall(self, query: str, context: str = "", told: str = "", limit: int = 3) -> list[Hit]:
+        """The best passages, best first; blocks for about 10 ms.
+
+        `context` is what was said before, for a question that needs it, and `told` is what the person has said lately.
+        """
         asked = [query, self._names.related(query), self._names.called(query)]
         if context:
             asked.append(f"{context} {query}")
@@ -81,7 +86,7 @@ class Memory:
         each = (self._sentences @ vectors).max(axis=1)
         sentence = np.maximum.reduceat(each, self._bounds[:-1])
         measures = np.stack([question, text, sentence], axis=1)
-        score = 1 / (1 + np.exp(-(measures @ _WEIGHTS + _BIAS + self._same_act(query))))
+        score = 1 / (1 + np.exp(-(measures @ _WEIGHTS + _BIAS + self._same_act(query) - self._repeated(told))))
         score[self._about_others(query) & (question < _VERBATIM)] = 0
         similarity = measures.max(axis=1)
         return [
@@ -99,6 +104,10 @@ class Memory:
         if is_question(query):
             return np.where(self._asked, 0, -_ACT).astype(np.float32)
         return np.where(self._asked, -1.5 * _ACT, _ACT).astype(np.float32)
+
+    def _repeated(self, told: str) -> Array:
+        """For each passage how much it is put back for having been told."""
+        return np.array([_TOLD * (passage.sentences[0] in told) for passage in self._passages], np.float32)
 
     def _about_others(self, query: str) -> np.ndarray[tuple[int], np.dtype[np.bool_]]:
         """For each passage whether it says nothing of whom the question is about."""

@@ -38,6 +38,7 @@ def test_what_is_known_may_be_said(clause: str) -> None:
         ("My sister was never older than me.", "negation"),
         ("I studied medicine and law abroad.", "unsupported"),
         ("I raised you Lutheran.", "listener"),
+        ("You were born in a storm.", "listener"),
         ("Wren's eyes are blue and large.", "unsupported"),
     ],
 )
@@ -56,4 +57,5 @@ def test_names_are_capitals_inside_a_sentence() -> None:
 
 
 def test_terms_that_nobody_knows() -> None:
+    assert unknown_terms("She hummed You Are My Sunshine.", ["You Are My Sunshine"]) == []
     assert unknown_terms("I met Zelda in 1999 on Gull Rock.", ["Gull Rock"]) == ["Zelda", "1999"]

@@ -5,19 +5,36 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from services.common.settings import SharedSettings
+from services.llm.embedding import Embedder
 from services.llm.history import Said
 from services.llm.mind import answer, context
 from services.llm.names import Names
-from services.llm.retrieval import Hit
+from services.llm.persona import load_persona
+from services.llm.retrieval import Hit, Memory
 from services.llm.story import Passage
 from services.llm.vectors import embed_kept
-from tests.llm_parts import WordEmbedder, pip_mind
+from tests.llm_parts import PERSONAS, WordEmbedder, pip_mind
+from vivant.errors import Unusable
 
 
 def test_the_passage_that_answers_comes_first(tmp_path: Path) -> None:
     found = pip_mind(tmp_path).recall("Where were you born?")
     assert found.sure
     assert found.hits[0].passage.id == "story#1"
+
+
+@pytest.mark.parametrize("name", ["model.safetensors", "tokenizer.json"])
+def test_a_damaged_embedding_model_is_named_with_the_command_that_renews_it(tmp_path: Path, name: str) -> None:
+    for path in (SharedSettings().models_dir / "minilm-l6-v2").iterdir():
+        (tmp_path / path.name).symlink_to(path)
+    content = (tmp_path / name).read_bytes()
+    (tmp_path / name).unlink()
+    (tmp_path / name).write_bytes(content[:2000])
+    with pytest.raises(Unusable, match="make models") as caught:
+        Embedder(tmp_path)
+    assert caught.value.reason == "model_broken"
+    assert str(tmp_path / name) in caught.value.message
 
 
 def test_nothing_is_recalled_when_nothing_is_known(tmp_path: Path) -> None:
@@ -49,6 +66,14 @@ def test_a_short_question_leans_on_what_was_said() -> None:
     assert context("And where does she live?", history) == "Do you have a sister? My sister Wren keeps bees."
     assert context("Where were you born, in what town exactly and in which year?", history) == ""
     assert context("How are you?", history) == ""
+
+
+def test_what_was_told_just_now_is_put_back(tmp_path: Path) -> None:
+    memory = Memory(load_persona(PERSONAS, "pip").passages, WordEmbedder(), tmp_path / "embeddings.npz")
+    (fresh, *_) = memory.recall("Where were you born?")
+    (told, *_) = memory.recall("Where were you born?", told=f"Oh, that. {fresh.passage.text}")
+    assert told.passage == fresh.passage
+    assert told.score < fresh.score
 
 
 def test_an_answer_fits_and_does_not_begin_in_the_middle() -> None:
