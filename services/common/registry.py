@@ -40,6 +40,9 @@ def load(spec: EngineSpec, *args: Any) -> Any:
     try:
         module = importlib.import_module(module_name)
     except ModuleNotFoundError as exc:
+        if exc.name and exc.name.partition(".")[0] == "services":
+            # A fault of ours, not of the installation.
+            raise
         raise Unusable(
             f"engine {spec.name!r} needs the package {exc.name!r}, which is not installed: "
             f"pip install --require-hashes -r {spec.requirements}",

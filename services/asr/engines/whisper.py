@@ -64,7 +64,7 @@ class WhisperEngine:
         except (RuntimeError, ValueError) as exc:
             raise Unusable(
                 f"the speech model in {self._folder} cannot be loaded with ASR_WHISPER_DEVICE={options.device} and "
-                f"ASR_WHISPER_COMPUTE_TYPE={options.compute_type}: {exc}",
+                f"ASR_WHISPER_COMPUTE_TYPE={options.compute_type}: {exc}; if a file is damaged, run: make models",
                 reason="model_unusable",
             ) from exc
         self._silero = Silero(self._gate_file)

@@ -1,0 +1,28 @@
+"""Choosing and loading an engine: what is wrong is said as it is."""
+
+import pytest
+from pydantic_settings import BaseSettings
+
+from services.common.registry import EngineSpec, find, load
+from vivant.errors import Unusable
+
+
+def spec(module: str) -> EngineSpec:
+    return EngineSpec("own", f"{module}:Engine", BaseSettings, "requirements/asr.txt")
+
+
+def test_an_engine_that_does_not_exist_is_refused_with_the_choices() -> None:
+    with pytest.raises(Unusable, match="choose one of: own") as caught:
+        find([spec("services")], "other", "ASR_ENGINE")
+    assert caught.value.reason == "unknown_engine"
+
+
+def test_a_missing_package_is_named_with_the_command_that_installs_it() -> None:
+    with pytest.raises(Unusable, match=r"'no_such_package'.*pip install --require-hashes -r requirements/asr\.txt") as caught:
+        load(spec("no_such_package.engine"))
+    assert caught.value.reason == "missing_package"
+
+
+def test_a_missing_module_of_ours_is_a_fault_and_no_matter_of_installing() -> None:
+    with pytest.raises(ModuleNotFoundError):
+        load(spec("services.no_such_engine"))
