@@ -69,7 +69,7 @@ class Link:
             self._overflow.set()
 
     async def run(self, on_response: OnResponse, on_change: OnChange) -> None:
-        """Keeps the stream open until cancelled or refused for a reason that will not pass."""
+        """Keeps the stream open until cancelled, or until it is refused at its start for a reason that will not pass."""
         attempt = 0
         while True:
             try:
@@ -83,7 +83,7 @@ class Link:
                 on_change(False, error)
             self.settled.set()
             _log.warning("stream_lost", ability=self.ability, reason=error.reason, detail=error.message)
-            if isinstance(error, InvalidRequest | NotFound | Unusable):
+            if not was_up and isinstance(error, InvalidRequest | NotFound | Unusable):
                 return
             await asyncio.sleep(BACKOFF_S[min(attempt, len(BACKOFF_S) - 1)])
 

@@ -66,8 +66,16 @@ class Listener:
         self._asr_base = self._turn_base = 0
         self._bot_base: int | None = None
 
+    @property
+    def used(self) -> bool:
+        """Something has come from this microphone."""
+        return bool(self._offsets)
+
     def hear(self, chunk: session_pb2.AudioChunk) -> None:
         """Checks one chunk and passes it on; raises InvalidRequest."""
+        if not self._offsets:
+            # Who joins late begins where the clock of their microphone is: that is no gap.
+            self._order.next_sample = self._asr_base = self._turn_base = max(0, chunk.start_sample)
         self._order.accept(chunk.pcm, chunk.start_sample)
         now = self._now()
         end = self._order.next_sample * CLOCK_HZ / self._rate

@@ -235,6 +235,16 @@ async def test_a_broken_rule_ends_the_conversation_with_its_name(door: Door, req
     assert door.admission.active == 0
 
 
+async def test_two_people_speak_while_the_default_microphone_is_silent_and_the_second_may_join_late(door: Door) -> None:
+    talk = await opened(door)
+    await talk.send(audio=audio(0, speaker="Ann"))
+    await talk.send(audio=audio(3600 * RATE, speaker="Ben"))
+    await talk.send(text=pb.TextInput(text="Are you there?"))
+    await talk.until("turn")
+    assert not talk.of("notice")
+    talk.call.cancel()
+
+
 async def test_audio_without_a_microphone_in_the_config_is_refused(door: Door) -> None:
     talk = Talk(door.stub.Converse())
     await talk.send(config=pb.ConverseConfig())
