@@ -14,15 +14,19 @@ from numpy.typing import NDArray
 
 WINDOW: Final = 512
 RATE_HZ: Final = 16_000
-#: Speech begins above the first and goes on above the second: Silero's own hysteresis.
-START: Final = 0.5
+#: Speech goes on above this probability: Silero's own hysteresis.
 GO_ON: Final = 0.35
-#: Windows of speech before it counts: three are 96 ms, more than a click and less than "yes". Two suffice when both are
-#: certain.
-LEAST_WINDOWS: Final = 3
-CERTAIN: Final = 0.85
-#: Of these, one may fall below the threshold.
-_PATIENCE: Final = 1
+#: Speech begins when its evidence is enough: the sum of the probabilities, of which each window forgets a part. A sound that
+#: is far above the noise and may be speech counts for more: Silero is slow with plosives and drawn vowels. Against three
+#: windows above 0.5 that finds the first word 41 ms sooner (median of 72 recordings), with 3 false starts instead of 1 in 127 s
+#: of silence in AMI meetings.
+_REMEMBERED: Final = 0.7
+_ENOUGH: Final = 1.25
+_LOUD_COUNTS: Final = 0.2
+#: Energy against the noise floor (20 dB).
+_LOUD: Final = 100.0
+#: From this probability on it may be speech; below half of it, what there was is over.
+_HINT: Final = 0.2
 
 #: The edges are looked for in the energy of 8 ms frames: Silero notices speech a median of 52 ms after it began and lets go
 #: 55 ms after it ended (30 synthetic utterances with known edges in light noise; extremes 0 and 100 ms).
@@ -70,9 +74,8 @@ class Segmenter:
         self._end = 0
         self._speaking = False
         self._last_speech = 0
-        self._run: list[int] = []
-        self._misses = 0
-        self._certain = 0
+        self._evidence = 0.0
+        self._hinted: int | None = None
         self._floor = 1e-5
         self._peak = 0.0
         self._energy: deque[tuple[int, float]] = deque(maxlen=(_LOOK_BACK + 8) * 2)
@@ -100,11 +103,13 @@ class Segmenter:
                 self._last_speech = self._trimmed_end()
                 self._speaking = False
                 stopped = True
-        elif self._notice(probability, begin):
-            started = max(self._last_speech, self._onset(self._run[0]))
-            self._speaking = True
-            self._last_speech = self._end
-            self._run = []
+        else:
+            self._gather(probability, begin)
+            if self._hinted is not None and self._evidence >= _ENOUGH:
+                started = max(self._last_speech, self._onset(self._hinted))
+                self._speaking = True
+                self._last_speech = self._end
+                self._forget()
         last = self._last_speech if not self._speaking or probability >= GO_ON else self._trimmed_end()
         return Window(self._end, probability, self._speaking, last, started, stopped)
 
@@ -112,8 +117,7 @@ class Segmenter:
         """Moves on over silence that needs no looking at; nobody may be speaking."""
         assert not self._speaking
         self._end += windows * WINDOW
-        self._run = []
-        self._misses = 0
+        self._forget()
         self._energy.clear()
         self._detector.reset()
 
@@ -121,19 +125,22 @@ class Segmenter:
         """Ends the speech here and returns its last sample."""
         self._last_speech = min(self._last_speech, self._end)
         self._speaking = False
-        self._run = []
+        self._forget()
         return self._last_speech
 
-    def _notice(self, probability: float, begin: int) -> bool:
-        if probability >= START:
-            self._run.append(begin)
-            self._misses = 0
-            self._certain = self._certain + 1 if probability >= CERTAIN else 0
-        elif self._run:
-            self._misses += 1
-            if self._misses > _PATIENCE or probability < GO_ON / 2:
-                self._run = []
-        return len(self._run) >= LEAST_WINDOWS or (len(self._run) >= 2 and self._certain >= 2)
+    def _gather(self, probability: float, begin: int) -> None:
+        """Takes in the evidence of the window that starts at `begin`."""
+        self._evidence = self._evidence * _REMEMBERED + probability
+        if probability >= _HINT:
+            self._hinted = begin if self._hinted is None else self._hinted
+            if max(energy for at, energy in self._energy if at >= begin) > self._floor * _LOUD:
+                self._evidence += _LOUD_COUNTS
+        elif probability < _HINT / 2:
+            self._hinted = None
+
+    def _forget(self) -> None:
+        self._evidence = 0.0
+        self._hinted = None
 
     def _follow_energy(self, window: NDArray[np.float32], begin: int) -> None:
         for index, frame in enumerate(window.reshape(-1, _FRAME)):
