@@ -50,6 +50,8 @@ class Fallbacks(_Table):
     unknown: tuple[str, ...] = Field(min_length=1)
     empty: tuple[str, ...] = Field(min_length=1)
     trouble: tuple[str, ...] = Field(min_length=1)
+    thinking: tuple[str, ...] = ()
+    """Said while a reply takes its time, before whatever it will be."""
     listening: tuple[str, ...] = ("Go on, I'm listening.", "Tell me a bit more about that.", "Is that so? Tell me more.")
 
 

@@ -198,4 +198,5 @@ def _persona(persona: Persona) -> llm_pb2.Persona:
         voice=profile.voice,
         passages=len(persona.passages),
         apologies=profile.fallbacks.trouble,
+        fillers=profile.fallbacks.thinking,
     )

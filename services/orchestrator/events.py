@@ -224,6 +224,13 @@ class Apologise(Effect):
 
 
 @dataclass(frozen=True)
+class Fill(Effect):
+    """Say a little word of the persona's while the reply takes its time."""
+
+    turn_id: int
+
+
+@dataclass(frozen=True)
 class SayEnd(Effect):
     """The text of this turn is complete."""
 

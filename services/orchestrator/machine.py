@@ -20,7 +20,7 @@ Step = tuple["State", list[Effect]]
 class Style:
     """How this persona converses."""
 
-    endpoint_rules: tuple[tuple[int, float], ...] = ((ms(200), 0.5), (ms(600), 0.1), (ms(1200), 0.0))
+    endpoint_rules: tuple[tuple[int, float], ...] = ((ms(400), 0.5), (ms(600), 0.1), (ms(1200), 0.0))
     """(silence in samples, least end-of-turn probability): the turn is over as soon as one rule holds."""
     interruptible: bool = True
     judge_within: int = ms(600)
@@ -29,6 +29,10 @@ class Style:
     """This many words over the persona are an interruption, whatever the detector says."""
     stuck_after: int = ms(6000)
     """A reply of which nothing has come by then has failed."""
+    filler_after: int | None = ms(650)
+    """So long after a contribution without anything of the reply, a word shows that the persona is thinking; None: never."""
+    filler_patience: int = ms(200)
+    """But the reply has at least so long from its commit on."""
     voiceless_endpoint: int = ms(1200)
     """Without the turn service, this long without new words ends a turn."""
 
@@ -60,11 +64,13 @@ class State:
     answering: Contribution | None = None
     """What the turn in hand answers."""
     since: int = 0
-    """When the phase began, or, while THINKING, when something of the reply last came."""
+    """When the phase began, or, while THINKING or SPEAKING, when something of the reply last came."""
     retried: bool = False
     text_done: bool = False
     spoken: bool = False
     """Some text of the turn in hand went to the voice."""
+    filled: bool = False
+    """A filler did."""
     flushes: int = 0
     ears: Mapping[str, Ear] = field(default_factory=dict)
     lost: frozenset[str] = frozenset()
@@ -88,8 +94,9 @@ def deadline(state: State, style: Style) -> int | None:
     due: list[int] = []
     if state.phase is Phase.PAUSED:
         due.append(state.since + style.judge_within)
-    elif state.phase is Phase.THINKING:
+    elif state.phase is Phase.THINKING or (state.phase is Phase.SPEAKING and not state.text_done):
         due.append(state.since + style.stuck_after)
+        due += _filler_due(state, style)
     elif state.phase is Phase.LISTENING:
         for ear in state.ears.values():
             if not ear.speaking and ear.heard and not ear.flush_id:
@@ -206,7 +213,7 @@ def _contribute(state: State, said: Contribution, at: int) -> Step:
     if said.addressee:
         return state, [ev.Note(said)]
     turn_id = state.turn_id if state.candidate else state.turn_id + 1
-    state = replace(state, turn_id=turn_id, candidate=False, answering=said, retried=False, text_done=False, spoken=False)
+    state = replace(_forget_turn(state), turn_id=turn_id, candidate=False, answering=said)
     return _enter(state, Phase.THINKING, at, [ev.Commit(turn_id, said)])
 
 
@@ -258,7 +265,7 @@ def _reply_done(state: State, event: ev.ReplyDone, style: Style) -> Step:
     if not _current(state, event.turn_id):
         return state, []
     state = replace(state, text_done=True, since=_alive(state, event.at))
-    if not state.spoken:
+    if not state.spoken and not state.filled:
         # A reply without words: nothing will be played, so nothing would end the turn.
         return _enter(_forget_turn(state), Phase.LISTENING, event.at, [ev.CloseTurn(event.turn_id, interrupted=False)])
     return state, [ev.SayEnd(event.turn_id)]
@@ -271,7 +278,7 @@ def _reply_failed(state: State, event: ev.ReplyFailed, style: Style) -> Step:
         # What has been said stands; the rest is missing.
         return replace(state, text_done=True), [ev.Notify("reply_cut_short"), ev.SayEnd(event.turn_id)]
     said = state.answering
-    if event.retryable and not state.retried and said is not None:
+    if event.retryable and not state.retried and not state.filled and said is not None:
         turn_id = state.turn_id + 1
         state = replace(state, turn_id=turn_id, retried=True, since=event.at)
         return state, [ev.Cancel(event.turn_id), ev.Commit(turn_id, said)]
@@ -348,6 +355,15 @@ def _finished(state: State, event: ev.Finished, style: Style) -> Step:
     return state, effects
 
 
+def _waited_for_reply(state: State, event: ev.Ticked, style: Style) -> Step:
+    if event.at < state.since + style.stuck_after:
+        return replace(state, filled=True), [ev.Fill(state.turn_id)]
+    if state.text_done:
+        state, effects = _voice_failed(state, ev.VoiceFailed(event.at, state.turn_id), style)
+        return state, [ev.Notify("voice_stuck"), *effects]
+    return _reply_failed(state, ev.ReplyFailed(event.at, state.turn_id, retryable=True), style)
+
+
 def _ticked(state: State, event: ev.Ticked, style: Style) -> Step:
     due = deadline(state, style)
     if due is None or event.at < due:
@@ -355,11 +371,8 @@ def _ticked(state: State, event: ev.Ticked, style: Style) -> Step:
     if state.phase is Phase.PAUSED:
         going_on = any(ear.speaking for ear in state.ears.values())
         return _interrupt(state, event.at) if going_on else _resume(state, event.at)
-    if state.phase is Phase.THINKING:
-        if state.text_done:
-            state, effects = _voice_failed(state, ev.VoiceFailed(event.at, state.turn_id), style)
-            return state, [ev.Notify("voice_stuck"), *effects]
-        return _reply_failed(state, ev.ReplyFailed(event.at, state.turn_id, retryable=True), style)
+    if state.phase is not Phase.LISTENING:
+        return _waited_for_reply(state, event, style)
     for speaker, ear in state.ears.items():
         if "turn" in state.lost and ear.partial and not ear.flush_id and event.at >= ear.partial_at + style.voiceless_endpoint:
             state = _with_ear(state, speaker, replace(ear, last_speech_at=ear.partial_at, probability=1.0))
@@ -386,7 +399,14 @@ def _enter(state: State, phase: Phase, at: int, effects: list[Effect]) -> Step:
 def _forget_turn(state: State) -> State:
     """The turn in hand is over; the next turn_id is taken so that all that is left of it is stale."""
     return replace(
-        state, turn_id=state.turn_id + 1, candidate=True, answering=None, retried=False, text_done=False, spoken=False
+        state,
+        turn_id=state.turn_id + 1,
+        candidate=True,
+        answering=None,
+        retried=False,
+        text_done=False,
+        spoken=False,
+        filled=False,
     )
 
 
@@ -394,8 +414,15 @@ def _current(state: State, turn_id: int) -> bool:
     return turn_id == state.turn_id and not state.candidate and state.phase is not Phase.LISTENING
 
 
+def _filler_due(state: State, style: Style) -> list[int]:
+    said = state.answering
+    if style.filler_after is None or said is None or state.spoken or state.filled or state.phase is not Phase.THINKING:
+        return []
+    return [max(said.ended_at + style.filler_after, state.since + style.filler_patience)]
+
+
 def _alive(state: State, at: int) -> int:
-    return at if state.phase is Phase.THINKING else state.since
+    return at if state.phase in (Phase.THINKING, Phase.SPEAKING) else state.since
 
 
 def _idle(state: State) -> bool:

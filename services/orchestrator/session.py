@@ -10,7 +10,7 @@ import asyncio
 import time
 import uuid
 from collections.abc import AsyncIterator, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from google.protobuf.message import Message
@@ -88,6 +88,9 @@ class Session:
         self._began = self._loop.time()
         self._state = State()
         self._style = Style(interruptible=settings.interruptible)
+        if not opening.persona.fillers:
+            self._style = replace(self._style, filler_after=None)
+        self._fillers = 0
         self._timer: asyncio.TimerHandle | None = None
         self._timeline = Timeline(metrics)
         self._abilities = Abilities(opening.missing, self._notify, self._on_ability)
@@ -242,7 +245,7 @@ class Session:
         if not config.HasField("input_audio"):
             raise InvalidRequest("audio was sent, but the config has no input_audio", reason="no_input_audio")
         most = self._settings.max_speakers
-        if len(self._listeners) >= most:
+        if sum(listener.used for listener in self._listeners.values()) >= most:
             raise InvalidRequest(f"at most {most} speakers may have a microphone of their own", reason="too_many_speakers")
         listener = Listener(
             speaker,
@@ -346,6 +349,11 @@ class Session:
             case ev.Apologise(turn_id):
                 apologies = self._opening.persona.apologies or [_APOLOGY]
                 self._stage.say(turn_id, apologies[turn_id % len(apologies)])
+            case ev.Fill(turn_id):
+                self._timeline.mark(turn_id, "filler", self.now())
+                fillers = self._opening.persona.fillers
+                self._stage.say(turn_id, f"{fillers[self._fillers % len(fillers)]} ")
+                self._fillers += 1
             case ev.SayEnd(turn_id):
                 self._stage.say_end(turn_id)
             case ev.Hold():
@@ -433,7 +441,8 @@ class Session:
         turn_id, now = message.turn_id, self.now()
         match kind:
             case "text":
-                self._timeline.mark(turn_id, "llm_first_text", now)
+                if self._timeline.mark(turn_id, "llm_first_text", now) and self._timeline.reached(turn_id, "first_unit"):
+                    self._send(metrics=self._timeline.report(turn_id))
                 self._feed(ev.ReplyText(now, turn_id, message.text))
             case "cue":
                 self._stage.express(message.cue)

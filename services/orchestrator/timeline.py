@@ -47,6 +47,10 @@ class Timeline:
             self._metrics.observe(name, (at - ended_at) / CLOCK_HZ, label)
         return True
 
+    def reached(self, turn_id: int, stage: str) -> bool:
+        """Whether a turn has been there."""
+        return turn_id in self._turns and stage in self._turns[turn_id][1]
+
     def report(self, turn_id: int) -> session_pb2.Metrics:
         """The stages of a turn so far, in order."""
         _, stages = self._turns[turn_id]

@@ -53,6 +53,7 @@ class Talk:
         self(ev.SpeechStopped, end + 200, speaker, last_speech_at=ms(end))
         self(ev.WordsFinal, end + 230, speaker, self.state.flushes, text)
         self(ev.EndOfTurn, end + 240, speaker, p)
+        self.until(end + 401)
 
     def answered(self, at: float, text: str = "In Maine. ") -> int:
         """The turn in hand is answered and its voice starts; returns its turn_id."""
@@ -87,11 +88,11 @@ def test_the_persona_thinks_along_under_the_turn_that_is_committed() -> None:
     assert {prefill.turn_id for prefill in prefills} == {talk.of(ev.Commit)[0].turn_id}
 
 
-@pytest.mark.parametrize(("p", "silence"), [(0.9, 240), (0.3, 601), (0.0, 1201)])
+@pytest.mark.parametrize(("p", "silence"), [(0.9, 401), (0.3, 601), (0.0, 1201)])
 def test_the_less_certain_the_end_the_longer_it_waits(p: float, silence: float) -> None:
     talk = Talk()
     talk.say("I was thinking", 0, 1000, p=p)
-    if silence > 240:
+    if silence > 401:
         talk.until(1000 + silence - 2)
         assert not talk.of(ev.Commit)
     talk.until(1000 + silence)
@@ -155,6 +156,7 @@ def test_speaking_over_it_pauses_it_at_once_and_an_interruption_stops_it() -> No
     talk(ev.SpeechStopped, 4200, "Spk1", last_speech_at=ms(4000))
     talk(ev.WordsFinal, 4250, "Spk1", talk.state.flushes, "no wait where was that")
     talk(ev.EndOfTurn, 4260, "Spk1", 0.9)
+    talk.until(4401)
     assert talk.of(ev.Commit)[1].contribution.text == "no wait where was that"
 
 
@@ -254,13 +256,78 @@ def test_a_failed_reply_is_tried_once_more_then_apologised_for() -> None:
     assert talk.of(ev.Notify) == [ev.Notify("llm_failed")]
 
 
-def test_a_reply_that_never_comes_fails_by_the_watchdog() -> None:
+def test_a_reply_that_takes_long_begins_with_a_filler() -> None:
     talk = Talk()
+    talk.say("what do you make of the weather", 0, 1500)
+    talk.until(1500 + 640)
+    assert not talk.of(ev.Fill)
+    talk.until(1500 + 660)
+    turn_id = talk.state.turn_id
+    assert talk.of(ev.Fill) == [ev.Fill(turn_id)]
+    talk(ev.PlaybackChanged, 2250, turn_id, PlaybackState.STARTED)
+    talk(ev.ReplyText, 2900, turn_id, "It is fine. ")
+    talk(ev.ReplyDone, 2910, turn_id)
+    talk(ev.PlaybackChanged, 4000, turn_id, PlaybackState.FINISHED)
+    assert len(talk.of(ev.Fill)) == 1
+    assert talk.of(ev.Commit)[-1].turn_id == turn_id
+    assert talk.of(ev.SayEnd) == [ev.SayEnd(turn_id)]
+    assert talk.of(ev.CloseTurn) == [ev.CloseTurn(turn_id, interrupted=False)]
+
+
+def test_a_reply_in_time_has_no_filler_and_a_late_commit_gets_its_chance() -> None:
+    talk = Talk()
+    talk.say("where did you grow up", 0, 1500)
+    talk.answered(2000)
+    talk.until(4000)
+    assert not talk.of(ev.Fill)
+    talk = Talk()
+    talk.say("and so it was", 0, 1500, p=0.01)
+    talk.until(1500 + 1390)
+    assert talk.state.phase is Phase.THINKING
+    assert not talk.of(ev.Fill)
+    talk.until(1500 + 1410)
+    assert len(talk.of(ev.Fill)) == 1
+
+
+def test_a_reply_that_fails_after_a_filler_is_apologised_for_and_not_tried_again() -> None:
+    talk = Talk()
+    talk.say("where did you grow up", 0, 1500)
+    talk.until(2300)
+    talk(ev.ReplyFailed, 2400, talk.state.turn_id, retryable=True)
+    assert len(talk.of(ev.Commit)) == 1
+    assert talk.of(ev.Apologise) == [ev.Apologise(talk.state.turn_id)]
+
+
+def test_a_persona_without_fillers_says_none() -> None:
+    talk = Talk(Style(filler_after=None))
+    talk.say("where did you grow up", 0, 1500)
+    talk.until(5000)
+    assert not talk.of(ev.Fill)
+
+
+def test_a_reply_that_never_comes_fails_by_the_watchdog() -> None:
+    talk = Talk(Style(filler_after=None))
     talk(ev.TextTyped, 0, typed("hello", 0))
     talk.until(6001)
     assert len(talk.of(ev.Commit)) == 2
     talk.until(12_010)
     assert len(talk.of(ev.Apologise)) == 1
+
+
+def test_a_reply_that_stops_coming_while_it_is_spoken_is_cut_short() -> None:
+    talk = Talk()
+    talk(ev.TextTyped, 0, typed("hello", 0))
+    turn_id = talk.state.turn_id
+    talk(ev.ReplyText, 100, turn_id, "Hello there, ")
+    talk(ev.PlaybackChanged, 150, turn_id, PlaybackState.STARTED)
+    talk(ev.ReplyText, 3000, turn_id, "my friend. ")
+    talk.until(8900)
+    assert not talk.of(ev.SayEnd)
+    talk.until(9010)
+    assert talk.of(ev.Notify) == [ev.Notify("reply_cut_short")]
+    assert talk.of(ev.SayEnd) == [ev.SayEnd(turn_id)]
+    talk(ev.PlaybackChanged, 9100, turn_id, PlaybackState.FINISHED)
+    assert talk.of(ev.CloseTurn) == [ev.CloseTurn(turn_id, interrupted=False)]
 
 
 def test_a_voice_that_never_comes_ends_the_turn_with_a_notice() -> None:
