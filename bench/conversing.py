@@ -38,13 +38,22 @@ class Question:
     samples: NDArray[np.int16]
     start_s: float
     end_s: float
+    floor_s: float
+    """Where the words begin that interrupt somebody; `start_s` but for an acknowledgement that stands before them."""
 
 
 def questions() -> list[Question]:
     """All that `bench/data/questions` holds."""
     table = tomllib.loads((_FOLDER / "questions.toml").read_text("utf-8"))
     return [
-        Question(name, row["text"], audio.read(_FOLDER / f"{name}.wav", MICROPHONE_HZ), row["start_s"], row["end_s"])
+        Question(
+            name,
+            row["text"],
+            audio.read(_FOLDER / f"{name}.wav", MICROPHONE_HZ),
+            row["start_s"],
+            row["end_s"],
+            row.get("floor_s", row["start_s"]),
+        )
         for name, row in table.items()
     ]
 
@@ -117,7 +126,7 @@ class Ear:
             case vivant.Turn(turn_id=turn_id):
                 self.turns[turn_id] = (at, event)
             case vivant.Metrics(turn_id=turn_id, stages=stages):
-                self.stages[turn_id] = {stage.name: stage.at_ms for stage in stages}
+                self.stages.setdefault(turn_id, {}).update({stage.name: stage.at_ms for stage in stages})
             case vivant.Transcript(final=True, text=text):
                 self.transcripts.append(text)
             case vivant.Notice(reason=reason):

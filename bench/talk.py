@@ -2,7 +2,8 @@
 
 Recorded questions are spoken at the pace of real time by a client on the same machine, every second one over the reply before
 it. Measured are: the end of the speech to the first audible sample of the reply; the first sample of speech over a reply to its
-last audible sample; what is heard of a reply after it was interrupted; what the processes cost.
+last audible sample; what is heard of a reply after it was interrupted; what the processes cost. A filler ("Hm.") is an audible
+sample like any other; how many answers begin with one, and when the text of the reply itself was there, is counted beside it.
 """
 
 from __future__ import annotations
@@ -52,6 +53,7 @@ class Answer:
     barge_in_ms: float | None
     """Speech over a reply to its last audible sample; None: it was not spoken over one."""
     stages: dict[str, float]
+    """Of the answer, in milliseconds since the end of speech; what comes after its first sound is added when it comes."""
     understood: str
 
 
@@ -107,14 +109,14 @@ class Conversation:
         found = await ear.until(lambda: ear.first_audible(answered) is not None, ended + PATIENCE_S)
         unit = ear.first_audible(answered)
         barge_in = None
-        if over and over in ear.turns and ear.turns[over][1].interrupted:
-            barge_in = max(0.0, ear.last_audible(over) - began - question.start_s) * 1000
+        if over and (went_on := ear.last_audible(over) - began - question.floor_s) > 0:
+            barge_in = went_on * 1000
         return Answer(
             question.name,
             (unit.first - ended) * 1000 if found and unit and unit.first else None,
             early,
             barge_in,
-            ear.stages.get(unit.turn_id, {}) if unit else {},
+            ear.stages.setdefault(unit.turn_id, {}) if unit else {},
             " ".join(ear.transcripts[heard:]),
         )
 
@@ -174,6 +176,7 @@ async def measure(address: str, rounds: int, console: Console) -> dict[str, Any]
 def report(results: Results, cpu: dict[str, float], processes: Processes, console: Console) -> dict[str, Any]:
     """Prints the tables and returns the last line."""
     answers = results.answers
+    stages_of = [answer.stages for answer in answers]
     v2v = [answer.v2v_ms for answer in answers if answer.v2v_ms is not None]
     barge_in = [answer.barge_in_ms for answer in answers if answer.barge_in_ms is not None]
     stages = {
@@ -191,6 +194,8 @@ def report(results: Results, cpu: dict[str, float], processes: Processes, consol
         "pss_mb": round(processes.peak.pss),
         "turns": len(answers),
         "interruptions": len(barge_in),
+        "fillers": sum("filler" in answer.stages for answer in answers),
+        "reply_text_p95_ms": percentile([at["llm_first_text"] for at in stages_of if "llm_first_text" in at], 95),
         "early": sum(answer.early for answer in answers),
         "unanswered": sum(answer.v2v_ms is None for answer in answers),
         "units_late": results.late,
@@ -236,8 +241,12 @@ def _stage_table(answers: list[Answer], stages: dict[str, float | None]) -> Tabl
     before = ""
     for name, p50 in stages.items():
         rows = [answer.stages for answer in answers if name in answer.stages]
-        steps = [row[name] - row.get(before, 0.0) for row in rows]
-        table.add_row(name, str(p50), str(percentile([row[name] for row in rows], 95)), str(percentile(steps, 50)))
+        p95 = percentile([row[name] for row in rows], 95)
+        if name == "filler":
+            table.add_row(f"filler ({len(rows)})", str(p50), str(p95), "")
+            continue
+        steps = [row[name] - row.get(before, 0.0) for row in rows if "filler" not in row]
+        table.add_row(name, str(p50), str(p95), str(percentile(steps, 50)))
         before = name
     heard = [(answer.v2v_ms, answer.stages) for answer in answers if answer.v2v_ms is not None]
     v2v = [at for at, _ in heard]

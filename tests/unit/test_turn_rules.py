@@ -82,7 +82,8 @@ def test_words_sound_finished_or_not(text: str, score: float) -> None:
         ("mm-hm", Kind.ACKNOWLEDGEMENT),
         ("Yeah.", Kind.ACKNOWLEDGEMENT),
         ("oh really", Kind.ACKNOWLEDGEMENT),
-        ("uh-huh, right", Kind.ACKNOWLEDGEMENT),
+        ("right, uh-huh", Kind.ACKNOWLEDGEMENT),
+        ("oh, okay", Kind.OPENING),
         ("stop", Kind.CONTENT),
         ("yeah but wait a minute", Kind.CONTENT),
         ("", Kind.NOTHING),
@@ -206,11 +207,14 @@ def test_words_decide_and_correct() -> None:
     assert kinds(judge(0.3, "stop", 0.25)) == [OverlapKind.INTERRUPTION]
     assert kinds(judge(0.3, "stop", 0.8)) == [OverlapKind.BACKCHANNEL, OverlapKind.INTERRUPTION]
     assert kinds(judge(0.7, "uh-huh", 0.3)) == [OverlapKind.BACKCHANNEL]
+    assert kinds(judge(0.4, "okay", 0.3)) == [OverlapKind.BACKCHANNEL]
+    assert kinds(judge(0.9, "okay", 0.3)) == [OverlapKind.INTERRUPTION]
     assert kinds(judge(1.6, "yeah", 0.3)) == [OverlapKind.BACKCHANNEL, OverlapKind.INTERRUPTION]
 
 
 def test_what_is_hardly_speech_and_what_is_an_echo_is_not_meant() -> None:
     assert kinds(judge(0.4, speech=0.4)) == [OverlapKind.NOT_SPEECH]
+    assert kinds(judge(1.5, speech=0.4)) == [OverlapKind.NOT_SPEECH]
     assert kinds(judge(1.5, "the persona's own words", 0.3, echo=True)) == [OverlapKind.NOT_SPEECH]
 
 

@@ -6,7 +6,8 @@ with the same start. The rules, in this order:
 1. It is the persona's own voice coming back (see echo): NOT_SPEECH, for as long as it stays one.
 2. The words say more than an acknowledgement: INTERRUPTION.
 3. It ended within 0.6 s, or its words are an acknowledgement: BACKCHANNEL. Half of all backchannels are shorter than 0.25 s.
-4. The detector doubts that it was speech: NOT_SPEECH.
+   "Okay" and its like must have ended: people begin sentences with them.
+4. The detector was never sure that it was speech: NOT_SPEECH.
 5. It goes on: INTERRUPTION. An acknowledgement that goes on past one second is one too.
 """
 
@@ -33,8 +34,9 @@ _BREATH: Final = RATE_HZ * 6 // 100
 _LONG_S: Final = 1.0
 #: Words that come later than this after the sound correct nothing any more.
 _LATE_WORDS_S: Final = 2.0
-#: Mean probability of speech below which it was a cough, laughter or noise.
+#: A probability of speech that was never above this, averaged over some windows, is that of a cough, laughter or noise.
 _DOUBT: Final = 0.6
+_REMEMBERED: Final = 0.7
 #: The persona counts as speaking this long after (and a little before) its last sound: it is heard later than it is sent.
 _AFTERGLOW_S: Final = 0.4
 _FORESIGHT_S: Final = 0.2
@@ -58,6 +60,8 @@ class _Sound:
     """One past its last speech so far."""
     windows: int = 0
     speech: float = 0.0
+    """Running average of the detector's probability, and the highest that it has been."""
+    confidence: float = 1.0
     words: Kind = Kind.NOTHING
     verdict: OverlapKind | None = None
     compared_at: int = 0
@@ -65,9 +69,12 @@ class _Sound:
     unlike: int = 0
     echo: bool = False
 
-    @property
-    def confidence(self) -> float:
-        return self.speech / self.windows if self.windows else 1.0
+    def take(self, probability: float) -> None:
+        """One more window."""
+        self.windows += 1
+        keep = min(_REMEMBERED, 1 - 1 / self.windows)
+        self.speech = keep * self.speech + (1 - keep) * probability
+        self.confidence = max(self.confidence, self.speech) if self.windows > 2 else self.speech
 
 
 class OverlapJudge:
@@ -116,8 +123,7 @@ class OverlapJudge:
         if not sound.end:
             sound.last = last_speech
             if now - last_speech < _BREATH:
-                sound.windows += 1
-                sound.speech += speech
+                sound.take(speech)
         elif sound.end and now > sound.end + _LATE_WORDS_S * RATE_HZ:
             return None
         if sound.verdict is OverlapKind.INTERRUPTION:
@@ -151,7 +157,8 @@ class OverlapJudge:
             return None, 0.0
         over = bool(sound.end) or now - sound.last >= _BREATH
         length = (sound.last if over else now) - sound.start
-        if sound.words is Kind.ACKNOWLEDGEMENT and length <= _LONG_S * RATE_HZ:
+        acknowledges = sound.words is Kind.ACKNOWLEDGEMENT or (sound.words is Kind.OPENING and over)
+        if acknowledges and length <= _LONG_S * RATE_HZ:
             return OverlapKind.BACKCHANNEL, 0.9
         if sound.confidence < _DOUBT:
             return OverlapKind.NOT_SPEECH, 1 - sound.confidence

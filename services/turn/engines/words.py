@@ -42,6 +42,8 @@ _ACKNOWLEDGING: Final = _set(
     wow really nice great cool good i see exactly true indeed absolutely of course aw gosh well got it
     """
 )
+#: Of these, those with which people also begin to say something.
+_OPENING: Final = _set("yes yep right okay ok sure great good cool well")
 #: What Whisper makes of a cough or a hum.
 _NOISE: Final = frozenset(
     ["you", "thank you", "thanks", "bye", "thank you for watching", "thanks for watching", "so", "the", "i"]
@@ -52,6 +54,7 @@ _LONGEST_ACKNOWLEDGEMENT: Final = 3
 class Kind(Enum):
     NOTHING = "nothing"
     ACKNOWLEDGEMENT = "acknowledgement"
+    OPENING = "opening"
     CONTENT = "content"
 
 
@@ -71,12 +74,12 @@ def completeness(text: str) -> float:
 
 
 def kind_of(text: str) -> Kind:
-    """Whether words said over the persona are an acknowledgement ("mm-hm", "oh yeah") or mean more."""
+    """Whether words said over the persona are an acknowledgement ("mm-hm", "oh yeah"), may be one ("okay"), or mean more."""
     words = _words(text)
     if not words or " ".join(words) in _NOISE:
         return Kind.NOTHING
     if len(words) <= _LONGEST_ACKNOWLEDGEMENT and all(word in _ACKNOWLEDGING for word in words):
-        return Kind.ACKNOWLEDGEMENT
+        return Kind.OPENING if words[-1] in _OPENING else Kind.ACKNOWLEDGEMENT
     return Kind.CONTENT
 
 
