@@ -77,6 +77,7 @@ class EndOfTurn(Event):
 class Overlapped(Event):
     speaker: str
     kind: OverlapKind
+    probability: float = 1.0
 
 
 @dataclass(frozen=True)

@@ -143,7 +143,7 @@ class Listener:
         elif kind == "end_of_turn":
             self._feed(ev.EndOfTurn(now, self.speaker, message.probability))
         elif kind == "overlap" and message.kind in _OVERLAPS:
-            self._feed(ev.Overlapped(now, self.speaker, _OVERLAPS[message.kind]))
+            self._feed(ev.Overlapped(now, self.speaker, _OVERLAPS[message.kind], message.probability))
 
     def _refuse_haste(self, now: int, end: float) -> None:
         if self._base is None:

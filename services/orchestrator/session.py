@@ -298,6 +298,7 @@ class Session:
                 heard=type(event).__name__,
                 phase=self._state.phase.value,
                 effects=[type(effect).__name__ for effect in effects],
+                **_inputs(event),
             )
         for effect in effects:
             self._perform(effect)
@@ -472,6 +473,18 @@ class Session:
             cues=opening.cues,
             voice_timeout_s=self._settings.voice_timeout_s,
         )
+
+
+def _inputs(event: ev.Event) -> dict[str, Any]:
+    """The numbers of an event that a decision was made from; nothing of what was said."""
+    match event:
+        case ev.Overlapped(kind=kind, probability=probability):
+            return {"kind": kind.value, "probability": round(probability, 2)}
+        case ev.EndOfTurn(probability=probability):
+            return {"probability": round(probability, 2)}
+        case ev.SpeechStopped(last_speech_at=last):
+            return {"last_speech_at": last}
+    return {}
 
 
 def _history_item(contribution: Contribution) -> llm_pb2.HistoryItem:
