@@ -9,7 +9,7 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/pip --quiet --disable-pip-version-check
 PROTOS := $(shell find protos -name '*.proto')
 STUBS := sdk/vivant/.stubs
-LOCKS := cpu asr turn llm tts face orchestrator sdk models protos
+LOCKS := cpu asr turn llm tts face orchestrator gateway sdk models protos
 COMPILE := $(BIN)/uv pip compile --quiet --python-version 3.11 --generate-hashes --no-emit-index-url --no-header \
   $(if $(UPGRADE),--upgrade)
 BENCHES := $(patsubst bench/%.py,bench-%,$(filter-out bench/__init__.py,$(shell grep -l __main__ bench/*.py 2>/dev/null)))

@@ -37,6 +37,8 @@ TABLE: Final = (
     Metric("vivant_frame_seconds", Histogram, "Time to make one unit; stage is render or encode."),
     Metric("vivant_units_total", Counter, "Units: stage is emitted, late, repeated or dropped."),
     Metric("vivant_stale_output_total", Counter, "Output that had to be dropped because its turn was over; stage is where."),
+    Metric("vivant_connections_total", Counter, "Connections of the gateway; stage is webrtc, stream, realtime or resumed."),
+    Metric("vivant_media_loss_total", Counter, "What a connection did not get through; stage is unit, frame or message."),
     Metric("vivant_notices_total", Counter, "Notices sent to clients; stage is the reason."),
 )
 
@@ -57,6 +59,7 @@ SERVED: Final[dict[str, frozenset[str]]] = {
             "vivant_notices_total",
         }
     ),
+    "gateway": frozenset({"vivant_connections_total", "vivant_media_loss_total"}),
 }
 #: Every service emits these.
 SERVED_BY_ALL: Final = frozenset({"vivant_active_sessions", "vivant_refused_total", "vivant_errors_total"})

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import gc
 import signal
+import ssl
 import sys
 from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from dataclasses import dataclass
@@ -76,7 +77,7 @@ async def serve(service: Service, stop: asyncio.Event | None = None) -> None:
     reflection.enable_server_reflection((service.full_name, "grpc.health.v1.Health", reflection.SERVICE_NAME), server)
     await _set_health(health, service, serving=False)
     _bind(server, service)
-    http = await _serve_http(service)
+    http = await side_door(service.name, service.settings, service.metrics, lambda: _problems(service))
     await server.start()
     _log.info("listening", port=service.settings.port, metrics_port=service.settings.metrics_port)
     try:
@@ -123,31 +124,47 @@ def _bind(server: grpc.aio.Server, service: Service) -> None:
         ) from exc
 
 
-async def _serve_http(service: Service) -> web.AppRunner:
-    async def metrics(_: web.Request) -> web.Response:
-        return web.Response(body=generate_latest(service.metrics.registry), headers={"Content-Type": CONTENT_TYPE_LATEST})
+def _problems(service: Service) -> Sequence[str]:
+    return service.problems() if service.admission.ready else ["loading"]
+
+
+async def side_door(
+    name: str, settings: ServiceSettings, metrics: Metrics, problems: Callable[[], Sequence[str]]
+) -> web.AppRunner:
+    """Serves /metrics, /healthz and /readyz of a service on its metrics port; raises Unusable when that is in use."""
+
+    async def numbers(_: web.Request) -> web.Response:
+        return web.Response(body=generate_latest(metrics.registry), headers={"Content-Type": CONTENT_TYPE_LATEST})
 
     async def alive(_: web.Request) -> web.Response:
-        return web.json_response({"service": service.name, "alive": True})
+        return web.json_response({"service": name, "alive": True})
 
     async def ready(_: web.Request) -> web.Response:
-        problems = list(service.problems()) if service.admission.ready else ["loading"]
-        body: dict[str, Any] = {"service": service.name, "ready": not problems, "problems": problems}
-        return web.json_response(body, status=200 if not problems else 503)
+        found = list(problems())
+        body: dict[str, Any] = {"service": name, "ready": not found, "problems": found}
+        return web.json_response(body, status=200 if not found else 503)
 
     app = web.Application()
-    app.add_routes([web.get("/metrics", metrics), web.get("/healthz", alive), web.get("/readyz", ready)])
+    app.add_routes([web.get("/metrics", numbers), web.get("/healthz", alive), web.get("/readyz", ready)])
+    return await serve_http(app, name, settings, "METRICS_PORT")
+
+
+async def serve_http(
+    app: web.Application, name: str, settings: ServiceSettings, setting: str, tls: ssl.SSLContext | None = None
+) -> web.AppRunner:
+    """Serves `app` on the port that `setting` ("PORT", "METRICS_PORT") names; raises Unusable when that is in use."""
+    port = getattr(settings, setting.lower())
     runner = web.AppRunner(app, access_log=None)
     await runner.setup()
-    site = web.TCPSite(runner, service.settings.host, service.settings.metrics_port)
+    site = web.TCPSite(runner, settings.host, port, ssl_context=tls)
     try:
         await site.start()
     except OSError as exc:
         await runner.cleanup()
-        prefix = service.settings.model_config.get("env_prefix", "")
+        prefix = settings.model_config.get("env_prefix", "")
         raise Unusable(
-            f"{service.name}: cannot listen on {service.settings.host}:{service.settings.metrics_port} ({exc.strerror}); "
-            f"set {prefix}METRICS_PORT or stop the other program",
+            f"{name}: cannot listen on {settings.host}:{port} ({exc.strerror}); "
+            f"set {prefix}{setting} or stop the other program",
             reason="port_in_use",
         ) from exc
     return runner

@@ -1,0 +1,110 @@
+"""The page and what it must know before it starts."""
+
+from __future__ import annotations
+
+import importlib.metadata
+from pathlib import Path
+from typing import Any, Final
+
+from aiohttp import web
+
+from services.gateway.gateway import Gateway
+from vivant.errors import NotFound, VivantError
+
+#: The page talks to nobody else, and runs nothing that is not its own. Other sites may frame nothing.
+_POLICY: Final = (
+    "default-src 'self'; img-src 'self' data: blob:; media-src 'self' blob: mediastream:; connect-src 'self' ws: wss:; "
+    "style-src 'self'; script-src 'self'; worker-src 'self' blob:; frame-ancestors 'none'; base-uri 'none'; form-action 'none'"
+)
+_HEADERS: Final = {
+    "Content-Security-Policy": _POLICY,
+    "Permissions-Policy": "microphone=(self), camera=(), geolocation=()",
+    "Referrer-Policy": "no-referrer",
+    "X-Content-Type-Options": "nosniff",
+    "Cache-Control": "no-cache",
+}
+_TYPES: Final = {
+    ".html": "text/html",
+    ".js": "text/javascript",
+    ".css": "text/css",
+    ".svg": "image/svg+xml",
+    ".png": "image/png",
+    ".jpg": "image/jpeg",
+    ".webmanifest": "application/manifest+json",
+    ".woff2": "font/woff2",
+}
+#: Longest text of one message, in characters.
+MAX_TEXT: Final = 2000
+
+
+def routes(gateway: Gateway, web_dir: Path) -> list[web.RouteDef]:
+    """The page, its files, and `/api/info`."""
+    files = {path.relative_to(web_dir).as_posix(): path for path in web_dir.rglob("*") if path.suffix in _TYPES}
+
+    async def file(request: web.Request) -> web.StreamResponse:
+        name = request.match_info.get("name") or "index.html"
+        if name not in files:
+            raise NotFound(f"there is no {name} here", reason="no_page")
+        headers = _HEADERS | {"Content-Type": f"{_TYPES[files[name].suffix]}"}
+        if name == "vivant-person.js":
+            # Other sites load this one.
+            headers |= {"Access-Control-Allow-Origin": "*", "Cross-Origin-Resource-Policy": "cross-origin"}
+        return web.FileResponse(files[name], headers=headers)
+
+    async def info(request: web.Request) -> web.Response:
+        gateway.require_origin(request)
+        return web.json_response(await _info(gateway), headers=cors(request))
+
+    return [
+        web.get("/api/info", info),
+        web.get("/", file),
+        web.get("/{name:[a-z0-9/._-]+}", file),
+    ]
+
+
+def cors(request: web.Request) -> dict[str, str]:
+    """Headers that let an allowed page of another site read the answer."""
+    origin = request.headers.get("Origin")
+    return {"Access-Control-Allow-Origin": origin, "Vary": "Origin"} if origin else {}
+
+
+async def _info(gateway: Gateway) -> dict[str, Any]:
+    settings = gateway.settings
+    body: dict[str, Any] = {
+        "personas": [],
+        "persona": settings.persona,
+        "ready": False,
+        "missing": [],
+        "ice_servers": ice_servers(gateway),
+        "limits": {"connections": settings.capacity, "text_characters": MAX_TEXT},
+        "version": importlib.metadata.version("vivant"),
+    }
+    try:
+        system = await gateway.client.info()
+    except VivantError as exc:
+        return body | {"missing": [{"service": "orchestrator", "reason": exc.message}]}
+    return body | {
+        "personas": [
+            {
+                "id": card.id,
+                "name": card.name,
+                "description": card.description,
+                "disclosure": card.disclosure,
+                "greeting": card.greeting,
+            }
+            for card in system.personas
+        ],
+        "missing": [{"service": item.service, "reason": item.reason} for item in system.components if not item.ready],
+        "ready": all(item.ready for item in system.components),
+    }
+
+
+def ice_servers(gateway: Gateway) -> list[dict[str, Any]]:
+    """For the browser's RTCPeerConnection."""
+    settings = gateway.settings
+    servers: list[dict[str, Any]] = [{"urls": list(settings.stun_urls)}] if settings.stun_urls else []
+    if settings.turn_urls:
+        servers.append(
+            {"urls": list(settings.turn_urls), "username": settings.turn_username, "credential": settings.turn_password}
+        )
+    return servers

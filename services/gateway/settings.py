@@ -1,0 +1,47 @@
+"""Settings of the gateway, prefix `GATEWAY_`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from pydantic import Field
+from pydantic_settings import SettingsConfigDict
+
+from services.common.settings import ServiceSettings
+
+
+class GatewaySettings(ServiceSettings):
+    """Where the door is, and who may come in."""
+
+    model_config = SettingsConfigDict(env_prefix="GATEWAY_")
+
+    port: int = 8080
+    """Port of the page and of everything else that is served."""
+    metrics_port: int = 51056
+    """Port of /metrics, /healthz and /readyz."""
+    capacity: int = Field(default=16, ge=1)
+    """Connections served at once, of all kinds; one more gets a page that says so."""
+    orchestrator_address: str = "127.0.0.1:50050"
+    """host:port of the orchestrator."""
+    persona: str = ""
+    """Who is talked to when a page does not choose; empty: the orchestrator's default."""
+    resume_s: float = Field(default=30.0, ge=0)
+    """A conversation waits for so long for a connection that was lost."""
+    tls_certificate: Path | None = None
+    """PEM file with the certificate chain; with `tls_key` the page is served over https."""
+    tls_key: Path | None = None
+    """PEM file with the certificate's private key."""
+    origins: tuple[str, ...] = ()
+    """Other sites that may embed the person, as origins (https://example.org); "*" allows all. The gateway's own always may."""
+    stun_urls: tuple[str, ...] = ()
+    """STUN servers for connections from other networks, for example stun:stun.example.org:3478."""
+    turn_urls: tuple[str, ...] = ()
+    """TURN servers, for example turn:turn.example.org:3478?transport=udp."""
+    turn_username: str = ""
+    """User name at the TURN servers."""
+    turn_password: str = ""
+    """Password at the TURN servers; the page is given it."""
+    loopback: bool = True
+    """Offer 127.0.0.1 as a way to connect: for a browser on this machine, also when it has no network."""
+    video_px: int = Field(default=512, ge=128, le=1024)
+    """Edge of the picture."""
