@@ -49,6 +49,7 @@ class Client:
         conversation_id: str = "",
         language: str = "",
         voice_rate_hz: int = DEFAULT_VOICE_RATE_HZ,
+        manual_turns: bool = False,
     ) -> Session:
         """A conversation, to be opened with `async with`.
 
@@ -61,6 +62,7 @@ class Client:
             conversation_id: goes on with an earlier conversation.
             language: of the user's speech, BCP 47; empty: the persona's first.
             voice_rate_hz: sample rate of the persona's voice.
+            manual_turns: push to talk: what is said is answered at `Session.end_turn`, and speech does not interrupt.
 
         Opening raises NotFound for an unknown persona, Full when the server has all the conversations it can hold, Unavailable
         when it is starting or gone, InvalidRequest for a format that it does not speak.
@@ -74,6 +76,7 @@ class Client:
             conversation_id=conversation_id,
             greeting=session_pb2.GREETING_SPOKEN if greeting else session_pb2.GREETING_UNSPECIFIED,
             language=language,
+            turns=session_pb2.TURNS_MANUAL if manual_turns else session_pb2.TURNS_UNSPECIFIED,
         )
         return Session(self._stub.Converse, config, self.address)
 

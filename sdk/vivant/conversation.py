@@ -118,6 +118,10 @@ class Session:
         """Makes the persona stop talking."""
         await self._send(ConverseRequest(interrupt=session_pb2.Interrupt()))
 
+    async def end_turn(self, speaker: str | None = None) -> None:
+        """In a session with `manual_turns`: what was said since the last time is complete, and is to be answered."""
+        await self._send(ConverseRequest(turn_end=session_pb2.TurnEnd(speaker=speaker or "")))
+
     async def played(self, unit_index: int) -> None:
         """Reports the last unit that was heard to its end: the persona remembers having said only what was heard."""
         await self._send(ConverseRequest(played=session_pb2.Played(unit_index=unit_index)))

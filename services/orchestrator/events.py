@@ -81,6 +81,13 @@ class Overlapped(Event):
 
 
 @dataclass(frozen=True)
+class TurnEnded(Event):
+    """The speaker says that their turn is over."""
+
+    speaker: str
+
+
+@dataclass(frozen=True)
 class WordsHeard(Event):
     """A partial result: all words since the last final ones."""
 

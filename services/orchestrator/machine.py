@@ -22,6 +22,8 @@ class Style:
 
     endpoint_rules: tuple[tuple[int, float], ...] = ((ms(400), 0.5), (ms(600), 0.1), (ms(1200), 0.0))
     """(silence in samples, least end-of-turn probability): the turn is over as soon as one rule holds."""
+    manual_turns: bool = False
+    """Speakers say themselves when their turn is over, and only that: nothing is concluded from silence or speech."""
     interruptible: bool = True
     judge_within: int = ms(600)
     """Speech over the persona that is still undecided after this is an interruption if it goes on, else nothing."""
@@ -52,6 +54,8 @@ class Ear:
     flush_id: int = 0
     """The flush that is not answered yet; 0: none."""
     addressee: str = ""
+    closing: bool = False
+    """The speaker has said that the turn is over; its last words are awaited."""
 
 
 @dataclass(frozen=True)
@@ -97,7 +101,7 @@ def deadline(state: State, style: Style) -> int | None:
     elif state.phase is Phase.THINKING or (state.phase is Phase.SPEAKING and not state.text_done):
         due.append(state.since + style.stuck_after)
         due += _filler_due(state, style)
-    elif state.phase is Phase.LISTENING:
+    elif state.phase is Phase.LISTENING and not style.manual_turns:
         for ear in state.ears.values():
             if not ear.speaking and ear.heard and not ear.flush_id:
                 due.append(ear.last_speech_at + _silence_needed(ear, style))
@@ -112,6 +116,8 @@ def deadline(state: State, style: Style) -> int | None:
 def _speech_started(state: State, event: ev.SpeechStarted, style: Style) -> Step:
     ear = replace(_ear(state, event.speaker), speaking=True, probability=0.0)
     state = _with_ear(state, event.speaker, ear)
+    if style.manual_turns:
+        return state, []
     if state.phase is Phase.SPEAKING and style.interruptible:
         return _enter(state, Phase.PAUSED, event.at, [ev.Hold()])
     if state.phase is Phase.THINKING:
@@ -168,7 +174,7 @@ def _words_heard(state: State, event: ev.WordsHeard, style: Style) -> Step:
 
 def _words_final(state: State, event: ev.WordsFinal, style: Style) -> Step:
     ear = _ear(state, event.speaker)
-    if state.phase is Phase.SPEAKING:
+    if state.phase is Phase.SPEAKING and not style.manual_turns:
         # Said over the persona and judged not to be an interruption: it does not wait to be answered later.
         return _with_ear(state, event.speaker, Ear(speaking=ear.speaking)), []
     newest = event.flush_id == ear.flush_id
@@ -178,6 +184,7 @@ def _words_final(state: State, event: ev.WordsFinal, style: Style) -> Step:
         partial="" if newest else ear.partial,
         flush_id=0 if newest else ear.flush_id,
         addressee=event.addressee or ear.addressee,
+        closing=ear.closing and bool(ear.heard or event.text or not newest),
     )
     state = _with_ear(state, event.speaker, ear)
     if state.phase is Phase.LISTENING and newest and ear.heard and not ear.speaking:
@@ -195,13 +202,21 @@ def _commit_when_ready(state: State, at: int, style: Style) -> Step:
     if state.phase is not Phase.LISTENING:
         return state, []
     for speaker, ear in state.ears.items():
-        if ear.speaking or not ear.heard or ear.flush_id:
+        if ear.speaking or not ear.heard or ear.flush_id or (style.manual_turns and not ear.closing):
             continue
-        if at - ear.last_speech_at < _silence_needed(ear, style) and not state.finishing:
+        if not ear.closing and at - ear.last_speech_at < _silence_needed(ear, style) and not state.finishing:
             continue
         said = Contribution(speaker, ear.heard, ear.addressee, ended_at=ear.last_speech_at)
         return _contribute(_with_ear(state, speaker, Ear()), said, at)
     return state, []
+
+
+def _turn_ended(state: State, event: ev.TurnEnded, style: Style) -> Step:
+    """What the speaker has said is complete, however it sounded; it also takes the floor."""
+    state, effects = _yield_floor(state, event.at)
+    ear = replace(_ear(state, event.speaker), speaking=False, last_speech_at=event.at, closing=True)
+    state, more = _flush(_with_ear(state, event.speaker, ear), event.speaker)
+    return state, effects + more
 
 
 def _silence_needed(ear: Ear, style: Style) -> int:
@@ -441,6 +456,7 @@ _HANDLERS: Final[Mapping[type[ev.Event], Callable[..., Step]]] = {
     ev.Overlapped: _overlapped,
     ev.WordsHeard: _words_heard,
     ev.WordsFinal: _words_final,
+    ev.TurnEnded: _turn_ended,
     ev.TextTyped: _text_typed,
     ev.Interrupted: _interrupted,
     ev.Greeted: _greeted,

@@ -87,7 +87,8 @@ class Session:
         self._loop = asyncio.get_running_loop()
         self._began = self._loop.time()
         self._state = State()
-        self._style = Style(interruptible=settings.interruptible)
+        manual = config.turns == session_pb2.TURNS_MANUAL
+        self._style = Style(interruptible=settings.interruptible and not manual, manual_turns=manual)
         if not opening.persona.fillers:
             self._style = replace(self._style, filler_after=None)
         self._fillers = 0
@@ -217,6 +218,9 @@ class Session:
                 self._feed(ev.Interrupted(self.now()))
             case "keyframe":
                 self._stage.want_keyframe()
+            case "turn_end":
+                require_name("speaker", message.speaker)
+                self._end_turn(message.speaker or self._speaker)
 
     def _on_text(self, message: session_pb2.TextInput) -> None:
         text = message.text.strip()
@@ -237,6 +241,12 @@ class Session:
         )
         self._send(transcript=transcript)
         self._feed(ev.TextTyped(now, Contribution(speaker, text, message.addressee, typed=True, ended_at=now)))
+
+    def _end_turn(self, speaker: str) -> None:
+        if not self._style.manual_turns:
+            raise InvalidRequest("turn_end is for sessions whose config says TURNS_MANUAL", reason="no_manual_turns")
+        if speaker in self._listeners:
+            self._feed(ev.TurnEnded(self.now(), speaker))
 
     def _listen_to(self, speaker: str) -> Listener:
         if speaker in self._listeners:

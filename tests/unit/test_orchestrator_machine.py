@@ -305,6 +305,27 @@ def test_a_persona_without_fillers_says_none() -> None:
     assert not talk.of(ev.Fill)
 
 
+def test_with_manual_turns_only_the_speaker_ends_a_turn() -> None:
+    talk = Talk(Style(manual_turns=True, interruptible=False))
+    talk.say("where did you", 0, 1500, p=1.0)
+    talk.until(9000)
+    assert not talk.of(ev.Commit)
+    talk(ev.SpeechStarted, 9000, "Spk1")
+    talk(ev.TurnEnded, 10_000, "Spk1")
+    assert not talk.of(ev.Commit)
+    talk(ev.WordsFinal, 10_050, "Spk1", talk.state.flushes, "grow up")
+    (commit,) = talk.of(ev.Commit)
+    assert commit.contribution.text == "where did you grow up"
+    turn_id = talk.answered(10_300)
+    talk(ev.SpeechStarted, 10_500, "Spk1")
+    assert talk.state.phase is Phase.SPEAKING
+    talk(ev.TurnEnded, 11_000, "Spk1")
+    assert talk.of(ev.CloseTurn) == [ev.CloseTurn(turn_id, interrupted=True)]
+    talk(ev.WordsFinal, 11_050, "Spk1", talk.state.flushes, "")
+    assert len(talk.of(ev.Commit)) == 1
+    assert not talk.state.ears["Spk1"].closing
+
+
 def test_a_reply_that_never_comes_fails_by_the_watchdog() -> None:
     talk = Talk(Style(filler_after=None))
     talk(ev.TextTyped, 0, typed("hello", 0))
