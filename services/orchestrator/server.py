@@ -11,6 +11,7 @@ from services.common.audio import pcm_format, require_format
 from services.common.metrics import Metrics
 from services.common.streams import Admission, ServerStream, rpc
 from services.orchestrator.clients import Peers
+from services.orchestrator.recollection import Conversations
 from services.orchestrator.session import Opening, Session, persona_card, require_name
 from services.orchestrator.settings import OrchestratorSettings
 from vivant.common.v1 import common_pb2
@@ -32,6 +33,7 @@ class SessionServicer(session_pb2_grpc.SessionServiceServicer):
         self._settings = settings
         self._peers = peers
         self._admission = admission
+        self._conversations = Conversations()
         self.metrics = metrics
 
     @rpc
@@ -69,7 +71,7 @@ class SessionServicer(session_pb2_grpc.SessionServiceServicer):
                 kind = response.WhichOneof("response") or ""
                 await stream.send(**{kind: getattr(response, kind)})
 
-            session = Session(opening, self._peers, self._settings, self.metrics)
+            session = Session(opening, self._peers, self._settings, self.metrics, self._conversations)
             logs.session_context(session_id=session.id)
             await session.run(aiter(stream), lambda: stream.finished, write)
 

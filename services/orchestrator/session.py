@@ -25,6 +25,7 @@ from services.orchestrator.events import CLOCK_HZ, Contribution, Phase
 from services.orchestrator.listener import Listener
 from services.orchestrator.machine import State, Style
 from services.orchestrator.outbox import Write
+from services.orchestrator.recollection import Conversations
 from services.orchestrator.settings import OrchestratorSettings
 from services.orchestrator.stage import Manner, Stage
 from services.orchestrator.timeline import Timeline
@@ -74,7 +75,14 @@ class Opening:
 class Session:
     """One conversation from `ready` to its end."""
 
-    def __init__(self, opening: Opening, peers: Peers, settings: OrchestratorSettings, metrics: Metrics) -> None:
+    def __init__(
+        self,
+        opening: Opening,
+        peers: Peers,
+        settings: OrchestratorSettings,
+        metrics: Metrics,
+        conversations: Conversations,
+    ) -> None:
         self._opening = opening
         self._peers = peers
         self._settings = settings
@@ -82,6 +90,8 @@ class Session:
         config = opening.config
         self.id = uuid.uuid4().hex[:12]
         self.conversation_id = config.conversation_id or uuid.uuid4().hex
+        self._conversations = conversations
+        self._said = conversations.open(self.conversation_id, opening.persona.id)
         self._speaker = config.speaker or "Spk1"
         self._language = config.language or next(iter(opening.persona.languages), "")
         self._loop = asyncio.get_running_loop()
@@ -137,6 +147,9 @@ class Session:
             if self._timer:
                 self._timer.cancel()
             await self._stage.leave()
+            if self._state.phase in (Phase.SPEAKING, Phase.PAUSED):
+                self._said.heard(self._state.turn_id, self._stage.heard_text(interrupted=True), interrupted=True)
+            self._conversations.keep(self.conversation_id, self._opening.persona.id, self._said)
 
     async def _get_ready(self) -> None:
         """Opens every stream, then says hello: what is missing is known before the first word."""
@@ -349,8 +362,10 @@ class Session:
             case ev.Commit(turn_id, contribution):
                 self._commit(turn_id, contribution)
             case ev.Note(contribution):
+                self._said.add(0, _history_item(contribution))
                 self._llm.send(utterance=llm_pb2.Utterance(utterance=_history_item(contribution)))
             case ev.Cancel(turn_id):
+                self._said.forget(turn_id)
                 self._llm.send(cancel=llm_pb2.Cancel(turn_id=turn_id))
 
     def _act(self, effect: ev.Effect) -> None:
@@ -377,6 +392,7 @@ class Session:
                 self._measure_interruption("stopped")
 
     def _commit(self, turn_id: int, contribution: Contribution) -> None:
+        self._said.add(turn_id, _history_item(contribution))
         self._stage.begin(turn_id)
         self._timeline.begin(turn_id, contribution.ended_at)
         self._timeline.mark(turn_id, "end_of_turn", self.now())
@@ -390,6 +406,7 @@ class Session:
         if reply.turn_id != turn_id:
             return
         heard = self._stage.heard_text(interrupted=interrupted)
+        self._said.heard(turn_id, heard, interrupted=interrupted)
         self._llm.send(heard=llm_pb2.Heard(turn_id=turn_id, text=heard, interrupted=interrupted))
         turn = session_pb2.Turn(
             turn_id=turn_id,
@@ -468,7 +485,10 @@ class Session:
 
     def _llm_config(self) -> llm_pb2.GenerateConfig:
         return llm_pb2.GenerateConfig(
-            persona=self._opening.persona.id, conversation_id=self.conversation_id, session_id=self.id
+            persona=self._opening.persona.id,
+            conversation_id=self.conversation_id,
+            session_id=self.id,
+            history=self._said.items,
         )
 
     def _manner(self) -> Manner:

@@ -245,6 +245,24 @@ async def test_two_people_speak_while_the_default_microphone_is_silent_and_the_s
     talk.call.cancel()
 
 
+async def test_who_comes_back_is_remembered(door: Door) -> None:
+    async def say(talk: Talk, text: str) -> str:
+        await talk.send(text=pb.TextInput(text=text))
+        reply: str = (await talk.until("turn")).heard_text
+        return reply
+
+    first = await opened(door, conversation_id="c-1")
+    await say(first, "My name is Ana.")
+    await first.send(finish=pb.Finish())
+    await first.rest()
+    again = await opened(door, conversation_id="c-1")
+    assert "Ana" in await say(again, "What is my name?")
+    other = await opened(door, conversation_id="c-2")
+    assert "Ana" not in await say(other, "What is my name?")
+    again.call.cancel()
+    other.call.cancel()
+
+
 async def test_audio_without_a_microphone_in_the_config_is_refused(door: Door) -> None:
     talk = Talk(door.stub.Converse())
     await talk.send(config=pb.ConverseConfig())
