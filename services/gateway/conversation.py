@@ -1,0 +1,295 @@
+"""Conversations that outlive their connections.
+
+A conversation is one session of the orchestrator, kept by one task. A connection comes, goes and is replaced; while there is
+none the persona is silent and what happens is kept from nobody but units. After a while without one the conversation ends.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, replace
+from typing import Final, Protocol
+
+import vivant
+from services.common.logs import get_logger, session_context
+from services.gateway.gateway import Gateway
+from services.gateway.messages import (
+    Incoming,
+    InterruptMessage,
+    LeaveMessage,
+    Message,
+    Meter,
+    PingMessage,
+    PlayedMessage,
+    TextMessage,
+    Writer,
+    bye,
+    notice,
+    parse,
+)
+from vivant.errors import InvalidRequest, VivantError
+
+_log = get_logger(__name__)
+
+MICROPHONE_HZ: Final = 16_000
+#: Units a second.
+_UNIT_HZ: Final = 25
+
+
+class Connection(Protocol):
+    """How somebody takes part. Its methods are called from the loop and never wait."""
+
+    def unit(self, unit: vivant.Unit) -> None:
+        """40 ms of sound and picture."""
+
+    def send(self, message: Message) -> None:
+        """Something to show."""
+
+    def played_unit(self, message: PlayedMessage) -> int | None:
+        """The unit that was played to its end, by what the page reports."""
+
+    async def close(self) -> None:
+        """Ends it; it will not be used again."""
+
+
+@dataclass(frozen=True)
+class Wish:
+    """What a new connection asks for."""
+
+    persona: str = ""
+    greeting: bool = False
+    token: str = ""
+    conversation_id: str = ""
+    speaker: str = ""
+
+
+class Conversation:
+    """One session. Use it through `Conversations`."""
+
+    def __init__(self, session: vivant.Session, gateway: Gateway, forget: Callable[[Conversation], None]) -> None:
+        self.token = secrets.token_urlsafe(18)
+        self.session = session
+        self._gateway = gateway
+        self._forget = forget
+        self._writer = Writer(session.ready.voice_rate_hz)
+        self._meter = Meter()
+        self._connection: Connection | None = None
+        self._waiting: asyncio.TimerHandle | None = None
+        self._state: vivant.StateChanged | None = None
+        self._left = asyncio.Event()
+        self._left_because: VivantError | None = None
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    async def run(self) -> None:
+        """Passes events on until the session ends, everybody has left, or nobody has come back in time."""
+        session_context(session_id=self.session.ready.session_id)
+        self._wait()
+        events = asyncio.create_task(self._events(), name="events")
+        left = asyncio.create_task(self._left.wait(), name="left")
+        try:
+            await asyncio.wait({events, left}, return_when=asyncio.FIRST_COMPLETED)
+            if events.done() and events.exception() is None:
+                self._say_goodbye("ended", "The conversation is over.")
+            elif events.done():
+                self._end_with(events.exception())
+        finally:
+            for task in (events, left):
+                task.cancel()
+            await asyncio.gather(events, left, return_exceptions=True)
+            self._stop_waiting()
+            self._forget(self)
+            if self._connection:
+                await self._connection.close()
+            for task in self._tasks:
+                task.cancel()
+            _log.info("conversation_ended")
+
+    def attach(self, connection: Connection, *, resumed: bool) -> None:
+        """This connection takes part from now on; the one before is told and closed."""
+        self._stop_waiting()
+        if self._connection:
+            self._connection.send(bye("replaced", "The conversation goes on in another window."))
+            self._spawn(self._connection.close())
+        self._connection = connection
+        connection.send(self._ready(resumed))
+        if self._state:
+            connection.send(self._writer.of(self._state) or {})
+        self._spawn(self.session.request_keyframe())
+
+    def detach(self, connection: Connection) -> None:
+        """This connection is lost: the persona falls silent and waits for the next."""
+        if self._connection is not connection:
+            return
+        self._connection = None
+        self._spawn(connection.close())
+        if not self._left.is_set():
+            self._spawn(self.session.interrupt())
+            self._wait()
+
+    def leave(self) -> None:
+        """Ends the conversation."""
+        self._left.set()
+
+    def receive(self, data: str | bytes) -> None:
+        """One message of the page. What breaks a rule is answered, or ends the conversation."""
+        try:
+            self._meter.take()
+            self._obey(parse(data))
+        except InvalidRequest as exc:
+            self._send(notice("warning", exc.reason, exc.message))
+        except VivantError as exc:
+            self._end_with(exc)
+
+    async def hear(self, pcm: bytes, at_sample: int | None = None) -> None:
+        """Sound of the microphone, 16 bit at 16 kHz; `at_sample` when something is missing before it."""
+        try:
+            await self.session.send_audio(pcm, at_sample=at_sample)
+        except VivantError as exc:
+            # The reader of the events learns of it too, and ends.
+            _log.info("sound_refused", reason=exc.reason)
+
+    def want_keyframe(self) -> None:
+        self._spawn(self.session.request_keyframe())
+
+    def _obey(self, message: Incoming) -> None:
+        match message:
+            case TextMessage(text=text):
+                if text.strip():
+                    self._spawn(self.session.send_text(text))
+            case InterruptMessage():
+                self._spawn(self.session.interrupt())
+            case PlayedMessage():
+                unit = self._connection.played_unit(message) if self._connection else None
+                if unit is not None:
+                    self._spawn(self.session.played(unit))
+            case PingMessage(t=t):
+                self._send({"type": "pong", "t": t})
+            case LeaveMessage():
+                self.leave()
+
+    async def _events(self) -> None:
+        async for event in self.session:
+            if isinstance(event, vivant.Unit):
+                if self._connection:
+                    self._connection.unit(event)
+                continue
+            if isinstance(event, vivant.StateChanged):
+                self._state = event
+            message = self._writer.of(event)
+            if message:
+                self._send(message)
+
+    def _send(self, message: Message) -> None:
+        if self._connection:
+            self._connection.send(message)
+
+    def _ready(self, resumed: bool) -> Message:
+        ready = self.session.ready
+        video = ready.video
+        return {
+            "type": "ready",
+            "persona": {
+                "id": ready.persona.id,
+                "name": ready.persona.name,
+                "description": ready.persona.description,
+                "disclosure": ready.persona.disclosure,
+            },
+            "conversation_id": ready.conversation_id,
+            "token": self.token,
+            "resumed": resumed,
+            "missing": list(ready.missing),
+            "voice_rate_hz": ready.voice_rate_hz,
+            "video": {"codec": video.codec, "size_px": video.size_px, "frames_per_second": _UNIT_HZ} if video else None,
+        }
+
+    def _say_goodbye(self, reason: str, message: str) -> None:
+        self._send(bye(reason, message))
+
+    def _end_with(self, error: BaseException | None) -> None:
+        if isinstance(error, VivantError):
+            _log.warning("conversation_broken", reason=error.reason, detail=error.message)
+            self._say_goodbye(error.reason, error.message)
+        elif error is not None:
+            _log.error("conversation_failed", exc_info=error)
+            self._say_goodbye("internal", "A fault in this server ended the conversation; its log has the details.")
+        self._left.set()
+
+    def _wait(self) -> None:
+        self._waiting = asyncio.get_running_loop().call_later(self._gateway.settings.resume_s, self.leave)
+
+    def _stop_waiting(self) -> None:
+        if self._waiting:
+            self._waiting.cancel()
+            self._waiting = None
+
+    def _spawn(self, work: Awaitable[None]) -> None:
+        """Does something small without making anybody wait; what fails shows at the reader of the events."""
+        task: asyncio.Task[None] = asyncio.create_task(_quietly(work))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+
+class Conversations:
+    """All conversations of this process, by token."""
+
+    def __init__(self, gateway: Gateway) -> None:
+        self._gateway = gateway
+        self._open: dict[str, Conversation] = {}
+        self._running: set[asyncio.Task[None]] = set()
+
+    async def get(self, wish: Wish) -> tuple[Conversation, bool]:
+        """The conversation to go on with, and True, or a new one; raises VivantError when none can be had."""
+        if wish.token in self._open:
+            self._gateway.metrics.count("vivant_connections_total", "resumed")
+            return self._open[wish.token], True
+        return await self._begin(replace(wish, persona=wish.persona or self._gateway.settings.persona)), False
+
+    async def close(self) -> None:
+        """Ends all of them."""
+        for conversation in tuple(self._open.values()):
+            conversation.leave()
+        await asyncio.gather(*self._running, return_exceptions=True)
+
+    async def _begin(self, wish: Wish) -> Conversation:
+        opened: asyncio.Future[Conversation] = asyncio.get_running_loop().create_future()
+        # Shielded: whoever asked may be gone before it is open; then nobody comes, and it ends by itself.
+        task = asyncio.create_task(self._keep(wish, opened), name="conversation")
+        self._running.add(task)
+        task.add_done_callback(self._running.discard)
+        return await asyncio.shield(opened)
+
+    async def _keep(self, wish: Wish, opened: asyncio.Future[Conversation]) -> None:
+        """One conversation from its opening to its end; how the opening went is told to `opened`."""
+        session = self._gateway.client.converse(
+            wish.persona,
+            video=vivant.Video("vp8", self._gateway.settings.video_px),
+            microphone=MICROPHONE_HZ,
+            speaker=wish.speaker or "Spk1",
+            greeting=wish.greeting,
+            conversation_id=wish.conversation_id,
+        )
+        try:
+            with self._gateway.places.admit():
+                async with session:
+                    conversation = Conversation(session, self._gateway, self._drop)
+                    self._open[conversation.token] = conversation
+                    opened.set_result(conversation)
+                    await conversation.run()
+        except VivantError as exc:
+            if opened.done():
+                _log.warning("conversation_broken", reason=exc.reason, detail=exc.message)
+            else:
+                opened.set_exception(exc)
+
+    def _drop(self, conversation: Conversation) -> None:
+        self._open.pop(conversation.token, None)
+
+
+async def _quietly(work: Awaitable[None]) -> None:
+    try:
+        await work
+    except VivantError as exc:
+        # The conversation is ending, and its events say why.
+        _log.info("not_sent", reason=exc.reason)

@@ -1,0 +1,154 @@
+"""The JSON messages between a page and the gateway; README.md has the table.
+
+Events of a session become messages, messages of a page become the few things that one can do in a conversation.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable
+from typing import Annotated, Any, Final, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
+
+import vivant
+from services.gateway.page import MAX_TEXT
+from vivant.errors import Full, InvalidRequest
+
+Message = dict[str, Any]
+
+#: A message of a page has at most so many bytes.
+MAX_BYTES: Final = 16 * 1024
+#: Messages a second in the long run, and how many may come at once.
+RATE: Final = 20.0
+BURST: Final = 60.0
+
+
+class _Incoming(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+
+class TextMessage(_Incoming):
+    type: Literal["text"]
+    text: Annotated[str, Field(min_length=1, max_length=MAX_TEXT)]
+
+
+class InterruptMessage(_Incoming):
+    type: Literal["interrupt"]
+
+
+class PlayedMessage(_Incoming):
+    type: Literal["played"]
+    audio_rtp: Annotated[int, Field(ge=0, lt=2**32)] | None = None
+    ms: Annotated[float, Field(ge=0)] | None = None
+
+
+class PingMessage(_Incoming):
+    type: Literal["ping"]
+    t: float
+
+
+class LeaveMessage(_Incoming):
+    type: Literal["leave"]
+
+
+Incoming = TextMessage | InterruptMessage | PlayedMessage | PingMessage | LeaveMessage
+_INCOMING: TypeAdapter[Incoming] = TypeAdapter(Annotated[Incoming, Field(discriminator="type")])
+
+
+def parse(data: str | bytes) -> Incoming:
+    """One message of a page; raises InvalidRequest with what is wrong about it."""
+    if len(data) > MAX_BYTES:
+        raise Full(f"a message has at most {MAX_BYTES} bytes, this one has {len(data)}", reason="too_large")
+    try:
+        return _INCOMING.validate_json(data)
+    except ValidationError as exc:
+        first = exc.errors(include_url=False)[0]
+        where = ".".join(map(str, first["loc"]))
+        raise InvalidRequest(f"this message cannot be understood: {where} {first['msg']}", reason="bad_message") from exc
+
+
+class Meter:
+    """Lets a page send `RATE` messages a second, and a burst now and then."""
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        self._left = BURST
+        self._at = clock()
+
+    def take(self) -> None:
+        """Counts one message; raises Full when there are too many."""
+        now = self._clock()
+        self._left = min(BURST, self._left + (now - self._at) * RATE) - 1
+        self._at = now
+        if self._left < 0:
+            raise Full(f"more than {RATE:.0f} messages a second are too many", reason="too_many_messages")
+
+
+class Writer:
+    """Session events as messages. Knows which versions of a transcript belong together."""
+
+    def __init__(self, voice_rate_hz: int) -> None:
+        self._samples_per_ms = voice_rate_hz / 1000
+        self._utterances: dict[tuple[str, bool], int] = {}
+        self._count = 0
+
+    def of(self, event: vivant.Event) -> Message | None:
+        """None for units, which are media, and for what a page gets in another way."""
+        message: Message | None = None
+        match event:
+            case vivant.StateChanged(state=state, turn_id=turn_id):
+                message = {"type": "state", "state": state.value, "turn_id": turn_id}
+            case vivant.Transcript():
+                message = self._transcript(event)
+            case vivant.Caption(turn_id=turn_id, text=text, words=words):
+                message = {"type": "caption", "turn_id": turn_id, "text": text, "words": list(map(self._word, words))}
+            case vivant.Turn():
+                message = {
+                    "type": "turn",
+                    "turn_id": event.turn_id,
+                    "heard_text": event.heard_text,
+                    "full_text": event.full_text,
+                    "interrupted": event.interrupted,
+                }
+            case vivant.Metrics(turn_id=turn_id, stages=stages):
+                stages_ms = [[stage.name, round(stage.at_ms)] for stage in stages]
+                message = {"type": "metrics", "turn_id": turn_id, "stages": stages_ms}
+            case vivant.Notice():
+                message = notice(event.severity.value, event.reason, event.message, event.ability)
+        return message
+
+    def _word(self, word: vivant.Word) -> list[Any]:
+        per_ms = self._samples_per_ms
+        return [word.text, round(word.start_sample / per_ms), round(word.end_sample / per_ms)]
+
+    def _transcript(self, event: vivant.Transcript) -> Message:
+        key = (event.speaker, event.typed)
+        if key not in self._utterances:
+            self._count += 1
+            self._utterances[key] = self._count
+        number = self._utterances[key]
+        if event.final:
+            del self._utterances[key]
+        return {
+            "type": "transcript",
+            "id": number,
+            "final": event.final,
+            "text": event.text,
+            "stable_text": event.stable_text,
+            "speaker": event.speaker,
+            "typed": event.typed,
+        }
+
+
+def notice(severity: str, reason: str, message: str, ability: str = "") -> Message:
+    return {"type": "notice", "severity": severity, "reason": reason, "message": message, "ability": ability}
+
+
+def bye(reason: str, message: str) -> Message:
+    return {"type": "bye", "reason": reason, "message": message}
+
+
+def dumps(message: Message) -> str:
+    return json.dumps(message, ensure_ascii=False, separators=(",", ":"))

@@ -1,0 +1,148 @@
+"""`GET /api/stream`: the same conversation over one WebSocket, for places without WebRTC.
+
+Voice and picture are one WebM stream for media source extensions; the microphone comes as PCM.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Coroutine
+from typing import Any, Final
+
+from aiohttp import WSMsgType, web
+
+import vivant
+from services.common.logs import get_logger
+from services.gateway.conversation import MICROPHONE_HZ, Conversation, Conversations, Wish
+from services.gateway.gateway import Gateway
+from services.gateway.media import Timeline
+from services.gateway.messages import MAX_BYTES, Message, PlayedMessage, bye, dumps
+from services.gateway.webm import WebmStream
+from vivant.errors import VivantError
+
+_log = get_logger(__name__)
+
+#: What waits for a slow network: about two seconds.
+_MOST_WAITING: Final = 120
+#: A chunk of the microphone: 20 to 100 ms; at least one sample.
+_MOST_PCM: Final = MICROPHONE_HZ // 10 * 2
+#: A page that answers no ping for so long is gone.
+_HEARTBEAT_S: Final = 5.0
+
+
+def routes(gateway: Gateway, conversations: Conversations) -> list[web.RouteDef]:
+    """The WebSocket."""
+
+    async def stream(request: web.Request) -> web.StreamResponse:
+        gateway.require_origin(request)
+        socket = web.WebSocketResponse(heartbeat=_HEARTBEAT_S, max_msg_size=MAX_BYTES, compress=False)
+        query = {name: value[:64] for name, value in request.query.items()}
+        wish = Wish(
+            query.get("persona", ""),
+            query.get("greeting") == "1",
+            query.get("token", ""),
+            query.get("conversation_id", ""),
+            query.get("speaker", ""),
+        )
+        await socket.prepare(request)
+        try:
+            conversation, resumed = await conversations.get(wish)
+        except VivantError as exc:
+            # Browsers do not show a page why a handshake failed, so it is told inside.
+            await socket.send_str(dumps(bye(exc.reason, exc.message)))
+            await socket.close()
+            return socket
+        gateway.metrics.count("vivant_connections_total", "stream")
+        await StreamConnection(gateway, socket, conversation).run(resumed=resumed)
+        return socket
+
+    return [web.get("/api/stream", stream)]
+
+
+class StreamConnection:
+    """One WebSocket."""
+
+    def __init__(self, gateway: Gateway, socket: web.WebSocketResponse, conversation: Conversation) -> None:
+        self._gateway = gateway
+        self._socket = socket
+        self._conversation = conversation
+        self._timeline = Timeline()
+        ready = conversation.session.ready
+        self._webm = WebmStream(ready.voice_rate_hz, ready.video.size_px if ready.video else 0)
+        self._waiting: asyncio.Queue[bytes | str] = asyncio.Queue(_MOST_WAITING)
+        self._closed = asyncio.Event()
+
+    async def run(self, *, resumed: bool) -> None:
+        """Takes part until the page or the conversation leaves."""
+        self._conversation.attach(self, resumed=resumed)
+        tasks = [_task(self._read()), _task(self._write()), _task(self._until_closed())]
+        try:
+            done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+            for task in done:
+                task.result()
+        except ConnectionError:
+            _log.info("stream_lost")
+        finally:
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+            self._conversation.detach(self)
+            while not self._waiting.empty() and not self._socket.closed:
+                waiting = self._waiting.get_nowait()
+                if isinstance(waiting, str):
+                    await self._socket.send_str(waiting)
+            await self._socket.close()
+
+    def unit(self, unit: vivant.Unit) -> None:
+        number = self._timeline.place(unit.index)
+        if unit.frame is not None and self._webm.needs_keyframe and not unit.frame.keyframe:
+            self._conversation.want_keyframe()
+        data = self._webm.add(number, unit)
+        if data and not self._offer(data):
+            # What is missing can be made good by nothing: the next picture must stand alone.
+            self._webm.needs_keyframe = True
+            self._gateway.metrics.count("vivant_media_loss_total", "unit")
+
+    def send(self, message: Message) -> None:
+        if not self._offer(dumps(message)):
+            self._gateway.metrics.count("vivant_media_loss_total", "message")
+
+    def played_unit(self, message: PlayedMessage) -> int | None:
+        if message.ms is None or message.ms > 1e10:
+            return None
+        return self._timeline.unit_index(int(message.ms // 40) - 1)
+
+    async def close(self) -> None:
+        self._closed.set()
+
+    def _offer(self, data: bytes | str) -> bool:
+        try:
+            self._waiting.put_nowait(data)
+        except asyncio.QueueFull:
+            return False
+        return True
+
+    async def _read(self) -> None:
+        async for message in self._socket:
+            if message.type is WSMsgType.TEXT:
+                self._conversation.receive(message.data)
+            elif message.type is WSMsgType.BINARY and 2 <= len(message.data) <= _MOST_PCM and len(message.data) % 2 == 0:
+                await self._conversation.hear(message.data)
+            else:
+                self.send(bye("bad_sound", f"sound comes as 16-bit mono PCM at {MICROPHONE_HZ} Hz, at most 100 ms a message"))
+                return
+
+    async def _write(self) -> None:
+        while True:
+            data = await self._waiting.get()
+            if isinstance(data, str):
+                await self._socket.send_str(data)
+            else:
+                await self._socket.send_bytes(data)
+
+    async def _until_closed(self) -> None:
+        await self._closed.wait()
+
+
+def _task(work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
+    return asyncio.create_task(work)

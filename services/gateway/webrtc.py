@@ -1,0 +1,78 @@
+"""`POST /api/offer`: somebody comes in by WebRTC."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import aioice.ice
+from aiohttp import web
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from services.gateway.conversation import Conversations, Wish
+from services.gateway.gateway import Gateway
+from services.gateway.page import cors
+from services.gateway.peer import Peer
+from vivant.errors import InvalidRequest
+
+_found_addresses = aioice.ice.get_host_addresses
+
+
+class Offer(BaseModel):
+    """The body of POST /api/offer."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    sdp: str = Field(min_length=1, max_length=60_000)
+    type: Literal["offer"] = "offer"
+    persona: str = Field(default="", max_length=64)
+    greeting: bool = False
+    token: str = Field(default="", max_length=64)
+    conversation_id: str = Field(default="", max_length=64)
+    speaker: str = Field(default="", max_length=64)
+
+
+def routes(gateway: Gateway, conversations: Conversations) -> list[web.RouteDef]:
+    """`POST /api/offer`."""
+    offer_loopback(enabled=gateway.settings.loopback)
+
+    async def preflight(request: web.Request) -> web.Response:
+        gateway.require_origin(request)
+        return web.Response(headers=cors(request) | {"Access-Control-Allow-Headers": "content-type"})
+
+    async def offer(request: web.Request) -> web.Response:
+        gateway.require_origin(request)
+        try:
+            wanted = Offer.model_validate_json(await request.read())
+        except ValidationError as exc:
+            first = exc.errors(include_url=False)[0]
+            where = ".".join(map(str, first["loc"])) or "the body"
+            raise InvalidRequest(f"this offer cannot be read: {where}: {first['msg']}", reason="bad_request") from exc
+        peer = await Peer.made(gateway, wanted.sdp)
+        try:
+            conversation, resumed = await conversations.get(
+                Wish(wanted.persona, wanted.greeting, wanted.token, wanted.conversation_id, wanted.speaker)
+            )
+        except BaseException:
+            await peer.close()
+            raise
+        answer = await peer.join(conversation, resumed=resumed)
+        ready = conversation.session.ready
+        body = {
+            "sdp": answer.sdp,
+            "type": answer.type,
+            "token": conversation.token,
+            "conversation_id": ready.conversation_id,
+            "persona": {"id": ready.persona.id, "name": ready.persona.name},
+        }
+        return web.json_response(body, headers=cors(request))
+
+    return [web.post("/api/offer", offer), web.options("/api/offer", preflight)]
+
+
+def offer_loopback(*, enabled: bool) -> None:
+    """Lets ICE offer 127.0.0.1 too, which aioice leaves out: for browsers on this machine."""
+
+    def with_loopback(use_ipv4: bool, use_ipv6: bool) -> list[str]:
+        return [*_found_addresses(use_ipv4, use_ipv6), *(["127.0.0.1"] if use_ipv4 else [])]
+
+    aioice.ice.get_host_addresses = with_loopback if enabled else _found_addresses
