@@ -38,6 +38,15 @@ class Client:
             raise translate(exc, self.address) from exc
         return _wire.system_info(response)
 
+    async def portrait(self, persona: str = "") -> bytes:
+        """A persona's face at rest as JPEG, 512 px square; empty: the server's default. Raises NotFound or Unusable."""
+        try:
+            response = await self._stub.GetPortrait(session_pb2.GetPortraitRequest(persona=persona), timeout=INFO_TIMEOUT_S)
+        except grpc.aio.AioRpcError as exc:
+            raise translate(exc, self.address) from exc
+        jpeg: bytes = response.jpeg
+        return jpeg
+
     def converse(
         self,
         persona: str = "",

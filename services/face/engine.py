@@ -72,6 +72,12 @@ class Slot:
     """The voice is held while an interruption is being judged."""
 
 
+def resting(sample_rate_hz: int = 24_000) -> Slot:
+    """A unit in which nothing happens."""
+    silence = np.zeros(sample_rate_hz // 25, np.float32)
+    return Slot(0, silence, sample_rate_hz, 0, 0, (), Look.IDLE, None, paused=False)
+
+
 @dataclass(frozen=True)
 class Model:
     """A model in use, with its terms."""

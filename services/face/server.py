@@ -16,7 +16,8 @@ from services.common.metronome import Metronome
 from services.common.streams import Admission, Cancelled, ServerStream, rpc
 from services.face import wire
 from services.face.animation import UNIT_S, Animation
-from services.face.engine import FaceEngine
+from services.face.codecs import Codec, make_encoder
+from services.face.engine import FaceEngine, resting
 from services.face.enrolment.enroller import Enroller
 from services.face.outbox import Outbox, Outgoing
 from services.face.playout import Playback, Playout
@@ -28,6 +29,8 @@ _log = get_logger(__name__)
 FULL_NAME: Final = face_pb2.DESCRIPTOR.services_by_name["FaceService"].full_name
 #: A client that accepts nothing for so long has lost the session.
 WRITE_TIMEOUT_S: Final = 10.0
+#: Edge of the portrait that is given out.
+STILL_PX: Final = 512
 #: A picture is begun so long before its unit leaves, unless the settings say otherwise.
 LEAD_MS: Final = 20
 
@@ -143,6 +146,23 @@ class FaceServicer(face_pb2_grpc.FaceServiceServicer):
         return face_pb2.GetInfoResponse(
             info=wire.info(self._engine.info, admission.capacity, admission.active, admission.ready)
         )
+
+    @rpc
+    async def GetPortrait(self, request: face_pb2.GetPortraitRequest, context: Any) -> face_pb2.GetPortraitResponse:
+        """The face at rest."""
+        if not self._admission.ready:
+            raise Unavailable("face is still loading; try again in a few seconds", reason="loading")
+        persona = wire.persona_id(request.persona)
+        return face_pb2.GetPortraitResponse(jpeg=await asyncio.to_thread(self._still, persona))
+
+    def _still(self, persona: str) -> bytes:
+        session = self._engine.open(persona, STILL_PX, round(1 / UNIT_S), seed=0)
+        encoder = make_encoder(Codec.JPEG, STILL_PX)
+        try:
+            return encoder.encode(session.render(resting()), keyframe=True).data
+        finally:
+            encoder.close()
+            session.close()
 
     @rpc
     async def Animate(self, _: Any, context: Any) -> None:  # type: ignore[override]

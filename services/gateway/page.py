@@ -51,12 +51,18 @@ def routes(gateway: Gateway, web_dir: Path) -> list[web.RouteDef]:
             headers |= {"Access-Control-Allow-Origin": "*", "Cross-Origin-Resource-Policy": "cross-origin"}
         return web.FileResponse(files[name], headers=headers)
 
+    async def portrait(request: web.Request) -> web.Response:
+        gateway.require_origin(request)
+        jpeg = await gateway.client.portrait(request.match_info["persona"])
+        return web.Response(body=jpeg, content_type="image/jpeg", headers=cors(request) | {"Cache-Control": "max-age=300"})
+
     async def info(request: web.Request) -> web.Response:
         gateway.require_origin(request)
         return web.json_response(await _info(gateway), headers=cors(request))
 
     return [
         web.get("/api/info", info),
+        web.get("/api/personas/{persona:[a-z0-9_-]{1,64}}/portrait", portrait),
         web.get("/", file),
         web.get("/{name:[a-z0-9/._-]+}", file),
     ]
@@ -91,6 +97,7 @@ async def _info(gateway: Gateway) -> dict[str, Any]:
                 "description": card.description,
                 "disclosure": card.disclosure,
                 "greeting": card.greeting,
+                "portrait": f"/api/personas/{card.id}/portrait",
             }
             for card in system.personas
         ],

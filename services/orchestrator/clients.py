@@ -246,6 +246,15 @@ class Peers:
         persona: llm_pb2.Persona = response.persona
         return persona
 
+    async def portrait(self, persona: str) -> bytes:
+        """A face at rest, as JPEG; raises NotFound, Unusable, or what says that the face is out of reach."""
+        try:
+            response = await self.face.stub.GetPortrait(face_pb2.GetPortraitRequest(persona=persona), timeout=self._timeout_s)
+        except grpc.aio.AioRpcError as exc:
+            raise from_rpc_error(exc, "face") from exc
+        jpeg: bytes = response.jpeg
+        return jpeg
+
     def link(self, ability: str, config: Callable[[], Message]) -> Link:
         """A stream to asr, turn, llm or face."""
         methods: dict[str, tuple[Any, type[Message]]] = {

@@ -62,6 +62,13 @@ class SessionServicer(session_pb2_grpc.SessionServiceServicer):
         )
 
     @rpc
+    async def GetPortrait(
+        self, request: session_pb2.GetPortraitRequest, context: ServicerContext[Any, Any]
+    ) -> session_pb2.GetPortraitResponse:
+        require_name("persona", request.persona)
+        return session_pb2.GetPortraitResponse(jpeg=await self._peers.portrait(request.persona or self._settings.persona))
+
+    @rpc
     async def Converse(self, request: Any, context: ServicerContext[Any, Any]) -> None:  # type: ignore[override]
         with self._admission.admit():
             stream: ServerStream[Any, session_pb2.ConverseResponse] = ServerStream(context, session_pb2.ConverseResponse)

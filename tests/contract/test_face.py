@@ -175,6 +175,16 @@ async def test_get_info(engine: FaceEngine) -> None:
 CODECS = [common_pb2.VIDEO_CODEC_VP8, common_pb2.VIDEO_CODEC_H264, common_pb2.VIDEO_CODEC_JPEG, common_pb2.VIDEO_CODEC_RGB24]
 
 
+async def test_the_portrait_is_the_face_at_rest(engine: FaceEngine) -> None:
+    async with serving(engine) as face:
+        answer = await face.stub.GetPortrait(face_pb2.GetPortraitRequest(persona="june"))
+        picture = cv2.imdecode(np.frombuffer(answer.jpeg, np.uint8), cv2.IMREAD_COLOR)
+        assert picture.shape == (512, 512, 3)
+        with pytest.raises(grpc.aio.AioRpcError) as error:
+            await face.stub.GetPortrait(face_pb2.GetPortraitRequest(persona="no/../one"))
+        assert error.value.code() is grpc.StatusCode.INVALID_ARGUMENT
+
+
 @pytest.mark.parametrize("codec", CODECS)
 async def test_a_conversation_in_every_codec(engine: FaceEngine, codec: common_pb2.VideoCodec.ValueType) -> None:
     """Idle life, a reply, an end: every picture can be decoded and something in it moves."""

@@ -245,6 +245,11 @@ async def test_two_people_speak_while_the_default_microphone_is_silent_and_the_s
     talk.call.cancel()
 
 
+async def test_the_portrait_comes_from_the_face(door: Door) -> None:
+    answer = await door.stub.GetPortrait(pb.GetPortraitRequest())
+    assert answer.jpeg.startswith(b"\xff\xd8")
+
+
 async def test_who_comes_back_is_remembered(door: Door) -> None:
     async def say(talk: Talk, text: str) -> str:
         await talk.send(text=pb.TextInput(text=text))
