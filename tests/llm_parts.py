@@ -31,6 +31,9 @@ class WordEmbedder:
                 vectors[row, zlib.crc32(word.encode()) % 384] += 1
         return vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
 
+    def embed_words(self, words: Sequence[str]) -> np.ndarray:
+        return self.embed(words)
+
 
 def fake_engine(*replies: str, token_delay_s: float = 0.0) -> FakeEngine:
     return FakeEngine(FakeOptions(replies=replies, token_delay_s=token_delay_s), SharedSettings())

@@ -16,6 +16,7 @@ from typing import Any, Final, Protocol
 from services.common.logs import get_logger
 from services.llm.history import History, Said
 from services.llm.reply import Done, Event, Replier, Text
+from services.llm.story import Passage
 from services.llm.words import same_words, words
 from vivant.errors import VivantError
 
@@ -67,6 +68,8 @@ class _Turn:
     committed_at: float | None = None
     first_at: float | None = None
     held: list[Output] = field(default_factory=list)
+    recalled: tuple[Passage, ...] | None = None
+    """What the words so far bring to mind."""
 
 
 class Conversation:
@@ -178,7 +181,11 @@ class Conversation:
         await _stop(turn.task)
 
     async def _prepare(self, turn: _Turn) -> None:
-        """Recalls and reads ahead for the words so far, again whenever there are more."""
+        """Recalls and reads ahead for the words so far, again whenever there are more.
+
+        Half a sentence brings other passages to mind than the whole, and each change of them has to be read: so nothing is read
+        before two updates in a row have recalled the same.
+        """
         done: Said | None = None
         try:
             while turn.question is not done:
@@ -187,7 +194,9 @@ class Conversation:
                     continue
                 history = self._history.before(turn.id)
                 recollection = await self._replier.recall(done, history)
-                await self._replier.prefill(done, history, recollection, self._lane)
+                steady, turn.recalled = recollection.passages == turn.recalled, recollection.passages
+                if steady:
+                    await self._replier.prefill(done, history, recollection, self._lane)
         except VivantError as exc:
             # Reading ahead saves time and nothing else: the reply itself will say what is wrong.
             _log.info("prefill_failed", reason=exc.reason)

@@ -6,7 +6,9 @@ https://huggingface.co/sentence-transformers/all-MiniLM-L6-v2, Apache-2.0; mean 
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Final
 
@@ -41,6 +43,7 @@ class Embedder:
                 )
         self._weights = _read_weights(weights)
         self._tokenizer = _read_tokenizer(tokenizer)
+        self._common = self._weights["embeddings.word_embeddings.weight"].mean(axis=0)
         self.fingerprint = f"{MODEL.name} {weights.stat().st_size}"
         """Tells embeddings of this model from those of another."""
 
@@ -50,10 +53,29 @@ class Embedder:
         encoded = [encoding.ids for encoding in self._tokenizer.encode_batch(list(texts))]
         # Texts of similar length together, so that little is padded.
         order = sorted(range(len(texts)), key=lambda index: len(encoded[index]))
-        for start in range(0, len(order), _BATCH):
-            batch = order[start : start + _BATCH]
+        batches = [order[start : start + _BATCH] for start in range(0, len(order), _BATCH)]
+
+        def fill(batch: list[int]) -> None:
             vectors[batch] = self._forward([encoded[index] for index in batch])
+
+        if len(batches) == 1:
+            fill(batches[0])
+        elif batches:
+            with ThreadPoolExecutor(os.cpu_count()) as threads:
+                list(threads.map(fill, batches))
         return vectors
+
+    def embed_words(self, words: Sequence[str]) -> Array:
+        """`[len(words), 384]` float32, one unit vector for each word by itself, from the model's table: takes no time.
+
+        The mean of a word's pieces, less what all words have in common.
+        """
+        table = self._weights["embeddings.word_embeddings.weight"]
+        vectors = np.zeros((len(words), SIZE), np.float32)
+        for row, encoding in enumerate(self._tokenizer.encode_batch(list(words), add_special_tokens=False)):
+            if encoding.ids:
+                vectors[row] = table[encoding.ids].mean(axis=0) - self._common
+        return np.asarray(vectors / np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), _EPSILON), np.float32)
 
     def _forward(self, ids: list[list[int]]) -> Array:
         longest = max(map(len, ids))

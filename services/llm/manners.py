@@ -40,9 +40,14 @@ _WANTS_MORE: Final = re.compile(
     r"\btell me (more|everything|all)\b|\btell me\b.*\b(story|stories)\b|\b(long|whole) story\b|\bin detail\b", re.IGNORECASE
 )
 _QUESTION: Final = re.compile(
-    r"\?|^\W*((and|but|so|well|ok|okay|hey|oh|um|please)\W+)*(who|whom|whose|what|when|where|which|why|how|is|are|am|was|were|do|does|did"
-    r"|can|could|will|would|should|have|has|had|may|tell|give|name|say|explain|describe|write|show|make|sing|play|let's)\b",
-    re.IGNORECASE,
+    r"""
+    \? | ^\W* ((and|but|so|well|ok|okay|hey|oh|um|please)\W+)*
+    ( (who|whom|whose|what(?!\ an?\b)|when|where|which|why|how|is|are|am|was|were|do|does|did|can|could|will|would|should|have
+        |has|had|may|tell|give|name|say|explain|describe|write|show|make|sing|play|let's)\b
+    # "Spin me a yarn", but not "Excuse me".
+    | (?!(excuse|pardon|forgive|believe|trust|let|call|for|with|from|not|to|of|and|like|love|\w*ed)\b) [a-z]+\ (me|us)\b )
+    """,
+    re.IGNORECASE | re.VERBOSE,
 )
 #: Questions about the one who asks: "What's my name?", but not "How do I mend a broken heart?"
 _ABOUT_LISTENER: Final = re.compile(

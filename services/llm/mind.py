@@ -18,9 +18,11 @@ from services.llm.story import Passage
 from services.llm.words import LEXICON, content, words
 
 #: From here on a passage answers a question, or what was told (which risks less); below FAINT nothing has to do with it.
-SURE: Final = 0.35
-SURE_TOLD: Final = 0.22
-FAINT: Final = 0.15
+SURE: Final = 0.3
+SURE_TOLD: Final = 0.3
+FAINT: Final = 0.12
+#: So many words of memory the model is given when memory is not sure.
+_GLIMPSE_WORDS: Final = 50
 #: A second passage is a memory too when it is this likely, against the first.
 _RUNNER_UP: Final = 0.75
 #: What the listener said answers a question about them from this cosine similarity on.
@@ -46,6 +48,16 @@ class Recollection:
     @property
     def passages(self) -> tuple[Passage, ...]:
         return tuple(hit.passage for hit in self.hits)
+
+    @property
+    def memories(self) -> tuple[str, ...]:
+        """What the model is given: whole passages where memory is sure, else the sentences that are nearest.
+
+        Each word that it reads takes time after the listener has stopped, and it reads anew when other passages come to mind.
+        """
+        if self.sure:
+            return tuple(passage.text for passage in self.passages)
+        return tuple(glimpse(hit, _GLIMPSE_WORDS // len(self.hits)) for hit in self.hits)
 
 
 class Mind:
@@ -95,6 +107,20 @@ class Mind:
         text = self.persona.profile.disclosure
         disclosure = Passage("disclosure", "", _AI_QUESTION, text, (text,))
         return Recollection((Hit(disclosure, 1.0, 1.0, (1.0,)),), sure=True)
+
+
+def glimpse(hit: Hit, max_words: int) -> str:
+    """The sentence of a passage that is nearest, and those around it as long as they fit."""
+    texts = hit.passage.sentences
+    first = last = max(range(len(texts)), key=lambda index: hit.sentences[index])
+    while True:
+        around = [index for index in (last + 1, first - 1) if 0 <= index < len(texts)]
+        room = max_words - len(" ".join(texts[first : last + 1]).split())
+        fitting = [index for index in around if len(texts[index].split()) <= room]
+        if not fitting:
+            return " ".join(texts[first : last + 1])
+        nearest = max(fitting, key=lambda index: hit.sentences[index])
+        first, last = min(first, nearest), max(last, nearest)
 
 
 def answer(hit: Hit, max_words: int) -> list[str]:

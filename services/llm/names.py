@@ -39,7 +39,7 @@ class Names:
 
     def content(self, text: str) -> list[str]:
         """Like `words.content`, with the relation in place of each name that has one: "Bea" is "sister"."""
-        return [self._as_relation(word) for word in content(text)]
+        return [self.as_relation(word) for word in content(text)]
 
     def subjects(self, text: str) -> frozenset[str]:
         """Whom a text is about, besides the person."""
@@ -63,6 +63,7 @@ class Names:
 
         return re.sub(r"\b([A-Z][a-z]+)('s|’s)?(?![\w'])", replaced, question)
 
-    def _as_relation(self, word: str) -> str:
+    def as_relation(self, word: str) -> str:
+        """The stem of the relation that the stem of a name has, or the word itself."""
         relation = self._relation.get(word)
         return stem(relation) if relation else word

@@ -12,7 +12,6 @@ from typing import Final
 from services.llm.engine import Message, Prompt
 from services.llm.history import Said, as_messages, shortened
 from services.llm.persona import Persona
-from services.llm.story import Passage
 
 #: A question longer than this is heard from its end.
 _MAX_QUESTION_WORDS: Final = 200
@@ -30,12 +29,12 @@ def prefix(persona: Persona) -> tuple[Message, ...]:
     return tuple(messages)
 
 
-def build(persona: Persona, history: Iterable[Said], passages: Sequence[Passage], question: Said, opening: str = "") -> Prompt:
+def build(persona: Persona, history: Iterable[Said], memories: Sequence[str], question: Said, opening: str = "") -> Prompt:
     """The prompt for one reply, which has begun with `opening`."""
-    memories = " ".join(passage.text for passage in passages) or "none"
+    remembered = " ".join(memories) or "none"
     # Brackets of the listener's own would pass for memories.
     said = shortened(question, _MAX_QUESTION_WORDS).text.replace("[", "(").replace("]", ")")
-    *before, last = as_messages([*history, Said(question.speaker, f"[memories: {memories}] {said}")], persona.id)
+    *before, last = as_messages([*history, Said(question.speaker, f"[memories: {remembered}] {said}")], persona.id)
     return Prompt((*prefix(persona), *before, last), opening)
 
 

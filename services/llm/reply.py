@@ -20,7 +20,7 @@ from services.llm.manners import is_question, speakable, wants_more
 from services.llm.mind import Mind, Recollection, answer
 from services.llm.settings import LlmSettings
 from services.llm.story import Passage
-from services.llm.words import words
+from services.llm.words import content, words
 
 _log = get_logger(__name__)
 
@@ -72,7 +72,7 @@ class Replier:
     async def prefill(self, question: Said, history: Sequence[Said], recollection: Recollection, lane: int) -> None:
         """Reads the prompt as far as the question is known, unless the model will hardly be asked."""
         if self.asks_model(question, recollection):
-            await self.engine.prefill(prompts.build(self.mind.persona, history, recollection.passages, question), lane)
+            await self.engine.prefill(prompts.build(self.mind.persona, history, recollection.memories, question), lane)
 
     async def prefill_waiting(self, history: Sequence[Said], lane: int) -> None:
         """Reads the prompt as far as it is known while nobody speaks."""
@@ -149,7 +149,7 @@ class _Making:
     async def _model(self) -> AsyncGenerator[Event, None]:
         """What the model says, as far as it holds."""
         asked = prompts.build(
-            self._replier.mind.persona, self._history, self._recollection.passages, self._question, self._said
+            self._replier.mind.persona, self._history, self._recollection.memories, self._question, self._said
         )
         limit = self._replier.settings.max_reply_tokens * (3 if self._long else 1)
         # Where memory is not sure the model is often wrong, and a sentence cannot be taken back once it has begun.
@@ -188,7 +188,7 @@ class _Making:
         """Why a clause may not be said; None when it may."""
         if not speakable(text):
             return "manner"
-        if words(text) == words(self._question.text)[: len(words(text))]:
+        if _echoes(text, self._question.text):
             return "echo"
         return self._evidence.problem(text)
 
@@ -207,6 +207,14 @@ class _Making:
             return [Text(text)]
         self._face = cue.name
         return [Cue(cue), Text(text)]
+
+
+def _echoes(clause: str, said: str) -> bool:
+    """Whether a clause only says again what was said: the same words, or "You bake bread" to "I bake bread"."""
+    if words(clause) == words(said)[: len(words(clause))]:
+        return True
+    again = set(content(clause))
+    return len(again) > 1 and again <= set(content(said)) and not is_question(clause) and not is_question(said)
 
 
 def choose(lines: Sequence[str], question: Said, history: Sequence[Said]) -> str:

@@ -3,11 +3,14 @@
     # Anything                      (a title and a preface, not remembered)
     ## Topic
     **Q:** A question?
+    **Also:** The same asked otherwise? Something else that it answers?
 
     The answer, in the first person, in one or more paragraphs.
 
-A passage is a question with its answer. A long answer becomes several passages of a few sentences, cut between paragraphs, each
-with the same question. A story that is told without questions works too; it is just recalled less well.
+A passage is a question with its answer. Each sentence of a question, and of the line `**Also:**` that may follow it, is a way
+to ask for the passage, or to say what it replies to ("I had a bad day."). A long answer becomes several passages of a few
+sentences, cut between paragraphs, each with the same questions. A story that is told without questions works too; it is just
+recalled less well.
 """
 
 from __future__ import annotations
@@ -22,6 +25,7 @@ from vivant.errors import Unusable
 _MAX_SENTENCES: Final = 7
 _MAX_WORDS: Final = 110
 _QUESTION: Final = re.compile(r"\*\*Q:?\*\*:?\s*")
+_ALSO: Final = re.compile(r"\*\*Also:?\*\*:?\s*")
 _ANSWER: Final = re.compile(r"\*\*A:?\*\*:?\s*")
 _MARKUP: Final = re.compile(r"[*_`]+")
 
@@ -36,19 +40,21 @@ class Passage:
     question: str
     text: str
     sentences: tuple[str, ...]
+    also: tuple[str, ...] = ()
+    """Other ways to ask for it, sentence by sentence."""
 
 
 def parse_story(markdown: str) -> tuple[Passage, ...]:
     """The passages of a story. Raises Unusable when there are none or a question has no answer."""
     passages: list[Passage] = []
-    topic, question, answer = "", "", list[str]()
+    topic, question, also, answer = "", "", tuple[str, ...](), list[str]()
     preface = True
 
     def finish() -> None:
         if question and not answer:
             raise Unusable(f"story.md: the question {question!r} under {topic!r} has no answer", reason="persona_broken")
         for text in _split(answer):
-            passages.append(Passage(f"story#{len(passages) + 1}", topic, question, text, tuple(sentences(text))))
+            passages.append(Passage(f"story#{len(passages) + 1}", topic, question, text, tuple(sentences(text)), also))
         answer.clear()
 
     for block in re.split(r"\n\s*\n", re.sub(r"<!--.*?-->", "", markdown, flags=re.DOTALL)):
@@ -56,13 +62,14 @@ def parse_story(markdown: str) -> tuple[Passage, ...]:
             if paragraph.startswith("#"):
                 finish()
                 level, _, title = paragraph.partition(" ")
-                topic, question, preface = title.strip(), "", len(level) == 1
+                topic, question, also, preface = title.strip(), "", (), len(level) == 1
             elif _QUESTION.match(paragraph):
                 finish()
-                asked, _, said = _QUESTION.sub("", paragraph, count=1).partition("\n")
-                question, preface = _plain(asked), False
-                if said.strip():
-                    answer.append(_plain(_ANSWER.sub("", said)))
+                (question, also, said), preface = _asked(_QUESTION.sub("", paragraph, count=1)), False
+                if said:
+                    answer.append(said)
+            elif question and not answer and _ALSO.match(paragraph):
+                also += tuple(sentences(_plain(_ALSO.sub("", paragraph, count=1))))
             elif not preface and set(paragraph) - set("-*_ "):
                 answer.append(_plain(_ANSWER.sub("", paragraph)))
     finish()
@@ -71,6 +78,15 @@ def parse_story(markdown: str) -> tuple[Passage, ...]:
             "story.md: there is nothing to remember; it needs '## Topic' sections with text", reason="persona_broken"
         )
     return tuple(passages)
+
+
+def _asked(paragraph: str) -> tuple[str, tuple[str, ...], str]:
+    """The question of a paragraph that begins with one, the other ways to ask, and the answer that may stand below them."""
+    question, *lines = paragraph.split("\n")
+    also: list[str] = []
+    while lines and _ALSO.match(lines[0]):
+        also += sentences(_plain(_ALSO.sub("", lines.pop(0), count=1)))
+    return _plain(question), tuple(also), _plain(_ANSWER.sub("", "\n".join(lines)))
 
 
 def _headings_apart(block: str) -> list[str]:

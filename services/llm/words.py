@@ -46,7 +46,12 @@ def stems(key: str) -> frozenset[str]:
 
 def content(text: str) -> list[str]:
     """The stems of the words that carry meaning, in order."""
-    return [stem(word) for word in words(text) if word not in _STOP_WORDS]
+    return [key for key, _ in content_words(text)]
+
+
+def content_words(text: str) -> list[tuple[str, str]]:
+    """The words that carry meaning, in order: the stem of each, and how it is written."""
+    return [(stem(word), word.removesuffix("'s")) for word in words(text) if word not in _STOP_WORDS]
 
 
 def same_words(first: str, second: str) -> bool:
