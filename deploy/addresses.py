@@ -16,7 +16,7 @@ from pydantic import ValidationError
 from services.common.settings import ServiceSettings
 
 ROOT: Final = Path(__file__).parent.parent
-NAMES: Final = ("asr", "turn", "llm", "tts", "face", "orchestrator")
+NAMES: Final = ("asr", "turn", "llm", "tts", "face", "orchestrator", "gateway")
 
 
 class CannotStart(Exception):
@@ -39,6 +39,7 @@ def on_free_ports(env: Mapping[str, str], names: Iterable[str] = NAMES) -> dict[
                 taken.bind(("127.0.0.1", 0))
                 changed[f"{name.upper()}_{setting}"] = str(taken.getsockname()[1])
             changed.pop(f"ORCHESTRATOR_{name.upper()}_ADDRESS", None)
+    changed.pop("GATEWAY_ORCHESTRATOR_ADDRESS", None)
     return changed
 
 
@@ -56,10 +57,13 @@ def settings_of(name: str, env: Mapping[str, str]) -> ServiceSettings:
 
 
 def with_addresses(env: Mapping[str, str], settings: Mapping[str, ServiceSettings]) -> dict[str, str]:
-    """Tells the orchestrator where the services are, unless somebody has."""
+    """Tells the orchestrator where the services are, and the gateway where it is, unless somebody has."""
     addresses = {
         f"ORCHESTRATOR_{name.upper()}_ADDRESS": f"{reachable(each.host)}:{each.port}" for name, each in settings.items()
     }
+    if "orchestrator" in settings:
+        door = settings["orchestrator"]
+        addresses["GATEWAY_ORCHESTRATOR_ADDRESS"] = f"{reachable(door.host)}:{door.port}"
     return addresses | dict(env)
 
 

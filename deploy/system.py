@@ -86,7 +86,7 @@ class System:
     def __init__(self, env: Mapping[str, str], logs: Path, names: Sequence[str] = NAMES) -> None:
         self.logs = logs
         self.settings = {name: settings_of(name, env) for name in names}
-        self._env = with_addresses(env, self.settings)
+        self.env = with_addresses(env, self.settings)
         self._run = Path()
         self._process: subprocess.Popen[bytes] | None = None
         self._log_starts = {name: _size(logs / f"{name}.log") for name in names}
@@ -116,7 +116,7 @@ class System:
         self._process = subprocess.Popen(
             [sys.executable, "-m", "deploy.keeper", str(config)],
             cwd=ROOT,
-            env=self._env,
+            env=self.env,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
             # Ctrl-C belongs to us; supervisor stops the services in its own order when it is told to.

@@ -16,13 +16,17 @@ from rich.live import Live
 from rich.markup import escape
 from rich.table import Table
 
-from deploy.addresses import NAMES, CannotStart, environment
+from deploy.addresses import NAMES, CannotStart, environment, reachable
 from deploy.system import Status, System
 
 _LOGS: Final = Path("out/logs")
 _COLOURS: Final = {"ready": "green", "failed": "red", "restarting": "yellow"}
 _NEXT: Final = """\
-Vivant is ready after {seconds:.0f} s. In another terminal:
+Vivant is ready after {seconds:.0f} s. Open this page and talk:
+
+  {page}
+
+Or in another terminal:
 
   .venv/bin/vivant ask --text "Where did you grow up?" -o out/answer.mp4    a typed question, answered as a video
   .venv/bin/vivant ask question.wav -o out/answer.mp4                       a recorded one
@@ -119,8 +123,22 @@ def _next(system: System, seconds: float) -> str:
         return f"{', '.join(system.settings)} ready after {seconds:.0f} s. Ctrl-C stops."
     settings = system.settings["orchestrator"]
     return _NEXT.format(
-        seconds=seconds, address=system.address, logs=system.logs, metrics=f"{settings.host}:{settings.metrics_port}"
+        seconds=seconds,
+        page=page_url(system),
+        address=system.address,
+        logs=system.logs,
+        metrics=f"{settings.host}:{settings.metrics_port}",
     )
+
+
+def page_url(system: System) -> str:
+    """What to open in a browser: http://localhost may use the microphone, plain http elsewhere may not."""
+    gateway = system.settings.get("gateway")
+    if gateway is None:
+        return "(the gateway was not started)"
+    host = reachable(gateway.host)
+    name = "localhost" if host == "127.0.0.1" else host
+    return f"{'https' if system.env.get('GATEWAY_TLS_CERTIFICATE') else 'http'}://{name}:{gateway.port}"
 
 
 if __name__ == "__main__":

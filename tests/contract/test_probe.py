@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from http.server import BaseHTTPRequestHandler, HTTPServer
 
 import grpc
 import pytest
@@ -37,6 +38,25 @@ def test_a_loading_service_is_not(servicer: health.HealthServicer, port: int, ca
     servicer.set("", STATUS.NOT_SERVING)
     assert probe.main([str(port)]) == 1
     assert "NOT_SERVING" in capsys.readouterr().err
+
+
+def test_a_page_is_asked_over_http(capsys: pytest.CaptureFixture[str]) -> None:
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self.send_response(200 if self.path == "/readyz" else 503)
+            self.end_headers()
+
+    server = HTTPServer(("127.0.0.1", 0), Handler)
+    with ThreadPoolExecutor(1) as threads:
+        threads.submit(server.serve_forever)
+        url = f"http://127.0.0.1:{server.server_port}"
+        try:
+            assert probe.main([f"{url}/readyz"]) == 0
+            assert probe.main([f"{url}/other"]) == 1
+        finally:
+            server.shutdown()
+            server.server_close()
+    assert "503" in capsys.readouterr().err
 
 
 def test_nobody_there_is_said(capsys: pytest.CaptureFixture[str]) -> None:
