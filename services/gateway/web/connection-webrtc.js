@@ -1,0 +1,219 @@
+// One WebRTC connection to the gateway: microphone out, voice and face in, messages on the data channel `vivant`.
+
+import { Refused, postOffer } from "./api.js";
+
+const GATHER_MS = 1000;
+/** Not connected by then: this network does not let it through. */
+export const CONNECT_MS = 6000;
+const BEAT_MS = 1000;
+/** Heartbeats in a row without any sign of life. */
+const MISSES = 3;
+const TYPICAL_DELAY_MS = 150;
+/** What RTP timestamps count in, per millisecond. */
+const AUDIO_PER_MS = 48;
+const VIDEO_PER_MS = 90;
+
+/** Whether this browser can. */
+export const supported = () => typeof RTCPeerConnection === "function";
+
+export class WebRtcConnection {
+  transport = "webrtc";
+  stream = new MediaStream();
+  #peer;
+  #channel;
+  #callbacks;
+  #beat = 0;
+  #misses = 0;
+  #closed = false;
+  #abort = new AbortController();
+  #audio = null;
+  #rtt = null;
+
+  /** `onMessage(object)` for each message, `onLost()` once when a connection that had been open is gone. */
+  constructor(callbacks) {
+    this.#callbacks = callbacks;
+  }
+
+  /** Resolves when messages can be sent. Raises Refused; reason `no_webrtc` when this network does not let it through. */
+  async open({ base, iceServers, microphone, persona, greeting, token, conversationId }) {
+    const peer = (this.#peer = new RTCPeerConnection({ iceServers, bundlePolicy: "max-bundle" }));
+    const track = microphone?.getAudioTracks()[0];
+    const audio = track
+      ? peer.addTransceiver(track, { direction: "sendrecv", streams: [microphone] })
+      : peer.addTransceiver("audio", { direction: "recvonly" });
+    this.#audio = audio.receiver;
+    preferVp8(peer.addTransceiver("video", { direction: "recvonly" }));
+    peer.ontrack = ({ track: incoming }) => this.stream.addTrack(incoming);
+    const channel = (this.#channel = peer.createDataChannel("vivant", { ordered: true }));
+    channel.onmessage = (event) => this.#receive(event.data);
+    const opened = new Promise((resolve, reject) => {
+      channel.onopen = resolve;
+      channel.onclose = () => (this.#beat ? this.#lose() : reject(new Refused("no_webrtc", "The connection was closed.")));
+      peer.onconnectionstatechange = () => {
+        if (peer.connectionState !== "failed") return;
+        if (this.#beat) this.#lose();
+        else reject(new Refused("no_webrtc", "This network does not let WebRTC through."));
+      };
+    });
+    try {
+      await peer.setLocalDescription();
+      await gathered(peer);
+      const answer = await postOffer(
+        base,
+        { sdp: peer.localDescription.sdp, type: "offer", persona, greeting, token, conversation_id: conversationId, speaker: "" },
+        this.#abort.signal,
+      );
+      this.#callbacks.onAnswer?.(answer);
+      await peer.setRemoteDescription({ type: "answer", sdp: answer.sdp });
+      await within(CONNECT_MS, opened);
+    } catch (error) {
+      opened.catch(() => {});
+      this.close();
+      throw asRefused(error);
+    }
+    if (this.#closed) throw new Refused("closed", "The connection was given up.");
+    this.#beat = setInterval(() => this.#heartbeat(), BEAT_MS);
+  }
+
+  /** Sends one message; false when it cannot be sent now. */
+  send(message) {
+    if (this.#channel?.readyState !== "open") return false;
+    this.#channel.send(JSON.stringify(message));
+    return true;
+  }
+
+  /** Another microphone takes the place of the one that was offered; false when none was. */
+  async replaceMicrophone(stream) {
+    const sender = this.#peer?.getSenders().find((each) => each.track?.kind === "audio");
+    if (!sender) return false;
+    await sender.replaceTrack(stream.getAudioTracks()[0]);
+    return true;
+  }
+
+  /** What is being played, for the message `played`; null before the first sound. */
+  played() {
+    const rtp = this.#audioRtp(performance.now());
+    return rtp === null ? null : { audio_rtp: rtp };
+  }
+
+  /** Milliseconds since the unit of `clock` began to be heard, negative before; null when unknown. */
+  elapsed(clock, now = performance.now()) {
+    const rtp = clock.audio_rtp === undefined ? null : this.#audioRtp(now);
+    return rtp === null ? null : ticks(rtp - clock.audio_rtp) / AUDIO_PER_MS;
+  }
+
+  /** Typical time from the gateway's sending to the speaker, for when no clock tells. */
+  delayMs() {
+    return TYPICAL_DELAY_MS;
+  }
+
+  /** How much later the sound comes than the picture that is displayed at `at`, in ms; null when unknown. */
+  lag(clock, videoRtp, at) {
+    const heard = this.elapsed(clock, at);
+    if (heard === null || clock.video_rtp === undefined || videoRtp === undefined) return null;
+    return ticks(videoRtp - clock.video_rtp) / VIDEO_PER_MS - heard;
+  }
+
+  /** Numbers of the connection since its start: `{lost, received, rttMs, jitterMs, codec}`; undefined ones are unknown. */
+  async numbers() {
+    const numbers = { lost: 0, received: 0, rttMs: this.#rtt ?? undefined, transport: "WebRTC" };
+    const playout = {};
+    for (const report of (await this.#peer.getStats()).values()) {
+      if (report.type === "inbound-rtp") {
+        numbers.lost += Math.max(0, report.packetsLost ?? 0);
+        numbers.received += report.packetsReceived ?? 0;
+        playout[report.kind] = report.estimatedPlayoutTimestamp;
+        if (report.jitterBufferEmittedCount) {
+          numbers[`${report.kind}DelayMs`] = (1000 * report.jitterBufferDelay) / report.jitterBufferEmittedCount;
+        }
+      } else if (report.type === "candidate-pair" && report.nominated && report.currentRoundTripTime !== undefined) {
+        numbers.rttMs = report.currentRoundTripTime * 1000;
+      }
+    }
+    if (playout.audio && playout.video) numbers.playoutLagMs = playout.video - playout.audio;
+    return numbers;
+  }
+
+  close() {
+    this.#closed = true;
+    clearInterval(this.#beat);
+    this.#abort.abort();
+    if (this.#channel) this.#channel.onclose = null;
+    if (this.#peer) {
+      this.#peer.onconnectionstatechange = this.#peer.ontrack = null;
+      this.#peer.close();
+    }
+  }
+
+  /** The RTP timestamp of the sound that is being handed to the speaker at `now`. */
+  #audioRtp(now) {
+    const [source] = this.#audio?.getSynchronizationSources() ?? [];
+    if (source?.rtpTimestamp === undefined) return null;
+    // Frames are handed over every 10 ms; between them time goes on, but not for ever when the sound has stopped.
+    const since = Math.min(Math.max(performance.timeOrigin + now - source.timestamp, -100), 100);
+    return (source.rtpTimestamp + Math.round(since * AUDIO_PER_MS)) >>> 0;
+  }
+
+  #receive(data) {
+    this.#misses = 0;
+    let message;
+    try {
+      message = JSON.parse(data);
+    } catch {
+      return;
+    }
+    if (message.type === "pong") this.#rtt = performance.now() - message.t;
+    else this.#callbacks.onMessage(message);
+  }
+
+  #heartbeat() {
+    // Counted in beats, not in time: the timers of a tab that sleeps do not run either.
+    if (this.#misses >= MISSES) return this.#lose();
+    this.#misses += 1;
+    this.send({ type: "ping", t: performance.now() });
+  }
+
+  #lose() {
+    if (this.#closed) return;
+    this.close();
+    this.#callbacks.onLost();
+  }
+}
+
+/** RTP timestamps wrap at 2^32: the signed difference. */
+function ticks(difference) {
+  return difference | 0;
+}
+
+function preferVp8(transceiver) {
+  const codecs = RTCRtpReceiver.getCapabilities?.("video")?.codecs ?? [];
+  const first = codecs.filter((codec) => codec.mimeType === "video/VP8");
+  if (first.length) transceiver.setCodecPreferences?.([...first, ...codecs.filter((codec) => codec.mimeType !== "video/VP8")]);
+}
+
+function gathered(peer) {
+  return new Promise((resolve) => {
+    const timer = setTimeout(resolve, GATHER_MS);
+    const look = () => {
+      if (peer.iceGatheringState !== "complete") return;
+      clearTimeout(timer);
+      resolve();
+    };
+    peer.onicegatheringstatechange = look;
+    look();
+  });
+}
+
+function within(ms, promise) {
+  let timer;
+  const late = new Promise((_, reject) => {
+    timer = setTimeout(() => reject(new Refused("no_webrtc", "This network does not let WebRTC through.")), ms);
+  });
+  return Promise.race([promise, late]).finally(() => clearTimeout(timer));
+}
+
+function asRefused(error) {
+  if (error instanceof Refused) return error;
+  if (error.name === "AbortError") return new Refused("closed", "The connection was given up.");
+  return new Refused("no_webrtc", `WebRTC does not work here: ${error.message}`);
+}

@@ -1,0 +1,153 @@
+// The conversation as seen from the page: a pure function from messages of the gateway to what there is to show.
+// No DOM, no clock, no network; whoever draws it decides how.
+
+/** Abilities in words for people. */
+export const ABILITIES = {
+  orchestrator: "Conversation",
+  asr: "Hearing",
+  turn: "Turn-taking",
+  llm: "Thoughts",
+  tts: "Voice",
+  face: "Face",
+};
+
+const MAX_LOG = 500;
+
+/** What there is before anything was said. */
+export function empty() {
+  return {
+    persona: null,
+    conversationId: "",
+    token: "",
+    missing: [],
+    video: null,
+    floor: "silent",
+    turnId: 0,
+    stopped: false, // the last reply was cut off, and nothing has happened since
+    you: null, // what the user says now: {id, stable, rest, final, typed}
+    reply: null, // what the persona says now: {turnId, words: [{text, start, end}], over}
+    log: [], // what was said: {key, who: "you" | "persona" | "note", text, typed, interrupted}
+    notices: [], // {key, severity, reason, message, ability}
+    stages: null, // of the last reply: [[name, ms], ...]
+    bye: null,
+    keys: 0,
+  };
+}
+
+/** The view after one message of the gateway. Unknown types change nothing, so that the protocol can grow. */
+export function reduce(view, message) {
+  const step = STEPS[message?.type];
+  return step ? step(view, message) : view;
+}
+
+/** The log as plain text, to be copied. */
+export function transcriptText(view) {
+  const name = view.persona?.name ?? "Persona";
+  return view.log
+    .map((entry) => {
+      if (entry.who === "note") return `(${entry.text})`;
+      const text = entry.interrupted ? `${entry.text} —` : entry.text;
+      return `${entry.who === "you" ? "You" : name}: ${text}`;
+    })
+    .join("\n");
+}
+
+/** The view without one of its notices. */
+export function dismiss(view, key) {
+  return { ...view, notices: view.notices.filter((notice) => notice.key !== key) };
+}
+
+const STEPS = {
+  ready(view, message) {
+    const another = view.conversationId && view.conversationId !== message.conversation_id;
+    const fresh = another ? logged({ ...view, reply: null, you: null }, { who: "note", text: "A new conversation" }) : view;
+    return {
+      ...fresh,
+      persona: message.persona ?? view.persona,
+      conversationId: message.conversation_id ?? "",
+      token: message.token ?? "",
+      missing: message.missing ?? [],
+      video: message.video ?? null,
+      bye: null,
+    };
+  },
+
+  state(view, message) {
+    const turnId = message.turn_id ?? view.turnId;
+    const moved = message.state === "thinking" || message.state === "speaking";
+    return { ...view, floor: message.state, turnId, stopped: moved ? false : view.stopped };
+  },
+
+  transcript(view, message) {
+    const stable = message.stable_text ?? "";
+    const text = (message.text ?? "").trim();
+    if (!text) return message.final ? { ...view, you: null } : view;
+    const you = {
+      id: message.id,
+      stable: message.final ? text : stable,
+      rest: message.final ? "" : text.slice(text.startsWith(stable) ? stable.length : 0),
+      final: Boolean(message.final),
+      typed: Boolean(message.typed),
+      speaker: message.speaker ?? "",
+    };
+    if (!message.final && !text.startsWith(stable)) you.stable = "";
+    const next = { ...view, you, stopped: false };
+    return message.final ? logged(next, { who: "you", text, typed: you.typed, id: message.id }) : next;
+  },
+
+  caption(view, message) {
+    const current = view.reply;
+    if (current && message.turn_id < current.turnId) return view;
+    const known = current && current.turnId === message.turn_id ? current.words : [];
+    const timed = (message.words ?? []).map(([text, start, end]) => ({ text, start, end }));
+    // Words without times are of a reply that has no voice: they are shown at once.
+    const words = timed.length ? timed : split(message.text).map((text) => ({ text, start: -Infinity, end: -Infinity }));
+    return { ...view, reply: { turnId: message.turn_id, words: [...known, ...words], over: false, interrupted: false } };
+  },
+
+  turn(view, message) {
+    const reply = view.reply && view.reply.turnId === message.turn_id ? view.reply : null;
+    const heard = (message.heard_text ?? "").trim();
+    const interrupted = Boolean(message.interrupted);
+    const words = split(heard).length;
+    const next = {
+      ...view,
+      reply: reply && { ...reply, words: interrupted ? reply.words.slice(0, words) : reply.words, over: true, interrupted },
+      stopped: interrupted,
+    };
+    return heard ? logged(next, { who: "persona", text: heard, interrupted }) : next;
+  },
+
+  metrics(view, message) {
+    return { ...view, stages: message.stages ?? [] };
+  },
+
+  notice(view, message) {
+    const ability = message.ability ?? "";
+    const restored = /_restored$/.test(message.reason ?? "");
+    const kept = view.notices.filter((each) => !(each.reason === message.reason || (restored && ability && each.ability === ability)));
+    const missing = restored ? view.missing.filter((each) => each !== ability) : view.missing;
+    const notice = {
+      key: view.keys,
+      severity: message.severity ?? "info",
+      reason: message.reason ?? "",
+      message: message.message ?? "",
+      ability,
+    };
+    return { ...view, missing, notices: [...kept, notice].slice(-4), keys: view.keys + 1 };
+  },
+
+  bye(view, message) {
+    return { ...view, bye: { reason: message.reason ?? "", message: message.message ?? "" }, floor: "silent" };
+  },
+};
+
+function logged(view, entry) {
+  // All versions of one utterance have one id: a later final replaces the earlier.
+  const log = entry.id == null ? view.log : view.log.filter((each) => each.id !== entry.id);
+  return { ...view, log: [...log, { key: view.keys, ...entry }].slice(-MAX_LOG), keys: view.keys + 1 };
+}
+
+function split(text) {
+  return (text ?? "").split(/\s+/).filter(Boolean);
+}

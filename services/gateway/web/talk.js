@@ -1,0 +1,217 @@
+// One conversation over connections that come and go: connects, falls back, reconnects, and says what it is doing.
+
+import { Refused, getInfo } from "./api.js";
+import * as webrtc from "./connection-webrtc.js";
+import * as websocket from "./connection-websocket.js";
+import { Playhead } from "./playhead.js";
+
+/** The gateway keeps a conversation for so long; see GATEWAY_RESUME_S. */
+const RESUME_MS = 30_000;
+const QUICK_MS = [250, 500, 1000, 2000, 4000];
+const SLOW_MS = 10_000;
+const PLAYED_MS = 200;
+/** Refusals that waiting does not change. */
+const FINAL = new Set(["forbidden_origin", "unknown_persona", "bad_request", "too_large", "unsupported"]);
+/** Ends that are not the end: the gateway goes and comes back. */
+const PASSING = new Set(["shutdown", "unavailable", "loading"]);
+
+/**
+ * Events: `phase` ({phase, reason, message, retryAt, lostAt}), `message` (one of the gateway), `fallback` (reason).
+ * Phases: idle, connecting, live, reconnecting, refused (waits and tries again when `retryAt` is set), ended.
+ */
+export class Talk extends EventTarget {
+  phase = { phase: "idle" };
+  playhead = new Playhead();
+  connection = null;
+  #base;
+  #video;
+  #microphone = null;
+  #options = {};
+  #token = "";
+  #conversationId = "";
+  #transport = "webrtc";
+  #told = false;
+  #run = 0; // what belongs to an older run of #connect stops by itself
+  #wake = null;
+  #timer = 0;
+  #lastPlayed = "";
+
+  /** `base`: address of the gateway; `video`: the element that shows and sounds. */
+  constructor(base, video, { transport = "" } = {}) {
+    super();
+    this.#base = base;
+    this.#video = video;
+    this.#transport = transport || (webrtc.supported() ? "webrtc" : "websocket");
+  }
+
+  get transport() {
+    return this.connection?.transport ?? this.#transport;
+  }
+
+  /** Begins a new conversation. `microphone` is a MediaStream or null. */
+  start({ persona = "", greeting = true, microphone = null }) {
+    this.#options = { persona, greeting };
+    this.#microphone = microphone;
+    this.#token = this.#conversationId = "";
+    this.#connect("connecting");
+  }
+
+  /** Another microphone, or the first one: in place when that is possible, else by a new connection to the same conversation. */
+  async useMicrophone(stream) {
+    this.#microphone = stream;
+    if (!this.connection || this.phase.phase !== "live") return;
+    const replaced = stream && (await this.connection.replaceMicrophone(stream));
+    if (!replaced) this.#connect("reconnecting");
+  }
+
+  say(text) {
+    return this.send({ type: "text", text });
+  }
+
+  interrupt() {
+    return this.send({ type: "interrupt" });
+  }
+
+  send(message) {
+    return this.connection?.send(message) ?? false;
+  }
+
+  /** Tries again now instead of when the countdown is over. */
+  retry() {
+    if (this.#wake) this.#wake();
+    else if (this.phase.phase !== "live") this.#connect(this.#token ? "reconnecting" : "connecting");
+  }
+
+  /** Ends the conversation. */
+  leave() {
+    this.send({ type: "leave" });
+    this.#stop();
+    this.#enter({ phase: "ended", reason: "left", message: "" });
+  }
+
+  /** Ms of reply `turnId` that have been heard; null when unknown. */
+  turnMs(turnId) {
+    return this.playhead.turnMs(turnId, performance.now(), (clock) => this.connection?.elapsed(clock) ?? null);
+  }
+
+  async #connect(phase) {
+    const run = this.#stop();
+    const lostAt = performance.now();
+    let tries = 0;
+    this.#enter({ phase, lostAt });
+    while (run === this.#run) {
+      try {
+        await this.#open(run);
+        return;
+      } catch (error) {
+        if (run !== this.#run) return;
+        const refusal = error instanceof Refused ? error : new Refused("fault", error.message);
+        if (!(error instanceof Refused)) console.error(error);
+        if (FINAL.has(refusal.reason)) return this.#enter({ phase: "refused", reason: refusal.reason, message: refusal.message });
+        const quick = phase === "reconnecting" && performance.now() - lostAt < RESUME_MS;
+        const wait = quick && refusal.reason !== "full" ? QUICK_MS[Math.min(tries, QUICK_MS.length - 1)] : tries ? SLOW_MS : 3000;
+        tries += 1;
+        const shown = quick && refusal.reason !== "full" ? "reconnecting" : "refused";
+        this.#enter({ phase: shown, reason: refusal.reason, message: refusal.message, retryAt: performance.now() + wait, lostAt });
+        await this.#pause(wait);
+        if (run === this.#run) this.#enter({ ...this.phase, retryAt: 0 });
+      }
+    }
+  }
+
+  async #open(run) {
+    const info = await getInfo(this.#base);
+    if (run !== this.#run) return;
+    try {
+      await this.#try(run, this.#transport, info);
+    } catch (error) {
+      if (error.reason !== "no_webrtc" || run !== this.#run) throw error;
+      if (!websocket.supported()) throw new Refused("unsupported", "This browser can play neither WebRTC nor the plain stream.");
+      await this.#try(run, "websocket", info);
+      this.#transport = "websocket";
+      if (!this.#told) this.dispatchEvent(new CustomEvent("fallback", { detail: error.message }));
+      this.#told = true;
+    }
+  }
+
+  async #try(run, transport, info) {
+    const callbacks = {
+      onAnswer: (answer) => run === this.#run && this.#remember(answer),
+      onMessage: (message) => run === this.#run && this.#receive(message),
+      onLost: () => run === this.#run && this.#connect("reconnecting"),
+    };
+    const connection =
+      transport === "webrtc" ? new webrtc.WebRtcConnection(callbacks) : new websocket.WebSocketConnection(callbacks, this.#video);
+    this.connection = connection;
+    if (transport === "webrtc") {
+      this.#video.removeAttribute("src");
+      this.#video.srcObject = connection.stream;
+    }
+    await connection.open({
+      base: this.#base,
+      iceServers: info.ice_servers ?? [],
+      microphone: this.#microphone,
+      ...this.#options,
+      // She greets once, not after every lost connection.
+      greeting: this.#options.greeting && !this.#token,
+      token: this.#token,
+      conversationId: this.#conversationId,
+    });
+    if (run !== this.#run) return connection.close();
+    this.#video.play().catch(() => this.dispatchEvent(new Event("silenced")));
+    this.#timer = setInterval(() => this.#reportPlayed(), PLAYED_MS);
+    this.#enter({ phase: "live" });
+  }
+
+  #receive(message) {
+    if (message.type === "ready") this.#remember(message);
+    const elapsed = (clock) => this.connection?.elapsed(clock) ?? null;
+    this.playhead.feed(message, performance.now(), elapsed, this.connection?.delayMs() ?? 0);
+    this.dispatchEvent(new CustomEvent("message", { detail: message }));
+    if (message.type !== "bye") return;
+    if (PASSING.has(message.reason)) return this.#connect("reconnecting");
+    this.#stop();
+    const phase = message.reason === "full" ? "refused" : "ended";
+    this.#enter({ phase, reason: message.reason, message: message.message });
+  }
+
+  #remember({ token, conversation_id: conversationId }) {
+    this.#token = token || this.#token;
+    this.#conversationId = conversationId || this.#conversationId;
+  }
+
+  #reportPlayed() {
+    const played = this.connection?.played();
+    const text = JSON.stringify(played);
+    if (!played || text === this.#lastPlayed) return;
+    this.#lastPlayed = text;
+    this.send({ type: "played", ...played });
+  }
+
+  #pause(ms) {
+    return new Promise((resolve) => {
+      const timer = setTimeout(done, ms);
+      this.#wake = done;
+      addEventListener("online", done, { once: true });
+      function done() {
+        clearTimeout(timer);
+        removeEventListener("online", done);
+        resolve();
+      }
+    }).finally(() => (this.#wake = null));
+  }
+
+  #stop() {
+    clearInterval(this.#timer);
+    this.connection?.close();
+    this.connection = null;
+    this.playhead = new Playhead();
+    this.#wake?.();
+    return (this.#run += 1);
+  }
+
+  #enter(phase) {
+    this.phase = phase;
+    this.dispatchEvent(new CustomEvent("phase", { detail: phase }));
+  }
+}

@@ -1,0 +1,260 @@
+// Draws the page from a model. Knows the document and nothing of connections.
+
+import { passages, shownAt } from "./captions.js";
+import { ABILITIES } from "./conversation.js";
+import { STAGES } from "./stats.js";
+
+const FLOORS = {
+  listening: "Listening",
+  thinking: "Thinking",
+  speaking: "Speaking",
+  paused: "Paused",
+  silent: "Quiet",
+};
+const SERVICES = ["orchestrator", "asr", "turn", "llm", "tts", "face"];
+
+export const $ = (id) => document.getElementById(id);
+
+/** The person's first name, for sentences. */
+export const firstName = (persona) => persona?.name?.split(" ")[0] ?? "the persona";
+
+/** Shows the panel of `screen` and hides the others. */
+export function showScreen(screen) {
+  document.body.dataset.screen = screen;
+  const live = screen === "live" || screen === "reconnecting";
+  for (const panel of document.querySelectorAll("[data-for]")) {
+    panel.hidden = panel.dataset.for !== (screen === "reconnecting" ? "live" : screen);
+  }
+  $("controls").hidden = $("floor").hidden = !live;
+  $("leave").hidden = !(live || screen === "connecting" || screen === "refused");
+}
+
+/** Moves the focus to the heading of what has just replaced what had it. */
+export function focusHeading(id) {
+  const heading = $(id);
+  heading.tabIndex = -1;
+  heading.focus();
+}
+
+export function showLoading(info) {
+  if (!info) {
+    $("loading-title").textContent = "Waiting for the server";
+    $("loading-text").textContent = "It does not answer yet. This page goes on trying.";
+    $("loading-bar").removeAttribute("value");
+    $("awaited").replaceChildren();
+    return;
+  }
+  const missing = new Map(info.missing.map(({ service, reason }) => [service, reason]));
+  const services = [...new Set([...SERVICES, ...missing.keys()])];
+  // Nothing is known of the others while the one that knows them is away.
+  const ready = missing.has("orchestrator") ? [] : services.filter((service) => !missing.has(service));
+  $("loading-title").textContent = "Waking up";
+  $("loading-text").textContent = `${ready.length} of ${services.length} parts are ready.`;
+  $("loading-bar").max = services.length;
+  $("loading-bar").value = ready.length;
+  $("awaited").replaceChildren(
+    ...services.map((service) => {
+      const item = element("li", { className: ready.includes(service) ? "ready" : "waiting" });
+      const reason = missing.get(service);
+      item.append(
+        element("b", { textContent: ABILITIES[service] ?? service }),
+        element("span", { textContent: ready.includes(service) ? "ready" : (reason ?? "waiting") }),
+      );
+      return item;
+    }),
+  );
+}
+
+/** Name, disclosure and portrait wherever they stand. */
+export function showPersona(persona, base) {
+  if (!persona) return;
+  const name = firstName(persona);
+  document.title = `${persona.name} · AI · Vivant`;
+  $("start-name").textContent = persona.name;
+  $("start-description").textContent = persona.description ?? "";
+  $("start-disclosure").textContent = persona.disclosure ?? "";
+  $("ai-title").textContent = `${persona.name} is an AI`;
+  $("ai-disclosure").textContent = persona.disclosure ?? "";
+  $("ai-name").textContent = `${name} is an AI`;
+  $("ai-where").textContent = `Your voice and your words go to ${location.host}, where this Vivant runs.`;
+  $("video").setAttribute("aria-label", `${persona.name}, live: a face made by an AI`);
+  $("words").placeholder = `Type to ${name}`;
+  document.querySelector("label[for=words]").textContent = `Type to ${name}`;
+  $("stop").querySelector("span").textContent = `Stop ${name}`;
+  const portrait = $("portrait");
+  const source = new URL(persona.portrait || `/api/personas/${encodeURIComponent(persona.id)}/portrait`, base).href;
+  if (portrait.src === source) return;
+  portrait.hidden = true;
+  portrait.onload = () => (portrait.hidden = false);
+  portrait.onerror = () => (portrait.hidden = true);
+  portrait.alt = `Portrait of ${persona.name}, made by a computer`;
+  portrait.src = source;
+}
+
+/** Everything that the conversation's view says, except the words of the reply, which go by time. */
+export function showConversation(view) {
+  const floor = view.stopped && view.floor === "listening" ? "stopped" : view.floor;
+  $("frame").dataset.floor = floor;
+  $("floor-text").textContent = floor === "stopped" ? "Stopped. Listening" : (FLOORS[floor] ?? "");
+  showYou(view.you);
+  const busy = view.floor === "speaking" || view.floor === "thinking" || view.floor === "paused";
+  $("stop").disabled = !busy;
+  showNotices(view.notices);
+  showLog(view);
+  showStages(view.stages);
+}
+
+function showYou(you) {
+  $("you").hidden = !you;
+  if (!you) return;
+  $("you").classList.toggle("final", you.final);
+  $("you-stable").textContent = you.stable;
+  $("you-rest").textContent = you.rest;
+}
+
+let drawn = { reply: null, groups: [], index: -1, begun: -1 };
+
+/** The words of the reply that have begun at `ms`; all of them when it is over. Called for each picture. */
+export function showReply(reply, ms) {
+  if (drawn.reply !== reply) drawn = { reply, groups: reply ? passages(reply.words) : [], index: -1, begun: -1 };
+  const at = reply?.over && !reply.interrupted ? Infinity : (ms ?? -1);
+  const shown = shownAt(drawn.groups, reply?.interrupted ? Infinity : at);
+  const line = $("reply");
+  line.hidden = !shown;
+  $("caption-hint").hidden = Boolean(shown) || !$("you").hidden;
+  if (!shown || (shown.index === drawn.index && shown.begun === drawn.begun)) return;
+  if (shown.index !== drawn.index) {
+    // All words of the passage have their place from the start, so that nothing moves while they appear.
+    line.replaceChildren(...shown.words.flatMap((word) => [element("span", { textContent: word.text }), " "]));
+  }
+  [...line.children].forEach((span, index) => span.classList.toggle("begun", index < shown.begun));
+  line.classList.toggle("cut", Boolean(reply.interrupted));
+  drawn.index = shown.index;
+  drawn.begun = shown.begun;
+}
+
+const noticed = new Map();
+
+function showNotices(notices) {
+  const keys = new Set(notices.map(({ key }) => key));
+  for (const [key, item] of noticed) {
+    if (keys.has(key)) continue;
+    item.remove();
+    noticed.delete(key);
+  }
+  for (const { key, severity, message } of notices) {
+    if (noticed.has(key)) continue;
+    const item = element("p", { className: `notice ${severity}` });
+    const close = element("button", { type: "button", className: "tool close" });
+    close.dataset.dismiss = key;
+    close.innerHTML = '<svg aria-hidden="true"><use href="#i-close"/></svg><span class="hidden">Dismiss</span>';
+    item.append(element("span", { textContent: message }), close);
+    noticed.set(key, item);
+    $("notices").append(item);
+  }
+}
+
+const lines = new Map();
+
+function showLog(view) {
+  const list = $("log");
+  const keys = new Set(view.log.map(({ key }) => key));
+  for (const [key, item] of lines) {
+    if (keys.has(key)) continue;
+    item.remove();
+    lines.delete(key);
+  }
+  const scroll = $("log-scroll");
+  const atEnd = scroll.scrollHeight - scroll.scrollTop - scroll.clientHeight < 60;
+  for (const entry of view.log) {
+    if (lines.has(entry.key)) continue;
+    const item = element("li", { className: entry.who });
+    if (entry.who !== "note") {
+      item.append(element("b", { textContent: entry.who === "you" ? "You" : firstName(view.persona) }), " ");
+    }
+    item.append(element("span", { textContent: entry.text }));
+    if (entry.interrupted) item.append(element("em", { textContent: " – stopped here" }));
+    lines.set(entry.key, item);
+    list.append(item);
+  }
+  $("log-nothing").hidden = view.log.length > 0;
+  $("copy").disabled = view.log.length === 0;
+  if (atEnd) scroll.scrollTop = scroll.scrollHeight;
+}
+
+function showStages(stages) {
+  $("stages-nothing").hidden = Boolean(stages?.length);
+  const most = Math.max(1, ...(stages ?? []).map(([, ms]) => ms));
+  $("stages").replaceChildren(
+    ...(stages ?? []).map(([name, ms]) => {
+      const item = element("li");
+      const bar = element("i", { ariaHidden: "true" });
+      bar.style.width = `${Math.max(1, (100 * ms) / most)}%`;
+      item.append(element("span", { textContent: STAGES[name] ?? name.replaceAll("_", " ") }), element("b", { textContent: `${Math.round(ms)} ms` }), bar);
+      return item;
+    }),
+  );
+}
+
+export function showFigures(stats) {
+  const ms = (value) => (value === null ? "–" : `${Math.round(value)} ms`);
+  const delay = stats.buffer_ms ?? stats.audio_delay_ms;
+  const figures = {
+    transport: stats.transport ?? "–",
+    fps: stats.fps ? String(stats.fps) : "–",
+    av: ms(stats.av_offset_ms),
+    lost: stats.lost_pct === null ? "–" : `${stats.lost_pct.toFixed(1)} %`,
+    rtt: ms(stats.rtt_ms),
+    delay: ms(delay),
+  };
+  for (const [name, text] of Object.entries(figures)) document.querySelector(`[data-figure=${name}]`).textContent = text;
+}
+
+/** How loud the microphone is, 0 to 1, as the ring of the button, the ring of the face, and the meter of the settings. */
+export function showLevel(level) {
+  const shown = level > 0 ? Math.max(0, Math.min(1, 1 + Math.log10(level) / 2.4)) : 0;
+  for (const id of ["mute", "frame", "meter"]) $(id).style.setProperty("--level", shown.toFixed(2));
+}
+
+export function showMute({ present, muted }) {
+  const button = $("mute");
+  const off = muted || !present;
+  button.setAttribute("aria-pressed", String(muted));
+  button.classList.toggle("off", off);
+  button.querySelector("use").setAttribute("href", off ? "#i-mic-off" : "#i-mic");
+  button.querySelector("span").textContent = present ? "Mute the microphone" : "Use the microphone";
+  if (present) button.setAttribute("aria-pressed", String(muted));
+  else button.removeAttribute("aria-pressed");
+}
+
+export function showPeople(personas, chosen, base) {
+  const group = $("people");
+  group.hidden = personas.length < 2;
+  group.querySelectorAll("label").forEach((label) => label.remove());
+  for (const persona of personas) {
+    const label = element("label");
+    const radio = element("input", { type: "radio", name: "person", value: persona.id, checked: persona.id === chosen });
+    const picture = element("img", { alt: "", width: 56, height: 56, hidden: true });
+    picture.onload = () => (picture.hidden = false);
+    picture.src = new URL(persona.portrait || `/api/personas/${encodeURIComponent(persona.id)}/portrait`, base).href;
+    const face = element("i", { ariaHidden: "true" });
+    face.append(persona.name.slice(0, 1), picture);
+    label.append(radio, face, element("span", { textContent: persona.name }));
+    group.append(label);
+  }
+  fillSelect($("persona"), personas.map(({ id, name }) => ({ id, label: name })), chosen);
+  $("persona-row").hidden = personas.length < 2;
+}
+
+export function fillSelect(select, options, chosen) {
+  select.replaceChildren(...options.map(({ id, label }) => element("option", { value: id, textContent: label, selected: id === chosen })));
+}
+
+/** A sentence for screen readers, outside of the conversation. */
+export function announce(text) {
+  $("announcer").textContent = text;
+}
+
+function element(tag, properties = {}) {
+  return Object.assign(document.createElement(tag), properties);
+}

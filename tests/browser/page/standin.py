@@ -1,0 +1,336 @@
+"""A scripted gateway for tests of the page: real WebRTC with a moving picture and a tone, messages sent when the test says so."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass, field
+from fractions import Fraction
+from pathlib import Path
+from typing import Any, Final
+
+import aioice.ice
+import numpy as np
+from aiohttp import WSMsgType, web
+from aiortc import MediaStreamTrack, RTCDataChannel, RTCPeerConnection, RTCRtpSender, RTCSessionDescription
+from aiortc.mediastreams import MediaStreamError
+from av import AudioFrame, VideoFrame
+from numpy.typing import NDArray
+from PIL import Image
+
+from services.gateway.page import _HEADERS, _TYPES
+
+ROOT: Final = Path(__file__).parents[3]
+WEB: Final = ROOT / "services" / "gateway" / "web"
+PORTRAIT: Final = ROOT / "personas" / "june" / "portrait.png"
+SIZE_PX: Final = 512
+JUNE: Final = {
+    "id": "june",
+    "name": "June Merrow",
+    "description": "A piano tuner from a small snowy town on Lake Superior: warm, dry, nosy, and made up.",
+    "disclosure": "June is an AI. She is a fictional person: her life, her face and her voice are all made up, and nobody real "
+    "is portrayed.",
+    "greeting": "Hello there, I'm June.",
+    "portrait": "/api/personas/june/portrait",
+}
+WALT: Final = {
+    "id": "walt",
+    "name": "Walt Merrow",
+    "description": "Her father. Thirty-four winters on the plow.",
+    "disclosure": "Walt is an AI and made up.",
+    "greeting": "Morning.",
+    "portrait": "/api/personas/walt/portrait",
+}
+
+
+@dataclass
+class Script:
+    """How the stand-in behaves; a test changes it at will."""
+
+    personas: list[dict[str, str]] = field(default_factory=lambda: [JUNE])
+    missing: list[dict[str, str]] = field(default_factory=list)
+    refuse: tuple[int, str, str] | None = None
+    """Status, reason and message of the answer to offers."""
+    udp: bool = True
+    """False: WebRTC never connects, as in a network that blocks it."""
+    stream: bool = False
+    """Whether the WebSocket works."""
+    reachable: bool = True
+    portraits: bool = True
+    resume: bool = True
+    """Whether a token is known again."""
+
+
+class Picture(MediaStreamTrack):
+    """The portrait, breathing a little, 25 times a second."""
+
+    kind = "video"
+
+    def __init__(self) -> None:
+        super().__init__()
+        image = Image.open(PORTRAIT).convert("RGB").resize((SIZE_PX + 16, SIZE_PX + 16))
+        self._image: NDArray[np.uint8] = np.asarray(image)
+        self.pts = 0
+        self._start: float | None = None
+        self._index = -1
+
+    async def recv(self) -> VideoFrame:
+        if self.readyState != "live":
+            raise MediaStreamError
+        self._index += 1
+        self._start = await paced(self._start, self._index / 25)
+        down = round(8 + 6 * np.sin(self._index / 12))
+        frame = VideoFrame.from_ndarray(
+            np.ascontiguousarray(self._image[down : down + SIZE_PX, 8 : 8 + SIZE_PX]), format="rgb24"
+        )
+        frame.pts = self.pts = self._index * 3600
+        frame.time_base = Fraction(1, 90_000)
+        return frame
+
+
+class Tone(MediaStreamTrack):
+    """A quiet tone while `sounding`, else silence."""
+
+    kind = "audio"
+
+    def __init__(self, sounding: Callable[[], bool]) -> None:
+        super().__init__()
+        self._sounding = sounding
+        self.pts = 0
+        self._start: float | None = None
+        self._index = -1
+
+    async def recv(self) -> AudioFrame:
+        if self.readyState != "live":
+            raise MediaStreamError
+        self._index += 1
+        self._start = await paced(self._start, self._index / 50)
+        level = 6000 if self._sounding() else 0
+        samples = (level * np.sin(2 * np.pi * 220 * (np.arange(960) + self._index * 960) / 48_000)).astype(np.int16)
+        frame = AudioFrame.from_ndarray(samples[None, :], format="s16", layout="mono")
+        frame.sample_rate = 48_000
+        frame.pts = self.pts = self._index * 960
+        frame.time_base = Fraction(1, 48_000)
+        return frame
+
+
+async def paced(start: float | None, at: float) -> float:
+    """Waits until `at` seconds after `start`; gives the start."""
+    now = asyncio.get_running_loop().time()
+    if start is None:
+        return now - at
+    if start + at > now:
+        await asyncio.sleep(start + at - now)
+    return start
+
+
+@dataclass
+class Line:
+    """One page that is connected."""
+
+    pc: RTCPeerConnection | None = None
+    channel: RTCDataChannel | None = None
+    socket: web.WebSocketResponse | None = None
+    senders: dict[str, tuple[RTCRtpSender, Any]] = field(default_factory=dict)
+
+    def send(self, message: dict[str, Any]) -> None:
+        if self.channel:
+            self.channel.send(json.dumps(message))
+        elif self.socket:
+            self._sending = asyncio.ensure_future(self.socket.send_str(json.dumps(message)))
+
+
+@dataclass
+class StandIn:
+    """The server; `received` holds the messages of all pages, `offers` the bodies of their offers."""
+
+    script: Script = field(default_factory=Script)
+    received: list[dict[str, Any]] = field(default_factory=list)
+    offers: list[dict[str, Any]] = field(default_factory=list)
+    sound: bytearray = field(default_factory=bytearray)
+    """The microphone over the WebSocket."""
+    lines: list[Line] = field(default_factory=list)
+    sounding: bool = False
+    url: str = ""
+    changed: asyncio.Condition = field(default_factory=asyncio.Condition)
+    _runner: web.AppRunner | None = None
+    _told: set[asyncio.Task[None]] = field(default_factory=set)
+
+    async def start(self) -> None:
+        app = web.Application()
+        app.add_routes(
+            [
+                web.get("/api/info", self._info),
+                web.post("/api/offer", self._offer),
+                web.get("/api/stream", self._stream),
+                web.get("/api/personas/{id}/portrait", self._portrait),
+                web.get("/", self._file),
+                web.get("/{name:[a-z0-9/._-]+}", self._file),
+            ]
+        )
+        self._runner = web.AppRunner(app, shutdown_timeout=0.2)
+        await self._runner.setup()
+        site = web.TCPSite(self._runner, "127.0.0.1", 0)
+        await site.start()
+        port = self._runner.addresses[0][1]
+        self.url = f"http://127.0.0.1:{port}/"
+
+    async def stop(self) -> None:
+        await self.hang_up()
+        if self._runner:
+            await self._runner.cleanup()
+
+    async def hang_up(self) -> None:
+        """All connections are gone, as when the process is killed."""
+        lines, self.lines = self.lines, []
+        for line in lines:
+            if line.pc:
+                await line.pc.close()
+            if line.socket:
+                await line.socket.close()
+
+    async def until(self, found: Callable[[], bool]) -> None:
+        """Waits for something that a page does."""
+        async with self.changed:
+            await asyncio.wait_for(self.changed.wait_for(found), 20)
+
+    def of_type(self, kind: str) -> list[dict[str, Any]]:
+        return [message for message in self.received if message["type"] == kind]
+
+    def send(self, kind: str, **fields: Any) -> None:
+        """One message to the newest page."""
+        self.lines[-1].send({"type": kind, **fields})
+
+    def send_clock(self, turn_id: int = 0, turn_ms: int = 0) -> None:
+        """The packets that are sent now are `turn_ms` into the reply."""
+        origins = {}
+        for kind, (sender, track) in self.lines[-1].senders.items():
+            # The timestamp that was sent last belongs to the packet before the one that is being waited for.
+            step = 960 if kind == "audio" else 3600
+            sent = getattr(sender, "_RTCRtpSender__rtp_timestamp")  # noqa: B009
+            origins[kind] = (sent - track.pts + (0 if sender else step)) % 2**32
+        audio = self.lines[-1].senders["audio"][1]
+        unit = audio.pts // 1920 + 1
+        self.send(
+            "clock",
+            unit=unit,
+            audio_rtp=(origins["audio"] + unit * 1920) % 2**32,
+            video_rtp=(origins["video"] + unit * 3600) % 2**32,
+            turn_id=turn_id,
+            turn_ms=turn_ms,
+        )
+
+    # --- the doors ---
+
+    async def _file(self, request: web.Request) -> web.StreamResponse:
+        path = WEB / (request.match_info.get("name") or "index.html")
+        if not path.is_file() or path.suffix not in _TYPES:
+            raise web.HTTPNotFound
+        return web.FileResponse(path, headers=_HEADERS | {"Content-Type": _TYPES[path.suffix]})
+
+    async def _info(self, request: web.Request) -> web.StreamResponse:
+        self._require_reachable(request)
+        script = self.script
+        return web.json_response(
+            {
+                "personas": script.personas,
+                "persona": script.personas[0]["id"] if script.personas else "",
+                "ready": not script.missing,
+                "missing": script.missing,
+                "ice_servers": [],
+                "limits": {"connections": 16, "text_characters": 2000},
+                "version": "0",
+            }
+        )
+
+    async def _portrait(self, request: web.Request) -> web.StreamResponse:
+        self._require_reachable(request)
+        if not self.script.portraits:
+            raise web.HTTPNotFound
+        return web.FileResponse(PORTRAIT)
+
+    async def _offer(self, request: web.Request) -> web.StreamResponse:
+        self._require_reachable(request)
+        body = json.loads(await request.text())
+        self.offers.append(body)
+        await self._notify()
+        if self.script.refuse:
+            status, reason, message = self.script.refuse
+            return web.json_response({"error": {"reason": reason, "message": message}}, status=status)
+        pc = RTCPeerConnection()
+        line = Line(pc)
+        pc.on("datachannel", lambda channel: self._on_channel(line, channel, body))
+        await pc.setRemoteDescription(RTCSessionDescription(body["sdp"], body["type"]))
+        for track in (Tone(lambda: self.sounding), Picture()):
+            line.senders[track.kind] = (pc.addTrack(track), track)
+        await pc.setLocalDescription(await pc.createAnswer())
+        sdp = pc.localDescription.sdp
+        if not self.script.udp:
+            sdp = "".join(part for part in sdp.splitlines(keepends=True) if not part.startswith("a=candidate"))
+        self.lines.append(line)
+        answer = {"sdp": sdp, "type": "answer", "token": "token-1", "conversation_id": "conversation-1"}
+        return web.json_response(answer | {"persona": {"id": body["persona"] or "june", "name": "June Merrow"}})
+
+    async def _stream(self, request: web.Request) -> web.StreamResponse:
+        self._require_reachable(request)
+        if not self.script.stream:
+            raise web.HTTPServiceUnavailable
+        socket = web.WebSocketResponse()
+        await socket.prepare(request)
+        line = Line(socket=socket)
+        self.lines.append(line)
+        self._greet(line, request.query)
+        async for message in socket:
+            if message.type is WSMsgType.TEXT:
+                self._receive(line, message.data)
+            elif message.type is WSMsgType.BINARY:
+                self.sound += message.data
+        return socket
+
+    def _on_channel(self, line: Line, channel: RTCDataChannel, body: dict[str, Any]) -> None:
+        line.channel = channel
+        channel.on("message", lambda data: self._receive(line, data))
+        self._greet(line, body)
+
+    def _greet(self, line: Line, wish: Any) -> None:
+        resumed = bool(wish.get("token")) and self.script.resume
+        line.send(
+            {
+                "type": "ready",
+                "persona": {"id": wish.get("persona") or "june", "name": "June Merrow"},
+                "conversation_id": "conversation-1" if resumed or not wish.get("token") else "conversation-2",
+                "token": "token-1",
+                "resumed": resumed,
+                "missing": [],
+                "voice_rate_hz": 24_000,
+                "video": {"codec": "vp8", "size_px": SIZE_PX, "frames_per_second": 25},
+            }
+        )
+        line.send({"type": "state", "state": "listening", "turn_id": 0})
+
+    def _receive(self, line: Line, data: str) -> None:
+        message = json.loads(data)
+        if message["type"] == "ping":
+            line.send({"type": "pong", "t": message["t"]})
+        self.received.append(message)
+        task = asyncio.ensure_future(self._notify())
+        self._told.add(task)
+        task.add_done_callback(self._told.discard)
+
+    async def _notify(self) -> None:
+        async with self.changed:
+            self.changed.notify_all()
+
+    def _require_reachable(self, request: web.Request) -> None:
+        if not self.script.reachable:
+            if request.transport:
+                request.transport.abort()
+            with suppress(AttributeError):
+                raise web.HTTPServiceUnavailable
+
+
+def only_loopback() -> None:
+    """aiortc leaves 127.0.0.1 out otherwise."""
+    aioice.ice.get_host_addresses = lambda use_ipv4, use_ipv6: ["127.0.0.1"]
