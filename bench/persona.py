@@ -1,4 +1,5 @@
-"""Does the persona keep to its story? Asks the questions of data/persona_questions.toml as text, over gRPC.
+"""Does the persona keep to its story? Asks the questions of data/persona_questions.toml, and those of
+data/persona_heldout.toml, on which nothing is tuned, as text, over gRPC.
 
 A fact is right when one pattern of each group of `expect` is in the reply (for an unknown one: when the reply declines), and
 no pattern of `reject` is. It is invented when a pattern of `reject` is in the reply, or a name or number that neither the
@@ -32,7 +33,9 @@ from services.llm.persona import Persona, load_persona
 from vivant.channel import open_channel
 from vivant.llm.v1 import llm_pb2, llm_pb2_grpc
 
-_QUESTIONS = Path(__file__).parent / "data" / "persona_questions.toml"
+_DATA = Path(__file__).parent / "data"
+_QUESTIONS = _DATA / "persona_questions.toml"
+_HELD_OUT = _DATA / "persona_heldout.toml"
 _DECLINES = re.compile(
     r"couldn't (tell|say)|can't (tell|say|open)|don't know|no idea|drawing a blank|beats me|you've got me|not sure"
     r"|nobody ever (wrote|told)",
@@ -137,33 +140,48 @@ async def main() -> None:
     parser.add_argument("--address", help="of a running llm service; by default one is started")
     parser.add_argument("--persona", default="june")
     parser.add_argument("--pace", type=float, default=1.0, help="1 speaks as people do, 0 all at once")
-    parser.add_argument("--questions", type=Path, default=_QUESTIONS)
+    parser.add_argument("--questions", type=Path, help="a file to ask instead of the two")
     options = parser.parse_args()
-    data = tomllib.loads(options.questions.read_text("utf-8"))
+    files = {"": options.questions} if options.questions else {"": _QUESTIONS, "heldout_": _HELD_OUT}
     persona = load_persona(Path("personas"), options.persona)
-    graded: dict[str, list[Grade]] = {"facts": [], "talk": []}
+    counted: dict[str, float] = {}
+    first: list[float] = []
     async with service(options.address) as channel:
         stub = llm_pb2_grpc.LlmServiceStub(channel)
-        for kind, grades in graded.items():
-            for item in data.get(kind, ()):
-                reply = await ask(stub, options.persona, item.get("ask") or item["say"], _WORD_S * options.pace)
-                grades.append(grade(item, reply, persona))
-    show("Facts", graded["facts"])
-    show("Small talk", graded["talk"])
-    print(json.dumps(summary(graded["facts"], graded["talk"])))
+        for prefix, path in files.items():
+            facts, talk = await asked(stub, _read(path), persona, _WORD_S * options.pace)
+            show(f"Facts of {path.name}", facts)
+            show(f"Small talk of {path.name}", talk)
+            counted |= {f"{prefix}{key}": value for key, value in summary(facts, talk).items()}
+            first += [item.reply.first_ms for item in facts + talk]
+    counted |= {"first_text_p50_ms": round(statistics.median(first), 1), "first_text_max_ms": round(max(first), 1)}
+    print(json.dumps(counted))
+
+
+def _read(path: Path) -> dict[str, list[dict[str, Any]]]:
+    return tomllib.loads(path.read_text("utf-8"))
+
+
+async def asked(
+    stub: Any, data: dict[str, list[dict[str, Any]]], persona: Persona, speaking_s: float
+) -> tuple[list[Grade], list[Grade]]:
+    """The graded replies to the facts and to the small talk of a file."""
+    graded: tuple[list[Grade], list[Grade]] = ([], [])
+    for kind, grades in zip(("facts", "talk"), graded, strict=True):
+        for item in data.get(kind, ()):
+            reply = await ask(stub, persona.id, item.get("ask") or item["say"], speaking_s)
+            grades.append(grade(item, reply, persona))
+    return graded
 
 
 def summary(facts: list[Grade], talk: list[Grade]) -> dict[str, float]:
-    """The numbers of the last line; shares from 0 to 1."""
-    first = [item.reply.first_ms for item in facts + talk]
+    """The numbers of one file for the last line; shares from 0 to 1."""
     return {
         "right": round(sum(item.right for item in facts) / max(1, len(facts)), 3),
         "invented": round(sum(bool(item.problem) for item in facts) / max(1, len(facts)), 3),
         "smalltalk_assistant_phrases": sum(item.problem.startswith("assistant") for item in talk),
         "smalltalk_in_character": sum(item.right for item in talk),
         "smalltalk": len(talk),
-        "first_text_p50_ms": round(statistics.median(first), 1),
-        "first_text_max_ms": round(max(first), 1),
     }
 
 

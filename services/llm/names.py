@@ -16,6 +16,7 @@ _PATTERNS: Final = (
     re.compile(rf"\b((?i:grandma|grandpa|aunt|uncle|cousin)) {_NAME}"),
 )
 _REVERSED: Final = re.compile(rf"\b{_NAME}(?: [A-Z][a-z]+)? (?:is|was) (?:my|[A-Z]\w+'s) (?:\w+ )?({_RELATION})\b")
+_IN_LAW: Final = re.compile(r"\b\w+[- ]in[- ]law\b", re.IGNORECASE)
 _TITLES: Final = frozenset({"mister", "missus", "miss", "doctor", "she", "he"})
 
 
@@ -42,8 +43,8 @@ class Names:
         return [self.as_relation(word) for word in content(text)]
 
     def subjects(self, text: str) -> frozenset[str]:
-        """Whom a text is about, besides the person."""
-        return frozenset(word for word in self.content(text) if word in self._relations)
+        """Whom a text is about, besides the person. A brother-in-law is no brother."""
+        return frozenset(word for word in self.content(_IN_LAW.sub("", text)) if word in self._relations)
 
     def called(self, question: str) -> str:
         """A question with each relation replaced by its name, where only one has it: "your sister" is Bea."""

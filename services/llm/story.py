@@ -3,7 +3,7 @@
     # Anything                      (a title and a preface, not remembered)
     ## Topic
     **Q:** A question?
-    **Also:** The same asked otherwise? Something else that it answers?
+    **Also:** The same asked otherwise? Something else that it answers?       (up to the end of the paragraph)
 
     The answer, in the first person, in one or more paragraphs.
 
@@ -69,7 +69,7 @@ def parse_story(markdown: str) -> tuple[Passage, ...]:
                 if said:
                     answer.append(said)
             elif question and not answer and _ALSO.match(paragraph):
-                also += tuple(sentences(_plain(_ALSO.sub("", paragraph, count=1))))
+                also += _ways(paragraph)
             elif not preface and set(paragraph) - set("-*_ "):
                 answer.append(_plain(_ANSWER.sub("", paragraph)))
     finish()
@@ -82,11 +82,15 @@ def parse_story(markdown: str) -> tuple[Passage, ...]:
 
 def _asked(paragraph: str) -> tuple[str, tuple[str, ...], str]:
     """The question of a paragraph that begins with one, the other ways to ask, and the answer that may stand below them."""
-    question, *lines = paragraph.split("\n")
-    also: list[str] = []
-    while lines and _ALSO.match(lines[0]):
-        also += sentences(_plain(_ALSO.sub("", lines.pop(0), count=1)))
-    return _plain(question), tuple(also), _plain(_ANSWER.sub("", "\n".join(lines)))
+    asked, *answered = _ANSWER.split(paragraph, maxsplit=1)
+    asked, *also = _ALSO.split(asked, maxsplit=1)
+    question, _, said = asked.partition("\n")
+    return _plain(question), _ways(" ".join(also)), _plain(" ".join((said, *answered)))
+
+
+def _ways(also: str) -> tuple[str, ...]:
+    """Other ways to ask: the sentences of a paragraph, which may repeat the mark on each line."""
+    return tuple(sentences(_plain(_ALSO.sub(" ", also))))
 
 
 def _headings_apart(block: str) -> list[str]:

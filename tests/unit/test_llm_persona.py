@@ -35,6 +35,22 @@ def test_a_long_answer_becomes_several_passages_with_the_same_question() -> None
     assert {passage.topic for passage in passages} == {"Work"}
 
 
+@pytest.mark.parametrize("gap", ["\n", "\n\n"])
+def test_other_ways_to_ask_belong_to_the_answer(gap: str) -> None:
+    ways = "**Also:** Which town is yours? I live\nin Rome.\n**Also:** Where's home?"
+    story = f"## Home\n\n**Q:** Where do you live?{gap}{ways}\n\nIn Hull.\n\n**Q:** Why?\n\nWell."
+    first, second = parse_story(story)
+    assert (first.question, first.text) == ("Where do you live?", "In Hull.")
+    assert first.also == ("Which town is yours?", "I live in Rome.", "Where's home?")
+    assert (second.text, second.also) == ("Well.", ())
+
+
+def test_an_answer_may_stand_right_below_its_question() -> None:
+    first, second = parse_story("## Home\n**Q:** Where?\nIn Hull.\n\n**Q:** Why?\n**Also:** What for?\n**A:** Well.\nSo.\n")
+    assert (first.question, first.also, first.text) == ("Where?", (), "In Hull.")
+    assert (second.question, second.also, second.text) == ("Why?", ("What for?",), "Well. So.")
+
+
 def test_a_story_without_questions_works() -> None:
     (passage,) = parse_story("## Youth\n\nI was *young* once.\n\n---\n")
     assert (passage.topic, passage.text) == ("Youth", "I was young once.")

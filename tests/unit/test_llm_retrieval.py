@@ -6,14 +6,16 @@ import numpy as np
 import pytest
 
 from services.common.settings import SharedSettings
+from services.llm.clauses import sentences
 from services.llm.embedding import Embedder
 from services.llm.history import Said
-from services.llm.mind import answer, context
+from services.llm.mind import answer, context, glimpse
 from services.llm.names import Names
 from services.llm.persona import load_persona
 from services.llm.retrieval import Hit, Memory
 from services.llm.story import Passage
 from services.llm.vectors import embed_kept
+from services.llm.vocabulary import Vocabulary
 from tests.llm_parts import PERSONAS, WordEmbedder, pip_mind
 from vivant.errors import Unusable
 
@@ -74,6 +76,76 @@ def test_what_was_told_just_now_is_put_back(tmp_path: Path) -> None:
     (told, *_) = memory.recall("Where were you born?", told=f"Oh, that. {fresh.passage.text}")
     assert told.passage == fresh.passage
     assert told.score < fresh.score
+
+
+def remembers(folder: Path, *passages: Passage) -> Memory:
+    return Memory(passages, WordEmbedder(), folder / "embeddings.npz")
+
+
+def passage(question: str, text: str, *also: str) -> Passage:
+    return Passage(question, "Topic", question, text, tuple(sentences(text)), also)
+
+
+def test_a_passage_is_found_by_each_way_to_ask_for_it(tmp_path: Path) -> None:
+    memory = remembers(
+        tmp_path,
+        passage("Where do you live?", "In Hull.", "Which town is yours?"),
+        passage("What do you grow?", "Leeks and beans.", "I planted tomatoes."),
+    )
+    assert memory.recall("Which town is yours, then?")[0].passage.text == "In Hull."
+    assert memory.recall("I planted tomatoes yesterday.")[0].passage.text == "Leeks and beans."
+
+
+def test_what_is_told_is_answered_as_such_and_what_is_asked_is_not(tmp_path: Path) -> None:
+    memory = remembers(
+        tmp_path, passage("Do you have a garden?", "A small garden."), passage("I have a garden.", "What's in it, then?")
+    )
+    assert memory.recall("I have a garden.")[0].passage.text == "What's in it, then?"
+    assert memory.recall("Do you have a garden?")[0].passage.text == "A small garden."
+
+
+def test_what_somebody_tells_of_their_sister_is_not_about_the_persons(tmp_path: Path) -> None:
+    memory = remembers(
+        tmp_path, passage("I visited somebody.", "How lovely."), passage("Who is your sister?", "My sister Wren.")
+    )
+    assert memory.recall("I visited my sister.")[0].passage.text == "How lovely."
+
+
+def test_the_part_that_can_be_answered_is(tmp_path: Path) -> None:
+    memory = remembers(
+        tmp_path, passage("Bye.", "Mind the step."), passage("I have to run.", "Goodbye."), passage("Where to?", "Hull.")
+    )
+    (whole, *_) = memory.recall("I have to run.")
+    (part, *_) = memory.recall("Okay, well, the children are waiting for supper, I have to run.")
+    assert part.passage.text == "Goodbye."
+    assert part.score > whole.score / 2
+    assert memory.recall("I was in Leeds. Where to?")[0].passage.text == "Hull."
+
+
+def test_a_passage_knows_a_question_as_well_as_the_word_it_knows_least() -> None:
+    names = Names(["My sister Wren keeps bees."])
+    vocabulary = Vocabulary(["My sister keeps bees in Cornwall.", "I like tea.", "It is."], names, WordEmbedder())
+    bees, tea, nothing = vocabulary.measure("Where are Wren's bees?")
+    assert bees > 0.99 > tea
+    assert nothing == 0
+    assert vocabulary.measure("Which hospital are your sister's bees in?")[0] < 0.6
+    assert not vocabulary.measure("And you?").any()
+
+
+def test_a_brother_in_law_is_no_brother() -> None:
+    names = Names(["Tom is my brother."])
+    assert names.subjects("Who is your brother-in-law?") == frozenset()
+    assert names.subjects("Who is your sister-in-law's brother?") == names.subjects("Tom?")
+
+
+def test_a_glimpse_is_the_nearest_sentence_and_those_around_it() -> None:
+    texts = ("One two three.", "Four five.", "Six seven eight.", "Nine ten.")
+    hit = Hit(Passage("story#1", "", "", " ".join(texts), texts), 1, 1, (0.1, 0.2, 0.9, 0.3))
+    assert glimpse(hit, 3) == "Six seven eight."
+    assert glimpse(hit, 5) == "Six seven eight. Nine ten."
+    assert glimpse(hit, 7) == "Four five. Six seven eight. Nine ten."
+    assert glimpse(hit, 1) == "Six seven eight."
+    assert glimpse(hit, 100) == " ".join(texts)
 
 
 def test_an_answer_fits_and_does_not_begin_in_the_middle() -> None:
