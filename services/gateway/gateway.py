@@ -57,14 +57,24 @@ class Gateway:
 def error_response(error: VivantError) -> web.Response:
     """An error as `{"error": {"reason", "message"}}` with a fitting status."""
     status = 403 if isinstance(error, Forbidden) else next((s for k, s in _STATUS.items() if isinstance(error, k)), 500)
-    return web.json_response({"error": {"reason": error.reason, "message": error.message}}, status=status)
+    return _as_json(status, error.reason, error.message)
+
+
+def _as_json(status: int, reason: str, message: str) -> web.Response:
+    return web.json_response({"error": {"reason": reason, "message": message}}, status=status)
 
 
 @web.middleware
 async def errors(request: web.Request, handler: Callable[[web.Request], Awaitable[web.StreamResponse]]) -> web.StreamResponse:
-    """Turns VivantErrors of handlers into responses."""
+    """Turns VivantErrors of handlers into responses, and what aiohttp itself refuses into the same form."""
     try:
         return await handler(request)
+    except web.HTTPRequestEntityTooLarge:
+        return _as_json(413, "too_large", "this request is larger than anything that is needed here")
+    except web.HTTPMethodNotAllowed as exc:
+        return _as_json(405, "wrong_method", f"{request.path} answers {', '.join(sorted(exc.allowed_methods))} only")
+    except web.HTTPNotFound:
+        return _as_json(404, "no_page", f"there is nothing at {request.path}")
     except VivantError as exc:
         _log.warning("request_refused", path=request.path, reason=exc.reason, detail=exc.message)
         return error_response(exc)

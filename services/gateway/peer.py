@@ -137,7 +137,8 @@ class Peer:
         current = asyncio.current_task()
         for task in self._tasks - {current}:
             task.cancel()
-        await self._pc.close()
+        # aiortc closes itself too when the browser has gone, and its second caller must not be cancelled.
+        await asyncio.shield(self._pc.close())
 
     # --- what the browser does ------------------------------------------------------------------------------------------
 

@@ -1,0 +1,287 @@
+"""The gateway from outside: WebRTC and WebSocket against a session that follows a script."""
+
+from __future__ import annotations
+
+import asyncio
+import io
+import json
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+import aiohttp
+import av
+import numpy as np
+import pytest
+
+from services.gateway.messages import BURST, MAX_BYTES
+from tests.gateway_door import Browser, Door, gateway_to, silence
+from tests.scripted import BEATS, Script, ScriptedSession, serving
+from vivant.errors import Full
+
+UNIT_S = 0.04
+#: Loud and bright: a click and a flash.
+LOUD, BRIGHT = 2000.0, 150.0
+
+
+@asynccontextmanager
+async def house(script: Script | None = None, **settings: Any) -> AsyncIterator[tuple[Door, ScriptedSession]]:
+    """A gateway and the session service behind it."""
+    async with serving(script or Script(unit_s=UNIT_S)) as (address, servicer):
+        async with gateway_to(address, video_px=128, **settings) as door:
+            yield door, servicer
+
+
+@asynccontextmanager
+async def page(door: Door, **fields: Any) -> AsyncIterator[Browser]:
+    """A page that is connected and has been told that it is ready."""
+    browser = Browser()
+    try:
+        await browser.connect(door, **fields)
+        await browser.message("ready")
+        yield browser
+    finally:
+        await browser.close()
+
+
+async def test_a_typed_question_is_answered_with_sound_and_picture_at_the_same_time() -> None:
+    async with house() as (door, servicer), page(door, persona="june") as browser:
+        ready = await browser.message("ready", resumed=False)
+        assert (ready["persona"]["disclosure"], ready["video"]["size_px"]) == ("June is an AI.", 128)
+        await browser.until(lambda: browser.pictures)
+        browser.send(type="text", text="Where did you grow up?")
+        await browser.message("turn", interrupted=False, full_text="In a white house.")
+        for kind in ("transcript", "state", "caption", "metrics", "clock"):
+            assert browser.of(kind), kind
+        clicks = [pts for pts, loudness in browser.sounds if loudness > LOUD]
+        flashes = [pts for pts, brightness in browser.pictures if brightness > BRIGHT]
+        assert len(flashes) == len(BEATS)
+        clock = await browser.message("clock", turn_id=1)
+        assert (clock["turn_ms"], servicer.seen["text"][0].text) == (0, "Where did you grow up?")
+        # By the clock both happen in the same unit, the one that the script says.
+        for flash, beat in zip(flashes, BEATS, strict=True):
+            seen = (flash - clock["video_rtp"]) / 90
+            heard = min(((click - clock["audio_rtp"]) / 48 for click in clicks), key=lambda at: abs(at - seen))
+            assert seen == beat * 40
+            assert abs(heard - seen) <= 20
+
+
+async def test_the_microphone_is_heard_and_what_was_played_is_reported() -> None:
+    async with house() as (door, servicer), page(door, microphone=silence()) as browser:
+        await browser.until(lambda: len(browser.sounds) > 25)
+        clock = await browser.message("clock")
+        browser.send(type="played", audio_rtp=(clock["audio_rtp"] + 3 * 1920 + 5) % 2**32)
+        browser.send(type="played", audio_rtp=(clock["audio_rtp"] + 10**8) % 2**32)
+        browser.send(type="ping", t=7)
+        await browser.message("pong", t=7)
+        await browser.until(lambda: len(servicer.seen.get("audio", ())) > 20)
+        await seen(servicer, "played")
+        assert {len(chunk.pcm) for chunk in servicer.seen["audio"][2:]} == {640}
+        assert [played.unit_index for played in servicer.seen["played"]] == [clock["unit"] + 2]
+
+
+async def test_a_page_that_comes_back_goes_on_with_the_same_conversation() -> None:
+    async with house() as (door, servicer):
+        async with page(door) as first:
+            token = first.token
+        async with page(door, token=token) as again:
+            await again.message("ready", resumed=True)
+            await again.until(lambda: len(again.pictures) > 5)
+        assert len(servicer.configs) == 1
+
+
+async def test_a_second_page_with_the_token_takes_over() -> None:
+    async with house() as (door, servicer), page(door) as first:
+        async with page(door, token=first.token) as second:
+            await second.until(lambda: len(second.pictures) > 5)
+            await first.message("bye", reason="replaced")
+        assert len(servicer.configs) == 1
+
+
+async def test_a_conversation_to_which_nobody_comes_back_ends() -> None:
+    async with house(resume_s=0.2) as (door, servicer):
+        async with page(door):
+            pass
+        await asyncio.wait_for(servicer.ended.wait(), 10)
+        await gone(door)
+
+
+async def test_leaving_ends_the_conversation_at_once() -> None:
+    async with house() as (door, servicer), page(door) as browser:
+        browser.send(type="leave")
+        await asyncio.wait_for(servicer.ended.wait(), 10)
+        await gone(door)
+
+
+async def test_one_more_than_the_limit_is_told_so() -> None:
+    async with house(capacity=1) as (door, _), page(door):
+        offer = await an_offer()
+        status, answer = await door.offer({"sdp": offer})
+        assert (status, answer["error"]["reason"]) == (429, "full")
+        async with door.http.ws_connect(f"{door.url}/api/stream") as socket:
+            assert json.loads((await socket.receive()).data)["reason"] == "full"
+
+
+async def test_what_the_orchestrator_refuses_is_passed_on() -> None:
+    async with house(Script(refuse=Full("no more", reason="full"))) as (door, _):
+        status, answer = await door.offer({"sdp": await an_offer()})
+        assert (status, answer["error"]) == (429, {"reason": "full", "message": "no more"})
+        await gone(door)
+    async with house() as (door, _):
+        status, answer = await door.offer({"sdp": await an_offer(), "persona": "nobody"})
+        assert (status, answer["error"]["reason"]) == (404, "no_persona")
+
+
+@pytest.mark.parametrize(
+    ("body", "status", "reason"),
+    [
+        ({}, 400, "bad_request"),
+        ([], 400, "bad_request"),
+        ({"sdp": "x" * 100_000}, 413, "too_large"),
+        ({"sdp": ""}, 400, "bad_request"),
+        ({"sdp": "hello"}, 400, "bad_offer"),
+        ({"sdp": "v=0\r\no=- 0 0 IN IP4 127.0.0.1\r\ns=-\r\nt=0 0\r\n"}, 400, "bad_offer"),
+        ({"sdp": "v=0\r\nm=audio what\r\n"}, 400, "bad_offer"),
+        ({"sdp": "v=0", "type": "answer"}, 400, "bad_request"),
+        ({"sdp": "v=0", "persona": "x" * 65}, 400, "bad_request"),
+    ],
+)
+async def test_an_offer_that_cannot_be_used_is_refused_with_the_reason(body: Any, status: int, reason: str) -> None:
+    async with house() as (door, servicer):
+        given, answer = await door.offer(body)
+        assert (given, answer["error"]["reason"]) == (status, reason)
+        assert answer["error"]["message"]
+        assert not servicer.configs
+        assert door.gateway.places.active == 0
+
+
+async def test_pages_of_other_sites_are_refused_unless_they_are_allowed() -> None:
+    async with house(origins=("https://friend.example",)) as (door, _):
+        for origin, status in (("https://evil.example", 403), ("https://friend.example", 200), (door.url, 200)):
+            async with door.http.get(f"{door.url}/api/info", headers={"Origin": origin}) as response:
+                assert response.status == status
+        status, answer = await door.offer({"sdp": "v=0"}, Origin="https://evil.example")
+        assert (status, answer["error"]["reason"]) == (403, "forbidden_origin")
+        with pytest.raises(aiohttp.WSServerHandshakeError):
+            await door.http.ws_connect(f"{door.url}/api/stream", headers={"Origin": "https://evil.example"})
+
+
+async def test_a_flood_of_messages_ends_the_conversation_and_nonsense_does_not() -> None:
+    async with house() as (door, servicer), page(door) as browser:
+        for nonsense in ("{", "[]", '{"type": "dance"}', '{"type": "text", "text": 5}', '{"type": "played", "audio_rtp": -1}'):
+            browser.channel.send(nonsense)
+        await browser.until(lambda: sum(message.get("reason") == "bad_message" for message in browser.messages) == 5)
+        for _ in range(round(BURST) + 1):
+            browser.send(type="ping", t=1)
+        await browser.message("bye", reason="too_many_messages")
+        await asyncio.wait_for(servicer.ended.wait(), 10)
+        await gone(door)
+
+
+async def test_an_oversized_message_ends_the_conversation() -> None:
+    async with house() as (door, servicer), page(door) as browser:
+        browser.send(type="text", text="x" * MAX_BYTES)
+        await browser.message("bye", reason="too_large")
+        await asyncio.wait_for(servicer.ended.wait(), 10)
+
+
+async def test_an_orchestrator_that_dies_is_told() -> None:
+    async with house(Script(unit_s=UNIT_S, die_at_unit=20)) as (door, _), page(door) as browser:
+        await browser.message("bye")
+        await gone(door)
+
+
+async def test_without_webrtc_voice_and_picture_come_as_one_stream() -> None:
+    async with house() as (door, servicer):
+        async with door.http.ws_connect(f"{door.url}/api/stream?persona=june") as socket:
+            await socket.send_bytes(bytes(640))
+            await socket.send_str(json.dumps({"type": "text", "text": "Where did you grow up?"}))
+            data, kinds = b"", []
+            async with asyncio.timeout(20):
+                while "turn" not in kinds:
+                    message = await socket.receive()
+                    if message.type is aiohttp.WSMsgType.BINARY:
+                        data += message.data
+                    else:
+                        kinds.append(json.loads(message.data)["type"])
+            await socket.send_str(json.dumps({"type": "played", "ms": 400}))
+            await socket.send_str(json.dumps({"type": "ping", "t": 1}))
+            async with asyncio.timeout(20):
+                while (message := await socket.receive()).type is aiohttp.WSMsgType.BINARY or "pong" not in message.data:
+                    pass
+            await seen(servicer, "played")
+        assert kinds[0] == "ready"
+        assert len(servicer.seen["audio"]) == 1
+        assert servicer.seen["played"][0].unit_index == 9
+        clicks, flashes = events(data)
+        assert len(flashes) == len(BEATS)
+        assert all(min(abs(click - flash) for click in clicks) <= 0.021 for flash in flashes)
+
+
+async def test_a_microphone_that_breaks_the_rules_loses_the_stream() -> None:
+    async with house() as (door, _):
+        async with door.http.ws_connect(f"{door.url}/api/stream") as socket:
+            await socket.send_bytes(bytes(641))
+            async with asyncio.timeout(10):
+                while (message := await socket.receive()).type is aiohttp.WSMsgType.BINARY or "bad_sound" not in message.data:
+                    pass
+
+
+async def test_many_connections_leave_nothing_behind() -> None:
+    async with house() as (door, servicer):
+        before = len(asyncio.all_tasks())
+        for _ in range(20):
+            async with door.http.ws_connect(f"{door.url}/api/stream") as socket:
+                await socket.receive()
+                await socket.send_str('{"type": "leave"}')
+                async with asyncio.timeout(10):
+                    while (await socket.receive()).type not in (aiohttp.WSMsgType.CLOSE, aiohttp.WSMsgType.CLOSED):
+                        pass
+        for _ in range(3):
+            async with page(door) as browser:
+                browser.send(type="leave")
+                await gone(door)
+        await gone(door)
+        assert len(servicer.ended_with_finish) == len(servicer.configs) == 23
+        async with asyncio.timeout(10):
+            while len(asyncio.all_tasks()) > before + 3:  # noqa: ASYNC110 - tasks of other libraries end by themselves
+                await asyncio.sleep(0.05)
+
+
+async def seen(servicer: ScriptedSession, kind: str) -> None:
+    """Waits until a request of this kind has come."""
+    async with asyncio.timeout(10):
+        while kind not in servicer.seen:  # noqa: ASYNC110 - it has no event of its own
+            await asyncio.sleep(0.02)
+
+
+async def gone(door: Door) -> None:
+    """Waits until no conversation is left."""
+    async with asyncio.timeout(10):
+        while door.gateway.places.active:  # noqa: ASYNC110 - nothing to wait on outside
+            await asyncio.sleep(0.02)
+
+
+async def an_offer() -> str:
+    """The SDP that a page sends."""
+    browser = Browser()
+    browser.pc.addTransceiver("audio")
+    browser.pc.addTransceiver("video", direction="recvonly")
+    await browser.pc.setLocalDescription(await browser.pc.createOffer())
+    sdp: str = browser.pc.localDescription.sdp
+    await browser.close()
+    return sdp
+
+
+def events(webm: bytes) -> tuple[list[float], list[float]]:
+    """Times of clicks and flashes in a WebM file, in seconds."""
+    clicks, flashes = [], []
+    with av.open(io.BytesIO(webm)) as container:
+        for frame in container.decode(video=0):
+            if frame.to_ndarray(format="gray").mean() > BRIGHT:
+                flashes.append(float(frame.time))
+    with av.open(io.BytesIO(webm)) as container:
+        for sound in container.decode(audio=0):
+            if np.sqrt((sound.to_ndarray().astype(float) ** 2).mean()) > LOUD / 32768:
+                clicks.append(float(sound.time))
+    return clicks, flashes
