@@ -18,7 +18,7 @@ from services.llm.story import Passage
 from services.llm.words import LEXICON, content, words
 
 #: From here on a passage answers a question, or what was told (which risks less); below FAINT nothing has to do with it.
-SURE: Final = 0.3
+SURE: Final = 0.25
 SURE_TOLD: Final = 0.3
 FAINT: Final = 0.12
 #: So many words of memory the model is given when memory is not sure.

@@ -100,11 +100,12 @@ class Replier:
     def asks_model(self, question: Said, recollection: Recollection) -> bool:
         """Whether the model has something to say.
 
-        What nobody could know is not given to it: a model that is asked all the same makes something up.
+        What nobody could know is not given to it: a model that is asked all the same makes something up. Where memory opens the
+        replies it is not asked what memory is not sure of either; README.md says what that was worth.
         """
         if opening := self.opening(recollection, _MAX_WORDS):
             return not recollection.told and len(" ".join(opening).split()) < _ENOUGH_WORDS
-        return bool(recollection.hits) or not is_question(question.text)
+        return self.settings.opening == "model" and (bool(recollection.hits) or not is_question(question.text))
 
 
 class _Making:

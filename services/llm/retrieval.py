@@ -36,7 +36,7 @@ _RIVALS: Final = 12
 #: be that is no question, for a question, or the other way round.
 _OTHER_ACT: Final = 0.1
 #: And so much is taken off a passage that has none but such ways: for a question, for what is told.
-_ONLY_TOLD: Final = 2.0
+_ONLY_TOLD: Final = 4.0
 _ONLY_ASKED: Final = 3.0
 #: Of what is said in one breath no more parts than this are looked at by themselves.
 _MAX_PARTS: Final = 4

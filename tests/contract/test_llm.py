@@ -67,8 +67,8 @@ async def engine(request: pytest.FixtureRequest) -> AsyncIterator[Engine]:
 
 @asynccontextmanager
 async def serving(engine: Engine, personas_dir: Path = PERSONAS, capacity: int = 2) -> AsyncIterator[Any]:
-    """A stub of the service, with its metrics and admission as attributes."""
-    settings = LlmSettings(persona="pip", capacity=capacity)
+    """A stub of the service, whose model makes the replies, with its metrics and admission as attributes."""
+    settings = LlmSettings(persona="pip", capacity=capacity, opening="model")
     personas = Personas(personas_dir, MODELS / "minilm-l6-v2", engine, settings)
     await asyncio.to_thread(personas.load)
     metrics = Metrics("llm", "test")

@@ -7,15 +7,20 @@ from typing import Any
 
 import pytest
 
+from services.llm.clauses import sentences
 from services.llm.conversation import Broken, Conversation, Finished, Output
 from services.llm.engines.fake import FakeEngine
 from services.llm.history import History, Said, as_messages
+from services.llm.mind import Recollection
 from services.llm.reply import Source, Text
+from services.llm.retrieval import Hit
+from services.llm.story import Passage
 from tests.llm_parts import fake_engine, pip
 from vivant.errors import Unavailable
 
 BORN = "Where were you born?"
 TOLD = "I had a long day at the bakery."
+LISTENING = ("Go on, I'm listening. ", "Tell me a bit more about that. ", "Is that so? Tell me more. ")
 
 
 class Listener:
@@ -101,7 +106,7 @@ async def test_empty_words_are_asked_for_again(conversation: Conversation, liste
 
 async def test_the_model_answers_what_it_is_told_and_is_checked(tmp_path: Path, listener: Listener) -> None:
     engine = fake_engine("That sounds tiring, sit down. My brother Bob lives in Boston. Goodbye.")
-    conversation = Conversation(pip(tmp_path, engine), 0, listener)
+    conversation = Conversation(pip(tmp_path, engine, opening="model"), 0, listener)
     await conversation.commit(1, said(TOLD))
     finished = await listener.until(1, Finished)
     assert listener.text(1) == "That sounds tiring, sit down. "
@@ -109,13 +114,23 @@ async def test_the_model_answers_what_it_is_told_and_is_checked(tmp_path: Path, 
     await conversation.close()
 
 
-@pytest.mark.parametrize("reply", ["As an AI language model, I cannot feel.", "```print(1)```", "I had a long day."])
+@pytest.mark.parametrize(
+    "reply", ["As an AI language model, I cannot feel.", "```print(1)```", "I had a long day.", "A day at the bakery, long."]
+)
 async def test_what_must_not_be_spoken_is_replaced(tmp_path: Path, listener: Listener, reply: str) -> None:
-    conversation = Conversation(pip(tmp_path, fake_engine(reply)), 0, listener)
+    conversation = Conversation(pip(tmp_path, fake_engine(reply), opening="model"), 0, listener)
     await conversation.commit(1, said(TOLD))
     await listener.until(1, Finished)
-    assert listener.text(1) in ("Go on, I'm listening. ", "Tell me a bit more about that. ", "Is that so? Tell me more. ")
+    assert listener.text(1) in LISTENING
     await conversation.close()
+
+
+async def test_what_is_told_is_listened_to_at_once(conversation: Conversation, listener: Listener, engine: FakeEngine) -> None:
+    await conversation.commit(1, said(TOLD))
+    finished = await listener.until(1, Finished)
+    assert listener.text(1) in LISTENING
+    assert not finished.done.corrected
+    assert engine.generated == []
 
 
 async def test_a_draft_is_kept_back_until_the_same_words_are_committed(conversation: Conversation, listener: Listener) -> None:
@@ -138,7 +153,7 @@ async def test_a_draft_for_other_words_is_never_heard(conversation: Conversation
 
 async def test_a_newer_turn_ends_the_older_one_and_stops_the_model(tmp_path: Path, listener: Listener) -> None:
     engine = fake_engine("Sit down and rest. " * 20, token_delay_s=0.01)
-    conversation = Conversation(pip(tmp_path, engine), 0, listener)
+    conversation = Conversation(pip(tmp_path, engine, opening="model"), 0, listener)
     await conversation.commit(1, said(TOLD))
     await listener.until(1, Text)
     await conversation.commit(2, said(BORN, 2))
@@ -153,7 +168,7 @@ async def test_a_newer_turn_ends_the_older_one_and_stops_the_model(tmp_path: Pat
 
 
 async def test_a_cancelled_turn_is_neither_spoken_nor_remembered(tmp_path: Path, listener: Listener) -> None:
-    conversation = Conversation(pip(tmp_path, fake_engine("Sit down. " * 50, token_delay_s=0.01)), 0, listener)
+    conversation = Conversation(pip(tmp_path, fake_engine("Sit down. " * 50, token_delay_s=0.01), opening="model"), 0, listener)
     await conversation.commit(1, said(TOLD))
     await listener.until(1, Text)
     await conversation.cancel(1)
@@ -166,15 +181,39 @@ async def test_a_cancelled_turn_is_neither_spoken_nor_remembered(tmp_path: Path,
 
 async def test_words_are_read_ahead_with_what_they_recall(tmp_path: Path, engine: FakeEngine, listener: Listener) -> None:
     conversation = Conversation(pip(tmp_path, engine, opening="model"), 3, listener)
-    await conversation.words(1, "where were you", "Spk1", draft=False)
-    await conversation.words(1, "where were you born", "Spk1", draft=False)
-    await asyncio.gather(*listener.tasks)
+    for text in ("where were", "where were you born", "where were you born then"):
+        await conversation.words(1, text, "Spk1", draft=False)
+        await asyncio.gather(*listener.tasks)
     lane, prompt = engine.prefilled[-1]
     assert lane == 3
     assert prompt.messages[-1].content.startswith("[memories: I was born on Gull Rock")
-    assert prompt.messages[-1].content.endswith("] where were you born")
+    assert prompt.messages[-1].content.endswith("] where were you born then")
     assert listener.said == []
     await conversation.close()
+
+
+async def test_memories_that_still_change_are_not_read_ahead(tmp_path: Path, engine: FakeEngine, listener: Listener) -> None:
+    conversation = Conversation(pip(tmp_path, engine, opening="model"), 0, listener)
+    for text in ("where were you born", "where were you born and your sister", "do you have a sister or brother"):
+        await conversation.words(1, text, "Spk1", draft=False)
+        await asyncio.gather(*listener.tasks)
+    assert engine.prefilled == []
+    await conversation.close()
+
+
+async def test_the_model_is_given_a_glimpse_of_what_memory_is_not_sure_of(
+    tmp_path: Path, engine: FakeEngine, listener: Listener
+) -> None:
+    replier = pip(tmp_path, engine, opening="model")
+    story = " ".join(f"Sentence number {number} of the story goes on for ten words." for number in range(20))
+    hit = Hit(Passage("story#1", "", "", story, tuple(sentences(story))), 0.2, 0.5, (*[0.1] * 10, 0.9, *[0.1] * 9))
+    recollection = Recollection((hit,))
+    await replier.prefill(said("Well?"), (), recollection, 0)
+    given = engine.prefilled[-1][1].messages[-1].content
+    assert "number 10 of" in given
+    assert 30 <= len(given.split()) <= 55
+    await replier.prefill(said("Well?"), (), Recollection((hit,), sure=True), 0)
+    assert story in engine.prefilled[-1][1].messages[-1].content
 
 
 async def test_nothing_is_read_ahead_that_memory_answers(
@@ -186,8 +225,9 @@ async def test_nothing_is_read_ahead_that_memory_answers(
 
 
 async def test_an_engine_out_of_reach_fails_the_turn_and_not_the_conversation(
-    conversation: Conversation, listener: Listener, engine: FakeEngine
+    tmp_path: Path, listener: Listener, engine: FakeEngine
 ) -> None:
+    conversation = Conversation(pip(tmp_path, engine, opening="model"), 0, listener)
     engine.fail_with = Unavailable("nobody home", reason="model_unavailable")
     await conversation.words(1, "I had a long", "Spk1", draft=False)
     await conversation.commit(1, said(TOLD))
@@ -196,6 +236,7 @@ async def test_an_engine_out_of_reach_fails_the_turn_and_not_the_conversation(
     engine.fail_with = None
     await conversation.commit(2, said(TOLD, 2))
     await listener.until(2, Finished)
+    await conversation.close()
 
 
 async def test_history_is_what_was_heard(conversation: Conversation, listener: Listener) -> None:
