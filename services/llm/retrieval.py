@@ -9,6 +9,7 @@ passage that does not speak of whom the question is about is left out.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -43,6 +44,7 @@ _MAX_PARTS: Final = 4
 #: Who asks on does not want to hear the same again, unless nothing else fits.
 _REPEATED: Final = 1.2
 _LEANING: Final = frozenset(LEXICON["leaning"].split()) - {"how", "why", "and", "but"}
+_LISTENERS: Final = re.compile(r"\b(my|our)( [\w']+){1,2}", re.IGNORECASE)
 #: A question that is nearly one of the interviewer's is about the same person, whatever the names say.
 _VERBATIM: Final = 0.9
 
@@ -86,7 +88,10 @@ class Memory:
         `context` is what was said before, for a question that needs it, and `told` is what the person has said lately.
         """
         parts = _parts(query)
-        measured = [self._measured(part, context if part == query else "") for part in parts]
+        wordings = [self._wordings(part, context if part == query else "") for part in parts]
+        vectors = self._embedder.embed([wording for each in wordings for wording in each])
+        places = np.cumsum([len(each) for each in wordings])[:-1]
+        measured = [self._measured(part, of_part.T) for part, of_part in zip(parts, np.split(vectors, places), strict=True)]
         logit, similarity, each = (np.maximum.reduce(measure) for measure in zip(*measured, strict=True))
         logit -= self._repeated(told)
         best = np.argsort(-logit)
@@ -101,15 +106,16 @@ class Memory:
             for index in best[:limit]
         ]
 
-    def _measured(self, query: str, context: str) -> tuple[Array, Array, Array]:
+    def _wordings(self, query: str, context: str) -> list[str]:
+        """What is said, and the same with people called by their names, by what they are, and with what was said before."""
+        # What the listener tells of their own sister is not about the person's.
+        said = [query, self._names.related(query), self._names.called(query)] if is_question(query) else [query]
+        return list(dict.fromkeys([*said, f"{context} {query}"] if context else said))
+
+    def _measured(self, query: str, vectors: Array) -> tuple[Array, Array, Array]:
         """For each passage the logarithm of its odds to answer, and its similarity; for each sentence its similarity."""
         question = is_question(query)
         weights, bias = _ASKED if question else _TOLD
-        # What the listener tells of their own sister is not about the person's.
-        asked = [query, self._names.related(query), self._names.called(query)] if question else [query]
-        if context:
-            asked.append(f"{context} {query}")
-        vectors = self._embedder.embed(list(dict.fromkeys(asked))).T
         way = (self._ways @ vectors).max(axis=1) - _OTHER_ACT * (self._asks != question)
         nearest = np.maximum.reduceat(way, self._way_starts)
         each = (self._sentences @ vectors).max(axis=1)
@@ -130,8 +136,8 @@ class Memory:
         return np.array([_REPEATED * (passage.sentences[0] in told) for passage in self._passages], np.float32)
 
     def _about_others(self, query: str) -> np.ndarray[tuple[int], np.dtype[np.bool_]]:
-        """For each passage whether it says nothing of whom the question is about."""
-        subjects = self._names.subjects(query)
+        """For each passage whether it says nothing of whom the question is about; the listener's own people do not count."""
+        subjects = self._names.subjects(_LISTENERS.sub(" ", query))
         return np.array([not subjects <= about for about in self._subjects])
 
 

@@ -109,6 +109,8 @@ def test_what_somebody_tells_of_their_sister_is_not_about_the_persons(tmp_path: 
         tmp_path, passage("I visited somebody.", "How lovely."), passage("Who is your sister?", "My sister Wren.")
     )
     assert memory.recall("I visited my sister.")[0].passage.text == "How lovely."
+    assert all(hit.score > 0 for hit in memory.recall("Should I visit my sister?"))
+    assert not all(hit.score > 0 for hit in memory.recall("Did you visit your sister?"))
 
 
 def test_the_part_that_can_be_answered_is(tmp_path: Path) -> None:
