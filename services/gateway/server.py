@@ -7,7 +7,7 @@ from typing import Final
 
 from aiohttp import web
 
-from services.gateway import page, stream, webrtc
+from services.gateway import page, realtime, stream, webrtc
 from services.gateway.conversation import Conversations
 from services.gateway.gateway import Gateway, errors
 
@@ -22,6 +22,7 @@ def make_app(gateway: Gateway) -> web.Application:
     conversations = Conversations(gateway)
     app.add_routes(webrtc.routes(gateway, conversations))
     app.add_routes(stream.routes(gateway, conversations))
+    realtime.add_to(app, gateway)
     app.add_routes(page.routes(gateway, WEB))
 
     async def close(_: web.Application) -> None:

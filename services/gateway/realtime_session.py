@@ -1,0 +1,289 @@
+"""The Realtime protocol as a pure translation: what Vivant reports and what the client asks, into events and actions.
+
+Knows no sockets and no clock. Events are in GA spelling; actions are what is to be done in the conversation, in their order.
+"""
+
+from __future__ import annotations
+
+import base64
+from typing import Any
+
+import vivant
+from services.gateway import realtime_events as ce
+from services.gateway.realtime_actions import EndTurn, Forget, Out, Reopen, Say, Sound
+from services.gateway.realtime_audio import Decoder, Encoder
+from services.gateway.realtime_beta import is_beta, to_ga_session
+from services.gateway.realtime_config import Config, ignored_of, modality
+from services.gateway.realtime_events import ClientError
+from services.gateway.realtime_hearing import Hearing
+from services.gateway.realtime_items import Event, Items, error, event, new_id
+from services.gateway.realtime_replies import Replies, truncated
+from services.gateway.realtime_reply import Manner, Question, Reply
+from services.gateway.realtime_texts import Texts
+from vivant.events import Severity, State
+
+
+class Realtime:
+    """One Realtime session. `hear` takes events of Vivant, `follow` those of the client."""
+
+    def __init__(self, asked_model: str = "", *, beta: bool = False) -> None:
+        self.beta = beta
+        self.config = Config()
+        self.id = new_id("sess")
+        self.asked: ce.ResponseOptions | None = None
+        """A response that was asked for and has not begun."""
+        self._asked_model = asked_model
+        self._ready: vivant.Ready | None = None
+        self._items = Items()
+        self._hearing = Hearing(self._items)
+        self._texts = Texts(self._items)
+        self._replies = Replies(self._items)
+        self._next = ce.ResponseOptions()
+        self._typed = ""
+        self._cancel_next = False
+        self._paused_at: int | None = None
+        self._decoder = Decoder(self.config.input_format)
+        self._encoder = Encoder(self.config.output_format)
+
+    # --- what Vivant reports ------------------------------------------------------------------------------------------
+
+    def opened(self, ready: vivant.Ready, waiting_samples: int = 0) -> list[Out]:
+        """A conversation is open: the first, or one that goes on with it."""
+        first = self._ready is None
+        self._ready = ready
+        self._hearing.restart(waiting_samples)
+        if not first:
+            return []
+        conversation = {"id": self._conversation_id, "object": "realtime.conversation"}
+        return [
+            event("session.created", session=self._shown()),
+            event("conversation.created", conversation=conversation),
+        ]
+
+    def hear(self, happened: vivant.Event) -> list[Out]:  # noqa: PLR0911 - one line for each event
+        """Something happened in the conversation."""
+        match happened:
+            case vivant.Transcript(typed=False):
+                return self._on_words(happened)
+            case vivant.StateChanged():
+                return self._on_state(happened)
+            case vivant.Caption():
+                reply = self._replies.wanted(happened.turn_id)
+                return [*reply.caption(happened)] if reply else []
+            case vivant.Unit() if happened.turn_id:
+                return self._on_unit(happened)
+            case vivant.Turn():
+                return self._on_turn(happened)
+            case vivant.Notice() if happened.severity is not Severity.INFO and happened.ability != "face":
+                return [error("server_error", happened.reason, happened.message)]
+        return []
+
+    def give_up(self) -> list[Out]:
+        """The response that was asked for does not begin: no words were heard."""
+        self.asked = None
+        self._next = ce.ResponseOptions()
+        events, _ = self._hearing.answered()
+        unheard = error("invalid_request_error", "nothing_heard", "No words were heard in this sound, so there is no answer.")
+        return [*events, unheard]
+
+    def _on_words(self, heard: vivant.Transcript) -> list[Out]:
+        reply = self._replies.active
+        if reply and reply.begun and not self.config.manual:
+            # Said over the persona: it counts when it turns out to be an interruption.
+            self._paused_at = self._paused_at or heard.start_sample
+            return []
+        events = self._hearing.words(heard)
+        if heard.final and heard.text.strip() and self.config.turn_detection and self.config.manual:
+            events += self._hearing.commit()
+        return [*events]
+
+    def _on_unit(self, unit: vivant.Unit) -> list[Out]:
+        reply = self._replies.wanted(unit.turn_id)
+        if reply is None or not reply.spoken:
+            return []
+        return [*reply.unit(unit, base64.b64encode(self._encoder.encode(unit.pcm)).decode())]
+
+    def _on_state(self, change: vivant.StateChanged) -> list[Out]:
+        match change.state:
+            case State.PAUSED:
+                self._paused_at = change.input_sample
+            case State.SPEAKING:
+                self._paused_at = None
+            case State.THINKING:
+                return self._begin(change.turn_id)
+            case State.LISTENING if reply := self._replies.active:
+                # Nothing was audible: the user went on speaking, or the client asked for the end.
+                self._paused_at = self._paused_at or change.input_sample
+                return self._break_off(reply, "")
+        return []
+
+    def _begin(self, turn_id: int) -> list[Out]:
+        """The persona has begun to think about what was said."""
+        events, question = self._hearing.answered()
+        options, self._next, self.asked = self._next, ce.ResponseOptions(), None
+        wished = options.output_modalities or options.modalities
+        manner = Manner(
+            self._conversation_id,
+            self._voice,
+            modality(wished) if wished else self.config.modality,
+            self.config.output_format,
+            options.metadata,
+            ignored_of(options.model_extra or {}) or None,
+        )
+        typed, self._typed = self._typed, ""
+        reply = Reply(turn_id, manner, self._items, Question(typed) if typed else question)
+        self._replies.add(reply)
+        self._encoder = Encoder(self.config.output_format)
+        out: list[Out] = [*events, *reply.created()]
+        if self._cancel_next:
+            self._cancel_next = False
+            out += self._replies.cancel(None)
+        return out
+
+    def _on_turn(self, turn: vivant.Turn) -> list[Out]:
+        reply = self._replies.active
+        if reply is None or turn.turn_id < reply.turn_id:
+            self._replies.correct(turn.turn_id, turn.heard_text)
+            return []
+        if turn.interrupted:
+            return self._break_off(reply, turn.heard_text)
+        return [*reply.finish("completed"), *truncated(reply)]
+
+    def _break_off(self, reply: Reply, heard_text: str) -> list[Out]:
+        events: list[Event] = []
+        if not reply.cancelled_by:
+            reply.cancelled_by = "client_cancelled" if self.config.manual else "turn_detected"
+            if not self.config.manual:
+                events += self._hearing.start(self._paused_at or 0)
+        self._paused_at = None
+        return [*events, *reply.finish("cancelled", heard_text), *truncated(reply)]
+
+    # --- what the client asks -----------------------------------------------------------------------------------------
+
+    def follow(self, asked: ce.AnyEvent, waiting_ms: int = 0) -> list[Out]:  # noqa: PLR0911 - one line for each event
+        """The client asks for something, while so much of its sound waits; raises ClientError."""
+        match asked:
+            case ce.SessionUpdate():
+                return self._update(asked.session)
+            case ce.Append():
+                return self._append(asked)
+            case ce.Commit():
+                return [*self._hearing.commit()]
+            case ce.Clear():
+                return self._clear()
+            case ce.CreateItem():
+                return [*self._texts.create(asked)]
+            case ce.Truncate():
+                return self._replies.truncate(asked)
+            case ce.Delete():
+                return [*self._texts.delete(asked.item_id)]
+            case ce.Retrieve():
+                return [event("conversation.item.retrieved", item=self._items.get(asked.item_id).shown())]
+            case ce.CreateResponse():
+                return self._respond(asked.response or ce.ResponseOptions(), waiting_ms)
+            case ce.CancelResponse():
+                if self.asked and not asked.response_id:
+                    self._cancel_next = True
+                    return []
+                return self._replies.cancel(asked.response_id)
+            case ce.ClearOutput():
+                return self._replies.clear_output()
+
+    def take_back(self, sound: Sound) -> None:
+        """There was no room for this."""
+        self._hearing.append(-(len(sound.pcm) // 2))
+
+    def _update(self, wishes: dict[str, Any]) -> list[Out]:
+        beta = is_beta(wishes)
+        speaks_beta = self.beta if beta is None else beta
+        config = self.config.updated(to_ga_session(wishes) if speaks_beta else wishes)
+        changes_turns = config.manual != self.config.manual
+        if changes_turns and (self._replies.active or self.asked):
+            raise ClientError(
+                "response_in_progress",
+                "How turns are taken can be changed when the response is over; cancel it or wait, then send this again.",
+                param="session.turn_detection" if speaks_beta else "session.audio.input.turn_detection",
+            )
+        if config.input_format != self.config.input_format:
+            self._decoder = Decoder(config.input_format)
+        if config.output_format != self.config.output_format:
+            self._encoder = Encoder(config.output_format)
+        self.beta, self.config = speaks_beta, config
+        self._hearing.detects = bool(config.turn_detection)
+        self._hearing.transcribed = config.transcribed
+        updated = event("session.updated", session=self._shown())
+        return [Reopen(config.manual), updated] if changes_turns else [updated]
+
+    def _append(self, asked: ce.Append) -> list[Out]:
+        data = asked.data()
+        if self.config.input_format == "audio/pcm" and len(data) % 2:
+            raise ClientError(
+                "invalid_value", f"`audio` holds {len(data)} bytes; 16-bit sound has an even number.", param="audio"
+            )
+        pcm = self._decoder.decode(data)
+        self._hearing.append(len(pcm) // 2)
+        return [Sound(pcm)] if pcm else []
+
+    def _clear(self) -> list[Out]:
+        cleared = event("input_audio_buffer.cleared")
+        if self.config.manual and self._hearing.uncommitted and not (self._replies.active or self.asked):
+            # Some of it has been heard already, and would be answered with what comes next.
+            return [Forget(), Reopen(manual=True), cleared]
+        return [Forget(), cleared]
+
+    def _respond(self, options: ce.ResponseOptions, waiting_ms: int) -> list[Out]:
+        if self._replies.active or self.asked:
+            raise ClientError(
+                "conversation_already_has_active_response",
+                "There is an active response: wait for its response.done, or cancel it.",
+            )
+        unanswered = self.config.manual and self._hearing.awaits_answer
+        if not self._texts and not self.config.manual and (self._hearing.speaking or waiting_ms > 1000):
+            # It will be answered anyway, as soon as the persona finds that it is over.
+            self._next = options
+            return []
+        greets = not self._replies and self._ready and self._ready.persona.greeting
+        if not (self._texts or unanswered or greets):
+            raise ClientError(
+                "nothing_to_answer",
+                "There is nothing new to answer: add a text with conversation.item.create, or commit sound.",
+            )
+        self._next = self.asked = options
+        if self._texts:
+            self._typed = self._texts.take()
+            waits = "There were a text and sound to answer: this response answers the text, the next one the sound."
+            return [Say(self._typed), *([error("invalid_request_error", "sound_waits", waits)] if unanswered else [])]
+        return [EndTurn()] if unanswered else [Reopen(self.config.manual, greeting=True)]
+
+    # --- small parts --------------------------------------------------------------------------------------------------
+
+    @property
+    def _voice(self) -> str:
+        return self._ready.persona.id if self._ready else ""
+
+    @property
+    def _conversation_id(self) -> str:
+        return f"conv_{self._ready.conversation_id}" if self._ready else ""
+
+    def _shown(self) -> dict[str, Any]:
+        assert self._ready is not None
+        persona = self._ready.persona
+        ignored = dict(self.config.ignored)
+        if self._asked_model not in ("", persona.id):
+            ignored["model"] = f"there is no persona {self._asked_model[:80]!r} here; this is {persona.name}"
+        return {
+            "type": "realtime",
+            "object": "realtime.session",
+            "id": self.id,
+            "model": f"vivant/{persona.id}",
+            "expires_at": None,
+            **self.config.shown(persona.id, persona.description),
+            "vivant": {
+                "persona": persona.id,
+                "name": persona.name,
+                "disclosure": persona.disclosure,
+                "conversation_id": self._ready.conversation_id,
+                "missing": [ability for ability in self._ready.missing if ability != "face"],
+                "ignored": ignored,
+            },
+        }

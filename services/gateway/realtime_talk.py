@@ -1,0 +1,265 @@
+"""One client of the Realtime protocol with the conversation behind it: moves events, sound and actions between the two.
+
+Three tasks for as long as the connection lasts: one reads the socket, one writes it, one converses. The conversation may be
+closed and opened anew in between (to change how turns are taken); the connection does not notice.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from typing import Final
+
+from aiohttp import WSMsgType, web
+
+import vivant
+from services.common.logs import get_logger
+from services.common.streams import flatten
+from services.gateway.gateway import Gateway
+from services.gateway.realtime_actions import Action, EndTurn, Forget, Heard, Out, Reopen, Say, Sound, Stop
+from services.gateway.realtime_audio import RATE_HZ, Microphone
+from services.gateway.realtime_beta import spell
+from services.gateway.realtime_events import ClientError, ResponseOptions, parse
+from services.gateway.realtime_items import Event, error
+from services.gateway.realtime_session import Realtime
+from vivant.errors import Full, InvalidRequest, NotFound, VivantError
+
+_log = get_logger(__name__)
+
+#: Messages of a client: so many at once, and so many a second after that. Sound in pieces of 10 ms is a hundred.
+BURST: Final = 2000
+MESSAGES_PER_S: Final = 200
+#: Events that wait for a client that does not read.
+MAX_UNSENT: Final = 1000
+#: After the end of a turn words come within a second or so; when none do, none were said.
+ANSWER_WITHIN_S: Final = 6.0
+_LAST_WORDS_S: Final = 2.0
+_REOPEN_TRIES: Final = 20
+_REOPEN_WAIT_S: Final = 0.1
+
+
+class End(Exception):
+    """The connection is over; `code` is that of the WebSocket, `reason` and `message` go into a last `error` event."""
+
+    def __init__(self, code: int, reason: str = "", message: str = "") -> None:
+        super().__init__(message)
+        self.code = code
+        self.reason = reason
+        self.message = message
+
+
+class Talk:
+    """Serves one connection."""
+
+    def __init__(self, gateway: Gateway, socket: web.WebSocketResponse, persona: str, realtime: Realtime) -> None:
+        self._gateway = gateway
+        self._socket = socket
+        self._persona = persona
+        self._realtime = realtime
+        self._microphone = Microphone()
+        self._unsent: asyncio.Queue[str] = asyncio.Queue(MAX_UNSENT)
+        self._session: vivant.Session | None = None
+        self._opened = asyncio.Event()
+        self._opening = Reopen(manual=False)
+        self._conversation_id = ""
+        self._reports = False
+        self._patience: asyncio.TimerHandle | None = None
+        self._tokens, self._counted_at = float(BURST), asyncio.get_running_loop().time()
+
+    async def run(self) -> None:
+        """Serves until one of the two sides ends it."""
+        try:
+            async with asyncio.TaskGroup() as tasks:
+                for job in (self._read(), self._write(), self._converse()):
+                    tasks.create_task(job)
+        except* (End, VivantError, ConnectionError) as group:
+            await self._say_farewell(flatten(group))
+        finally:
+            if self._patience:
+                self._patience.cancel()
+
+    async def _say_farewell(self, why: BaseException) -> None:
+        if isinstance(why, VivantError):
+            _log.warning("realtime_ended", reason=why.reason, detail=why.message)
+            why = End(1011 if why.retryable else 1008, why.reason, why.message)
+        if self._socket.closed or not isinstance(why, End):
+            return
+        try:
+            async with asyncio.timeout(_LAST_WORDS_S):
+                while not self._unsent.empty():
+                    await self._socket.send_str(self._unsent.get_nowait())
+                if why.reason:
+                    await send(self._socket, error("server_error", why.reason, why.message))
+                await self._socket.close(code=why.code, message=why.reason.encode())
+        except (TimeoutError, ConnectionError):
+            _log.info("realtime_client_gone")
+
+    # --- the client ---------------------------------------------------------------------------------------------------
+
+    async def _read(self) -> None:
+        async for message in self._socket:
+            self._count()
+            if message.type is WSMsgType.TEXT:
+                await self._follow(message.data)
+            elif message.type is WSMsgType.BINARY:
+                self._put([error("invalid_request_error", "binary_message", "Messages are JSON text; sound is base64 in it.")])
+        raise End(1000)
+
+    async def _follow(self, message: str) -> None:
+        event_id = None
+        try:
+            asked = parse(message)
+            event_id = asked.event_id
+            for out in self._realtime.follow(asked, self._microphone.waiting_ms):
+                if isinstance(out, dict):
+                    self._put([out])
+                else:
+                    await self._perform(out)
+        except ClientError as exc:
+            wrong = error("invalid_request_error", exc.code, exc.message, param=exc.param, event_id=exc.event_id or event_id)
+            self._put([wrong])
+
+    def _count(self) -> None:
+        now = asyncio.get_running_loop().time()
+        self._tokens = min(BURST, self._tokens + (now - self._counted_at) * MESSAGES_PER_S) - 1
+        self._counted_at = now
+        if self._tokens < 0:
+            raise End(
+                1008, "too_many_messages", f"More than {MESSAGES_PER_S} messages a second are too many; put more into each."
+            )
+
+    def _put(self, outs: list[Out]) -> None:
+        for out in outs:
+            spelt = spell(out, beta=self._realtime.beta) if isinstance(out, dict) else None
+            if spelt is None:
+                continue
+            try:
+                self._unsent.put_nowait(json.dumps(spelt))
+            except asyncio.QueueFull:
+                self._unsent = asyncio.Queue()
+                raise End(1008, "client_too_slow", f"{MAX_UNSENT} events were not read.") from None
+
+    async def _write(self) -> None:
+        while True:
+            await self._socket.send_str(await self._unsent.get())
+
+    # --- the conversation ---------------------------------------------------------------------------------------------
+
+    async def _converse(self) -> None:
+        while True:
+            opening = self._opening
+            session = await self._open(opening)
+            try:
+                self._put(self._realtime.opened(session.ready, self._microphone.waiting_ms * RATE_HZ // 1000))
+                self._conversation_id = session.ready.conversation_id
+                self._session, self._reports = session, False
+                self._opened.set()
+                async with asyncio.TaskGroup() as tasks:
+                    listening = tasks.create_task(self._listen(session))
+                    await self._report(session)
+                    listening.cancel()
+            finally:
+                await session.close()
+            if self._opening is opening:
+                raise End(1000)
+
+    async def _open(self, opening: Reopen) -> vivant.Session:
+        for attempt in range(_REOPEN_TRIES):
+            session = self._gateway.client.converse(
+                self._persona or self._gateway.settings.persona,
+                microphone=RATE_HZ,
+                voice_rate_hz=RATE_HZ,
+                conversation_id=self._conversation_id,
+                greeting=opening.greeting,
+                manual_turns=opening.manual,
+            )
+            try:
+                return await session.__aenter__()
+            except NotFound:
+                # Clients name models of OpenAI: whoever is here by default answers to them.
+                if not self._persona:
+                    raise
+                self._persona = ""
+            except Full:
+                # The place of the conversation that this one goes on with may not be free yet.
+                if not self._conversation_id or attempt == _REOPEN_TRIES - 1:
+                    raise
+                await asyncio.sleep(_REOPEN_WAIT_S)
+        raise Full("the conversation could not be opened again", reason="full")
+
+    async def _report(self, session: vivant.Session) -> None:
+        """Passes on what happens, until the conversation is closed."""
+        async for happened in session:
+            outs = self._realtime.hear(happened)
+            self._put(outs)
+            for out in outs:
+                if not isinstance(out, dict):
+                    await self._perform(out)
+            if self._reports and outs and isinstance(happened, vivant.Unit):
+                await session.played(happened.index)
+
+    async def _listen(self, session: vivant.Session) -> None:
+        """Passes on what the client has sent of its sound."""
+        try:
+            async for piece in self._microphone.pieces():
+                if isinstance(piece, bytes):
+                    await session.send_audio(piece)
+                else:
+                    await session.end_turn()
+                    self._await_answer()
+        except InvalidRequest:
+            if not session.finished:
+                raise
+
+    def _await_answer(self) -> None:
+        if self._patience:
+            self._patience.cancel()
+        loop = asyncio.get_running_loop()
+        self._patience = loop.call_later(ANSWER_WITHIN_S, self._lose_patience, self._realtime.asked)
+
+    def _lose_patience(self, asked: ResponseOptions | None) -> None:
+        if asked is not None and self._realtime.asked is asked:
+            self._put(self._realtime.give_up())
+
+    async def _perform(self, action: Action) -> None:
+        match action:
+            case Sound(pcm):
+                try:
+                    self._microphone.put(pcm)
+                except ClientError:
+                    self._realtime.take_back(action)
+                    raise
+            case EndTurn():
+                self._microphone.end_turn()
+            case Forget():
+                self._microphone.clear()
+            case Reopen():
+                await self._reopen(action)
+            case Say() | Stop() | Heard():
+                await self._tell(action)
+
+    async def _tell(self, action: Say | Stop | Heard) -> None:
+        await self._opened.wait()
+        assert self._session is not None
+        match action:
+            case Say(text):
+                await self._session.send_text(text)
+            case Stop():
+                await self._session.interrupt()
+            case Heard(unit_index, over) if not over:
+                # From now on the orchestrator counts as heard what is reported, so that all has to be.
+                self._reports = True
+                await self._session.played(unit_index)
+
+    async def _reopen(self, opening: Reopen) -> None:
+        await self._opened.wait()
+        assert self._session is not None
+        self._opened.clear()
+        self._opening = opening
+        await self._session.close()
+        await self._opened.wait()
+
+
+async def send(socket: web.WebSocketResponse, event: Event) -> None:
+    """One event, past the queue."""
+    await socket.send_str(json.dumps(event))
