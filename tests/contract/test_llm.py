@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import grpc
 import pytest
@@ -66,9 +66,11 @@ async def engine(request: pytest.FixtureRequest) -> AsyncIterator[Engine]:
 
 
 @asynccontextmanager
-async def serving(engine: Engine, personas_dir: Path = PERSONAS, capacity: int = 2) -> AsyncIterator[Any]:
-    """A stub of the service, whose model makes the replies, with its metrics and admission as attributes."""
-    settings = LlmSettings(persona="pip", capacity=capacity, opening="model")
+async def serving(
+    engine: Engine, personas_dir: Path = PERSONAS, capacity: int = 2, opening: Literal["passage", "model"] = "model"
+) -> AsyncIterator[Any]:
+    """A stub of the service, where the model makes the replies, with its metrics and admission as attributes."""
+    settings = LlmSettings(persona="pip", capacity=capacity, opening=opening)
     personas = Personas(personas_dir, MODELS / "minilm-l6-v2", engine, settings)
     await asyncio.to_thread(personas.load)
     metrics = Metrics("llm", "test")
@@ -130,7 +132,7 @@ class Call:
 
 
 async def test_the_dialogue_of_the_contract(engine: Engine) -> None:
-    async with serving(engine) as stub, Call(stub) as call:
+    async with serving(engine, opening="passage") as stub, Call(stub) as call:
         await call.send(words=pb.HeardWords(turn_id=7, text="where were you", speaker="Spk1"))
         await call.commit(7, "Where were you born?")
         text, kinds, done = await call.reply(7)
