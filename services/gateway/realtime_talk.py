@@ -99,6 +99,8 @@ class Talk:
     async def _read(self) -> None:
         async for message in self._socket:
             self._count()
+            # Messages that are there already come without a wait, and the writer must have its turn.
+            await asyncio.sleep(0)
             if message.type is WSMsgType.TEXT:
                 await self._follow(message.data)
             elif message.type is WSMsgType.BINARY:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import contextlib
 import importlib
 import json
 from collections import Counter
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from typing import Any, Final
 
@@ -23,6 +24,7 @@ from services.common.metrics import Metrics
 from services.common.serving import Service
 from services.common.streams import Admission
 from services.gateway import realtime_talk
+from services.gateway.realtime_events import MAX_MESSAGE
 from services.orchestrator.clients import Peers
 from services.orchestrator.server import SessionServicer
 from services.orchestrator.settings import OrchestratorSettings
@@ -82,8 +84,13 @@ async def door(orchestrator: tuple[str, Admission]) -> AsyncIterator[Door]:
     address, admission = orchestrator
     async with gateway_to(address) as each:
         yield each
-    async with asyncio.timeout(5):
-        while admission.active:
+    await until(lambda: not admission.active)
+
+
+async def until(test: Callable[[], bool], timeout_s: float = 10.0) -> None:
+    """Waits until something is true."""
+    async with asyncio.timeout(timeout_s):
+        while not test():  # noqa: ASYNC110 - nothing tells
             await asyncio.sleep(0.02)
 
 
@@ -357,7 +364,7 @@ async def test_an_interruption_is_told_at_once_and_the_rest_is_not_said(door: Do
         await talk.until("response.output_audio.delta", 5)
         await talk.play(tone(1.5), silence(2.0))
         done = (await talk.until("response.done")).response
-        assert (done.status, done.status_details.type, done.status_details.reason) == ("cancelled", "cancelled", "turn_detected")
+        assert (done.status, done.status_details.reason) == ("cancelled", "turn_detected")
         kinds = talk.kinds()
         assert kinds.index("input_audio_buffer.speech_started") < kinds.index("response.output_audio.done")
         heard = done.output[0].content[0].transcript
@@ -552,25 +559,36 @@ async def test_more_sound_than_can_wait_is_refused(door: Door) -> None:
 
 
 async def test_a_message_above_the_limit_ends_the_connection(door: Door) -> None:
-    async with raw(door, max_msg_size=0) as socket:
+    async with raw(door) as socket:
         await read(socket, "session.created")
-        await socket.send_str("x" * (15 * 1024 * 1024 + 1))
-        while not (message := await socket.receive()).type == aiohttp.WSMsgType.CLOSE:
-            assert message.type is aiohttp.WSMsgType.TEXT
-        assert message.data == aiohttp.WSCloseCode.MESSAGE_TOO_BIG
+        # The server closes while the rest of it is still being sent.
+        with contextlib.suppress(ConnectionError):
+            await socket.send_str("x" * (MAX_MESSAGE + 1))
+        async with asyncio.timeout(10):
+            while not socket.closed:
+                await socket.receive()
+        assert socket.close_code in (aiohttp.WSCloseCode.MESSAGE_TOO_BIG, aiohttp.WSCloseCode.ABNORMAL_CLOSURE)
+    async with client(door) as talk:
+        assert talk.kinds() == ["session.created"]
 
 
 async def test_a_flood_ends_the_connection(door: Door) -> None:
     async with raw(door) as socket:
         await read(socket, "session.created")
-        message = ""
-        async with asyncio.timeout(20):
-            reading = asyncio.create_task(read(socket, "never"))
-            with pytest.raises((aiohttp.ClientError, TypeError, AssertionError, aiohttp.WSMessageTypeError)):
-                while not reading.done():
+
+        async def flood() -> None:
+            with contextlib.suppress(ConnectionError):
+                while not socket.closed:
                     await socket.send_str('{"type": "input_audio_buffer.clear"}')
-                await reading
-        assert socket.close_code == aiohttp.WSCloseCode.POLICY_VIOLATION, message
+
+        flooding = asyncio.create_task(flood())
+        last = ""
+        async with asyncio.timeout(20):
+            while (message := await socket.receive()).type is aiohttp.WSMsgType.TEXT:
+                last = message.data
+        await flooding
+        assert json.loads(last)["error"]["code"] == "too_many_messages"
+        assert socket.close_code == aiohttp.WSCloseCode.POLICY_VIOLATION
 
 
 async def test_a_full_gateway_says_so_on_the_connection(orchestrator: tuple[str, Admission]) -> None:
@@ -607,7 +625,7 @@ async def test_nothing_is_left_when_clients_vanish(door: Door, orchestrator: tup
         socket = await door.http.ws_connect(f"{door.url}/v1/realtime")
         if number % 3:
             await read(socket, "session.created")
-            await socket.send_json({"type": "input_audio_buffer.append", "audio": base64.b64encode(tone(5)).decode()})
+            await socket.send_json({"type": "input_audio_buffer.append", "audio": base64.b64encode(silence(5)).decode()})
         if number % 2:
             assert socket._response.connection is not None
             assert socket._response.connection.transport is not None
@@ -615,9 +633,7 @@ async def test_nothing_is_left_when_clients_vanish(door: Door, orchestrator: tup
         await socket.close()
 
     async def at_rest() -> int:
-        async with asyncio.timeout(10):
-            while admission.active or door.gateway.places.active:
-                await asyncio.sleep(0.02)
+        await until(lambda: not (admission.active or door.gateway.places.active))
         await asyncio.sleep(0.3)
         return len(asyncio.all_tasks())
 
