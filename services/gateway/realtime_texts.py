@@ -78,4 +78,8 @@ def text_of(new: NewItem) -> str:
     text = "\n".join(part.text or "" for part in new.content).strip()
     if not text:
         raise ClientError("empty_text", "There is no text in this message.", param="item.content")
+    if any("\ud800" <= character <= "\udfff" for character in text):
+        raise ClientError(
+            "invalid_value", "The text holds half a character, which cannot be written down as UTF-8.", param="item.content"
+        )
     return text
