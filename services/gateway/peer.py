@@ -21,6 +21,7 @@ from aiortc.mediastreams import MediaStreamError
 
 import vivant
 from services.common.logs import get_logger
+from services.gateway.arrivals import Arrivals
 from services.gateway.conversation import MICROPHONE_HZ, Conversation
 from services.gateway.gateway import Gateway
 from services.gateway.media import UNIT_AUDIO, UNIT_VIDEO, Timeline
@@ -144,6 +145,9 @@ class Peer:
 
     def _on_track(self, track: MediaStreamTrack) -> None:
         if track.kind == "audio":
+            for receiver in self._pc.getReceivers():
+                if receiver.track is track:
+                    Arrivals.take_over(receiver)
             self._spawn(self._listen(track))
 
     def _on_channel(self, channel: RTCDataChannel) -> None:

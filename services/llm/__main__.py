@@ -23,6 +23,8 @@ def service() -> serving.Service:
     """The service as its environment asks for it."""
     settings, shared = LlmSettings(), SharedSettings()
     engine: Engine = registry.load(registry.find(ENGINES, settings.engine, "LLM_ENGINE"), shared)
+    if not settings.opening:
+        settings = settings.model_copy(update={"opening": engine.info.opening})
     personas = Personas(shared.personas_dir, shared.models_dir / _EMBEDDING_FOLDER, engine, settings)
     metrics = Metrics("llm", settings.engine)
     admission = Admission("llm", settings.capacity, metrics)

@@ -48,6 +48,8 @@ class EngineInfo:
     version: str
     capabilities: tuple[str, ...]
     models: tuple[ModelCard, ...]
+    opening: Literal["passage", "model"] = "model"
+    """How replies begin unless the settings say: a model that is too small to be trusted leaves the word to the life story."""
 
 
 class Engine(Protocol):

@@ -13,7 +13,7 @@ import secrets
 import threading
 from collections.abc import AsyncGenerator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any, Final
+from typing import Any, Final, Literal
 
 from services.common.settings import SharedSettings
 from services.llm.engine import EngineInfo, ModelCard, Prompt, Usage
@@ -78,12 +78,11 @@ class LlamacppEngine:
 
     @property
     def info(self) -> EngineInfo:
-        name, licence = "Qwen2.5-Coder-0.5B-Instruct (Q4_K_M)", "Apache-2.0"
+        card = ModelCard(name="Qwen2.5-Coder-0.5B-Instruct (Q4_K_M)", licence="Apache-2.0")
         if self._options.model:
-            name, licence = self._options.model_name or self._path.stem, self._options.licence
-        return EngineInfo(
-            "llamacpp", xllamacpp.__version__, ("prefill", "opening", "cancel"), (ModelCard(name=name, licence=licence),)
-        )
+            card = ModelCard(name=self._options.model_name or self._path.stem, licence=self._options.licence)
+        opening: Literal["passage", "model"] = "model" if self._options.model else "passage"
+        return EngineInfo("llamacpp", xllamacpp.__version__, ("prefill", "opening", "cancel"), (card,), opening)
 
     def load(self) -> None:
         if not self._path.is_file():

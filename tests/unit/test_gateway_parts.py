@@ -1,0 +1,77 @@
+"""Parts of the gateway without a network."""
+
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from services.gateway.arrivals import Arrivals
+from services.gateway.media import OpusVoice, Timeline
+from services.gateway.messages import BURST, RATE, Meter, parse
+from services.gateway.tracks import PictureTrack, VoiceTrack
+from vivant import Frame
+from vivant.errors import Full, VivantError
+
+
+def packet(number: int) -> Any:
+    return SimpleNamespace(sequence_number=number % 2**16, _data=bytes([number % 256]), timestamp=number * 960)
+
+
+def test_sound_is_heard_at_once_and_nothing_twice_or_backwards() -> None:
+    arrivals = Arrivals()
+    heard = [
+        frame.timestamp // 960
+        for number in (65534, 65535, 65538, 65537, 65538, 65539)
+        if (frame := arrivals.add(packet(number))[1])
+    ]
+    assert heard == [65534, 65535, 65538, 65539]
+
+
+def test_units_have_their_place_though_some_were_dropped() -> None:
+    timeline = Timeline()
+    assert timeline.unit_index(0) is None
+    assert [timeline.place(index) for index in (70, 71, 74)] == [0, 1, 4]
+    assert (timeline.unit_index(4), timeline.unit_index(-1)) == (74, None)
+
+
+def test_a_unit_is_two_packets_of_opus() -> None:
+    opus = OpusVoice(24_000)
+    assert [len(list(opus.encode(bytes(1920)))) for _ in range(5)] == [2] * 5
+
+
+def test_a_page_may_send_a_burst_and_not_a_flood() -> None:
+    now = [0.0]
+    meter = Meter(lambda: now[0])
+    for _ in range(round(BURST)):
+        meter.take()
+    with pytest.raises(Full, match="20 messages a second"):
+        meter.take()
+    now[0] += 2 / RATE
+    meter.take()
+
+
+@pytest.mark.parametrize(
+    "data", ["", "[]", "null", '{"type": "text"}', '{"type": "text", "text": ""}', '{"type": "ping", "t": "x"}', "\x00"]
+)
+def test_what_cannot_be_understood_is_refused_with_a_reason(data: str) -> None:
+    with pytest.raises(VivantError) as error:
+        parse(data)
+    assert error.value.reason == "bad_message"
+
+
+def frame(*, keyframe: bool) -> Frame:
+    return Frame(b"x", keyframe=keyframe, repeated=False)
+
+
+async def test_pictures_begin_with_one_that_stands_alone_and_again_so_after_a_loss() -> None:
+    track = PictureTrack()
+    assert [track.put(0, frame(keyframe=False)), track.put(1, frame(keyframe=True))] == [False, True]
+    assert [track.put(number, frame(keyframe=False)) for number in range(2, 9)] == [True] * 5 + [False] * 2
+    assert track.put(9, frame(keyframe=True))
+    assert ((await track.recv()).pts, track.broken) == (9 * 3600, False)
+
+
+async def test_a_slow_network_loses_the_oldest_sound() -> None:
+    track = VoiceTrack(24_000)
+    assert [track.put(number, bytes(1920)) for number in range(8)] == [True] * 6 + [False] * 2
+    assert [(await track.recv()).pts for _ in range(4)] == [3840, 4800, 5760, 6720]
