@@ -21,8 +21,8 @@ class LlmSettings(ServiceSettings):
     persona: str = "june"
     """The persona that is warmed at start and used when a conversation names none."""
     opening: Literal["", "passage", "model"] = ""
-    """How a reply begins when memory is sure: in the life story's own words (at once, and right), or as the model puts it. Empty:
-    as fits the model, which is "passage" for the small one that comes with Vivant and "model" for all others."""
+    """How a reply begins when memory is sure: in the life story's own words (at once, and right), or as the model puts it.
+    Empty: as fits the model, which is "passage" for the small one that comes with Vivant and "model" for all others."""
     max_reply_tokens: int = Field(default=96, ge=8, le=1024)
     """A reply is at most this long; a story that was asked for may be three times as long."""
     history_words: int = Field(default=240, ge=0, le=4000)
