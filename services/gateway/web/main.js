@@ -35,6 +35,7 @@ async function load() {
     const known = Boolean(info?.personas.length);
     if (known && info.ready) break;
     show.showLoading(info);
+    if (known && !persona) choosePersona(query.get("persona") || info.persona);
     $("start-anyway").hidden = !known || polls < PATIENCE_POLLS;
     const anyway = await Promise.race([sleep(POLL_MS), clicked("start-anyway")]);
     if (anyway) break;
@@ -107,10 +108,13 @@ function onPhase(phase) {
     removeNotice("reconnecting");
     stats.attend(video.srcObject, () => view.turnId).catch(() => {});
     setSpeaker();
+    show.showConversation(view);
+    $("caption-hint").textContent = microphone.stream ? "Say hello." : `Write something to ${show.firstName(persona)}.`;
     if (before !== "live") show.announce(`Connected to ${persona.name}.`);
     if (before === "connecting") $(microphone.stream ? "mute" : "words").focus();
   } else if (phase.phase === "reconnecting") {
     show.showScreen("reconnecting");
+    show.showAway();
     addNotice("reconnecting", "warning", `The connection was lost. ${show.firstName(persona)} waits; this page is connecting again …`);
   } else if (phase.phase === "refused" || phase.phase === "ended") {
     $(`${phase.phase}-title`).textContent = title;
@@ -230,9 +234,12 @@ for (const id of ["ai", "keys", "settings"]) $(id).onclick = ({ target }) => tar
 $("open-ai").onclick = () => $("ai").showModal();
 $("open-keys").onclick = () => $("keys").showModal();
 $("open-settings").onclick = () => openSettings(microphone);
-toggles("open-log", "side", "close-log", (open) => remember({ log: open }));
-toggles("open-numbers", "numbers", "close-numbers");
-if (prefs.log && matchMedia("(min-width: 68rem)").matches) $("open-log").click();
+const wide = matchMedia("(min-width: 68rem)");
+const showLog = toggles("open-log", "logbook", "close-log", (open) => wide.matches && remember({ log: open }));
+const showNumbers = toggles("open-numbers", "numbers", "close-numbers");
+// Beside the face where there is room; else it would cover her, and comes when it is asked for.
+wide.onchange = () => showLog(wide.matches && prefs.log, { quiet: true });
+wide.onchange();
 
 setUpSettings({
   persona: (id) => {
@@ -272,27 +279,30 @@ addEventListener("pagehide", () => talk?.send({ type: "leave" }));
 addEventListener("click", () => talk && video.paused && (video.srcObject || video.src) && video.play().catch(() => {}));
 
 function toggles(opener, panel, closer, then = () => {}) {
-  const set = (open) => {
+  const set = (open, { quiet = false } = {}) => {
     $(panel).hidden = !open;
     $(opener).setAttribute("aria-expanded", String(open));
-    document.body.classList.toggle(`with-${panel}`, open);
-    then(open);
+    // There is room for one where they cover the page.
+    if (open && !wide.matches) (panel === "numbers" ? showLog : showNumbers)(false);
+    $("side").hidden = $("logbook").hidden && $("numbers").hidden;
+    if (!quiet) then(open);
   };
   $(opener).onclick = () => {
     set($(panel).hidden);
-    if (!$(panel).hidden && matchMedia("(max-width: 67.99rem)").matches) $(closer).focus();
+    if (!$(panel).hidden && !wide.matches) $(closer).focus();
   };
   $(closer).onclick = () => {
     set(false);
     $(opener).focus();
   };
+  return set;
 }
 
 /** Closes the sheet that covers the page; whether there was one. */
 function closeOpen() {
-  const [panel, closer] = [["numbers", "close-numbers"], ["side", "close-log"]].find(([id]) => !$(id).hidden && $(id).contains(document.activeElement)) ?? [];
-  if (panel) $(closer).click();
-  return Boolean(panel);
+  const [panel, closer] = [["numbers", "close-numbers"], ["logbook", "close-log"]].find(([id]) => $(id).contains(document.activeElement)) ?? [];
+  if (panel && !wide.matches) $(closer).click();
+  return Boolean(panel) && !wide.matches;
 }
 
 function sleep(ms) {

@@ -43,7 +43,7 @@ function apply() {
   if (prefs.theme === "auto") delete dataset.theme;
   else dataset.theme = prefs.theme;
   dataset.size = prefs.size;
-  $("log").setAttribute("aria-live", prefs.announce ? "polite" : "off");
+  $("log-scroll").setAttribute("aria-live", prefs.announce ? "polite" : "off");
 }
 
 function check(name, value) {

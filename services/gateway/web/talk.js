@@ -8,12 +8,15 @@ import { Playhead } from "./playhead.js";
 /** The gateway keeps a conversation for so long; see GATEWAY_RESUME_S. */
 const RESUME_MS = 30_000;
 const QUICK_MS = [250, 500, 1000, 2000, 4000];
+const FIRST_MS = 3000;
 const SLOW_MS = 10_000;
 const PLAYED_MS = 200;
 /** Refusals that waiting does not change. */
-const FINAL = new Set(["forbidden_origin", "unknown_persona", "bad_request", "too_large", "unsupported"]);
-/** Ends that are not the end: the gateway goes and comes back. */
-const PASSING = new Set(["shutdown", "unavailable", "loading"]);
+const FINAL = new Set(["forbidden_origin", "unknown_persona", "not_found", "bad_request", "too_large", "unsupported"]);
+/** Ends that are not the end: a part of the system goes and comes back. */
+const PASSING = new Set(["shutdown", "unavailable", "loading", "unreachable", "connection_lost", "timeout", "client_too_slow"]);
+/** A connection that was lost sooner than this counts as one more try. */
+const STABLE_MS = 5000;
 
 /**
  * Events: `phase` ({phase, reason, message, retryAt, lostAt}), `message` (one of the gateway), `fallback` (reason).
@@ -35,6 +38,8 @@ export class Talk extends EventTarget {
   #wake = null;
   #timer = 0;
   #lastPlayed = "";
+  #liveSince = -Infinity;
+  #tries = 0;
 
   /** `base`: address of the gateway; `video`: the element that shows and sounds. */
   constructor(base, video, { transport = "" } = {}) {
@@ -53,6 +58,7 @@ export class Talk extends EventTarget {
     this.#options = { persona, greeting };
     this.#microphone = microphone;
     this.#token = this.#conversationId = "";
+    this.#liveSince = -Infinity;
     this.#connect("connecting");
   }
 
@@ -61,7 +67,9 @@ export class Talk extends EventTarget {
     this.#microphone = stream;
     if (!this.connection || this.phase.phase !== "live") return;
     const replaced = stream && (await this.connection.replaceMicrophone(stream));
-    if (!replaced) this.#connect("reconnecting");
+    if (replaced) return;
+    this.#liveSince = -Infinity; // wanted, not lost
+    this.#connect("reconnecting");
   }
 
   say(text) {
@@ -97,8 +105,9 @@ export class Talk extends EventTarget {
   async #connect(phase) {
     const run = this.#stop();
     const lostAt = performance.now();
-    let tries = 0;
+    this.#tries = lostAt - this.#liveSince < STABLE_MS ? this.#tries + 1 : 0;
     this.#enter({ phase, lostAt });
+    if (this.#tries) await this.#pause(QUICK_MS[Math.min(this.#tries, QUICK_MS.length - 1)]);
     while (run === this.#run) {
       try {
         await this.#open(run);
@@ -108,10 +117,10 @@ export class Talk extends EventTarget {
         const refusal = error instanceof Refused ? error : new Refused("fault", error.message);
         if (!(error instanceof Refused)) console.error(error);
         if (FINAL.has(refusal.reason)) return this.#enter({ phase: "refused", reason: refusal.reason, message: refusal.message });
-        const quick = phase === "reconnecting" && performance.now() - lostAt < RESUME_MS;
-        const wait = quick && refusal.reason !== "full" ? QUICK_MS[Math.min(tries, QUICK_MS.length - 1)] : tries ? SLOW_MS : 3000;
-        tries += 1;
-        const shown = quick && refusal.reason !== "full" ? "reconnecting" : "refused";
+        const quick = phase === "reconnecting" && refusal.reason !== "full" && performance.now() - lostAt < RESUME_MS;
+        const wait = quick ? QUICK_MS[Math.min(this.#tries, QUICK_MS.length - 1)] : this.#tries ? SLOW_MS : FIRST_MS;
+        this.#tries += 1;
+        const shown = quick ? "reconnecting" : "refused";
         this.#enter({ phase: shown, reason: refusal.reason, message: refusal.message, retryAt: performance.now() + wait, lostAt });
         await this.#pause(wait);
         if (run === this.#run) this.#enter({ ...this.phase, retryAt: 0 });
@@ -160,6 +169,7 @@ export class Talk extends EventTarget {
     if (run !== this.#run) return connection.close();
     this.#video.play().catch(() => this.dispatchEvent(new Event("silenced")));
     this.#timer = setInterval(() => this.#reportPlayed(), PLAYED_MS);
+    this.#liveSince = performance.now();
     this.#enter({ phase: "live" });
   }
 

@@ -1,7 +1,7 @@
 // Draws the page from a model. Knows the document and nothing of connections.
 
-import { passages, shownAt } from "./captions.js";
 import { ABILITIES } from "./conversation.js";
+import { ReplyLine } from "./reply-line.js";
 import { STAGES } from "./stats.js";
 
 const FLOORS = {
@@ -48,7 +48,7 @@ export function showLoading(info) {
   const services = [...new Set([...SERVICES, ...missing.keys()])];
   // Nothing is known of the others while the one that knows them is away.
   const ready = missing.has("orchestrator") ? [] : services.filter((service) => !missing.has(service));
-  $("loading-title").textContent = "Waking up";
+  $("loading-title").textContent = info.personas.length === 1 ? `${firstName(info.personas[0])} is waking up` : "Waking up";
   $("loading-text").textContent = `${ready.length} of ${services.length} parts are ready.`;
   $("loading-bar").max = services.length;
   $("loading-bar").value = ready.length;
@@ -73,6 +73,7 @@ export function showPersona(persona, base) {
   $("start-name").textContent = persona.name;
   $("start-description").textContent = persona.description ?? "";
   $("start-disclosure").textContent = persona.disclosure ?? "";
+  $("live-title").textContent = `Talking with ${persona.name}`;
   $("ai-title").textContent = `${persona.name} is an AI`;
   $("ai-disclosure").textContent = persona.disclosure ?? "";
   $("ai-name").textContent = `${name} is an AI`;
@@ -80,28 +81,41 @@ export function showPersona(persona, base) {
   $("video").setAttribute("aria-label", `${persona.name}, live: a face made by an AI`);
   $("words").placeholder = `Type to ${name}`;
   document.querySelector("label[for=words]").textContent = `Type to ${name}`;
+  $("stop-hint").textContent = `stop ${name}`;
   $("stop").querySelector("span").textContent = `Stop ${name}`;
-  const portrait = $("portrait");
-  const source = new URL(persona.portrait || `/api/personas/${encodeURIComponent(persona.id)}/portrait`, base).href;
-  if (portrait.src === source) return;
-  portrait.hidden = true;
-  portrait.onload = () => (portrait.hidden = false);
-  portrait.onerror = () => (portrait.hidden = true);
-  portrait.alt = `Portrait of ${persona.name}, made by a computer`;
-  portrait.src = source;
+  $("monogram").textContent = persona.name.slice(0, 1);
+  $("portrait").alt = `Portrait of ${persona.name}, who is an AI`;
+  loadPortrait($("portrait"), persona, base);
+}
+
+/** Shows the portrait when there is one. */
+export function loadPortrait(image, persona, base) {
+  const source = persona.portrait ? new URL(persona.portrait, base).href : "";
+  if (image.src === source) return;
+  image.hidden = true;
+  image.onload = () => (image.hidden = false);
+  image.removeAttribute("src");
+  if (source) image.src = source;
+}
+
+/** Nobody is there at the moment. */
+export function showAway() {
+  $("frame").dataset.floor = "away";
+  $("floor-text").textContent = "Connecting again";
+  $("stop").disabled = true;
 }
 
 /** Everything that the conversation's view says, except the words of the reply, which go by time. */
 export function showConversation(view) {
-  const floor = view.stopped && view.floor === "listening" ? "stopped" : view.floor;
-  $("frame").dataset.floor = floor;
-  $("floor-text").textContent = floor === "stopped" ? "Stopped. Listening" : (FLOORS[floor] ?? "");
   showYou(view.you);
-  const busy = view.floor === "speaking" || view.floor === "thinking" || view.floor === "paused";
-  $("stop").disabled = !busy;
   showNotices(view.notices);
   showLog(view);
   showStages(view.stages);
+  if (document.body.dataset.screen === "reconnecting") return;
+  const floor = view.stopped && view.floor === "listening" ? "stopped" : view.floor;
+  $("frame").dataset.floor = floor;
+  $("floor-text").textContent = floor === "stopped" ? "Stopped. Listening" : (FLOORS[floor] ?? "");
+  $("stop").disabled = !["speaking", "thinking", "paused"].includes(view.floor);
 }
 
 function showYou(you) {
@@ -112,25 +126,13 @@ function showYou(you) {
   $("you-rest").textContent = you.rest;
 }
 
-let drawn = { reply: null, groups: [], index: -1, begun: -1 };
+let replyLine = null;
 
-/** The words of the reply that have begun at `ms`; all of them when it is over. Called for each picture. */
+/** The words of the reply that have begun at `ms`. Called for each picture. */
 export function showReply(reply, ms) {
-  if (drawn.reply !== reply) drawn = { reply, groups: reply ? passages(reply.words) : [], index: -1, begun: -1 };
-  const at = reply?.over && !reply.interrupted ? Infinity : (ms ?? -1);
-  const shown = shownAt(drawn.groups, reply?.interrupted ? Infinity : at);
-  const line = $("reply");
-  line.hidden = !shown;
-  $("caption-hint").hidden = Boolean(shown) || !$("you").hidden;
-  if (!shown || (shown.index === drawn.index && shown.begun === drawn.begun)) return;
-  if (shown.index !== drawn.index) {
-    // All words of the passage have their place from the start, so that nothing moves while they appear.
-    line.replaceChildren(...shown.words.flatMap((word) => [element("span", { textContent: word.text }), " "]));
-  }
-  [...line.children].forEach((span, index) => span.classList.toggle("begun", index < shown.begun));
-  line.classList.toggle("cut", Boolean(reply.interrupted));
-  drawn.index = shown.index;
-  drawn.begun = shown.begun;
+  replyLine ??= new ReplyLine($("reply"));
+  replyLine.show(reply, ms);
+  $("caption-hint").hidden = !$("reply").hidden || !$("you").hidden;
 }
 
 const noticed = new Map();
@@ -235,8 +237,7 @@ export function showPeople(personas, chosen, base) {
     const label = element("label");
     const radio = element("input", { type: "radio", name: "person", value: persona.id, checked: persona.id === chosen });
     const picture = element("img", { alt: "", width: 56, height: 56, hidden: true });
-    picture.onload = () => (picture.hidden = false);
-    picture.src = new URL(persona.portrait || `/api/personas/${encodeURIComponent(persona.id)}/portrait`, base).href;
+    loadPortrait(picture, persona, base);
     const face = element("i", { ariaHidden: "true" });
     face.append(persona.name.slice(0, 1), picture);
     label.append(radio, face, element("span", { textContent: persona.name }));

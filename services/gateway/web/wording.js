@@ -15,6 +15,7 @@ const REFUSED = {
   unavailable: () => ({ title: "The server is restarting", text: "A part of it is away at the moment. It usually comes back by itself." }),
   forbidden_origin: (_, message) => ({ title: "Not from this page", text: message }),
   unknown_persona: () => ({ title: "This person is not here", text: "The server does not know who was asked for. Choose somebody at the start." }),
+  not_found: () => ({ title: "This person is not here", text: "The server does not know who was asked for. Choose somebody at the start." }),
   unsupported: () => ({
     title: "This browser cannot take part",
     text: "It plays neither WebRTC nor a WebM stream. A current Chrome, Edge, Firefox or Safari can.",

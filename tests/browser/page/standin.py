@@ -1,8 +1,9 @@
-"""A scripted gateway for tests of the page: real WebRTC with a moving picture and a tone, messages sent when the test says so."""
+"""A scripted gateway for tests of the page: real WebRTC with a moving picture and a tone, and what a test says."""
 
 from __future__ import annotations
 
 import asyncio
+import itertools
 import json
 from collections.abc import Callable
 from contextlib import suppress
@@ -20,7 +21,10 @@ from av import AudioFrame, VideoFrame
 from numpy.typing import NDArray
 from PIL import Image
 
+import vivant
 from services.gateway.page import _HEADERS, _TYPES
+from services.gateway.webm import WebmStream
+from tests import media
 
 ROOT: Final = Path(__file__).parents[3]
 WEB: Final = ROOT / "services" / "gateway" / "web"
@@ -262,16 +266,23 @@ class StandIn:
         pc = RTCPeerConnection()
         line = Line(pc)
         pc.on("datachannel", lambda channel: self._on_channel(line, channel, body))
-        await pc.setRemoteDescription(RTCSessionDescription(body["sdp"], body["type"]))
+        await pc.setRemoteDescription(RTCSessionDescription(self._as_network(body["sdp"]), body["type"]))
         for track in (Tone(lambda: self.sounding), Picture()):
             line.senders[track.kind] = (pc.addTrack(track), track)
         await pc.setLocalDescription(await pc.createAnswer())
-        sdp = pc.localDescription.sdp
-        if not self.script.udp:
-            sdp = "".join(part for part in sdp.splitlines(keepends=True) if not part.startswith("a=candidate"))
         self.lines.append(line)
-        answer = {"sdp": sdp, "type": "answer", "token": "token-1", "conversation_id": "conversation-1"}
+        answer = {
+            "sdp": self._as_network(pc.localDescription.sdp),
+            "type": "answer",
+            "token": "token-1",
+            "conversation_id": "conversation-1",
+        }
         return web.json_response(answer | {"persona": {"id": body["persona"] or "june", "name": "June Merrow"}})
+
+    def _as_network(self, sdp: str) -> str:
+        """Where UDP is blocked, neither side can be reached."""
+        lines = sdp.splitlines(keepends=True)
+        return "".join(line for line in lines if self.script.udp or not line.startswith("a=candidate"))
 
     async def _stream(self, request: web.Request) -> web.StreamResponse:
         self._require_reachable(request)
@@ -282,12 +293,29 @@ class StandIn:
         line = Line(socket=socket)
         self.lines.append(line)
         self._greet(line, request.query)
+        feeding = asyncio.create_task(self._feed(socket))
         async for message in socket:
             if message.type is WSMsgType.TEXT:
                 self._receive(line, message.data)
             elif message.type is WSMsgType.BINARY:
                 self.sound += message.data
+                await self._notify()
+        feeding.cancel()
         return socket
+
+    async def _feed(self, socket: web.WebSocketResponse) -> None:
+        """A live WebM stream of a moving picture and a tone."""
+        stream = WebmStream(media.RATE_HZ, SIZE_PX)
+        frames = await asyncio.to_thread(media.encode, "vp8", media.pictures(25, SIZE_PX))
+        start: float | None = None
+        for index in itertools.count():
+            start = await paced(start, index / 25)
+            sound = media.voice(1, clicks_at=(0,) if self.sounding else ())
+            unit = vivant.Unit(index, index * media.UNIT_SAMPLES, sound.tobytes(), frames[index % 25], 0, 0)
+            if socket.closed:
+                return
+            with suppress(ConnectionError):
+                await socket.send_bytes(stream.add(index, unit))
 
     def _on_channel(self, line: Line, channel: RTCDataChannel, body: dict[str, Any]) -> None:
         line.channel = channel
@@ -325,10 +353,9 @@ class StandIn:
 
     def _require_reachable(self, request: web.Request) -> None:
         if not self.script.reachable:
-            if request.transport:
-                request.transport.abort()
-            with suppress(AttributeError):
-                raise web.HTTPServiceUnavailable
+            assert request.transport
+            request.transport.abort()
+            raise web.HTTPServiceUnavailable  # which nobody gets
 
 
 def only_loopback() -> None:
