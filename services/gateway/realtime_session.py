@@ -60,13 +60,13 @@ class Realtime:
             event("conversation.created", conversation=conversation),
         ]
 
-    def hear(self, happened: vivant.Event) -> list[Out]:  # noqa: PLR0911 - one line for each event
-        """Something happened in the conversation."""
+    def hear(self, happened: vivant.Event, position: int = 0) -> list[Out]:  # noqa: PLR0911 - one line for each event
+        """Something happened in the conversation, when the microphone was at this sample."""
         match happened:
             case vivant.Transcript(typed=False):
                 return self._on_words(happened)
             case vivant.StateChanged():
-                return self._on_state(happened)
+                return self._on_state(happened, position)
             case vivant.Caption():
                 reply = self._replies.wanted(happened.turn_id)
                 return [*reply.caption(happened)] if reply else []
@@ -77,6 +77,10 @@ class Realtime:
             case vivant.Notice() if happened.severity is not Severity.INFO and happened.ability != "face":
                 return [error("server_error", happened.reason, happened.message)]
         return []
+
+    def plays(self, unit: vivant.Unit) -> bool:
+        """This unit is of a response that is wanted."""
+        return unit.turn_id > 0 and self._replies.wanted(unit.turn_id) is not None
 
     def give_up(self) -> list[Out]:
         """The response that was asked for does not begin: no words were heard."""
@@ -103,17 +107,17 @@ class Realtime:
             return []
         return [*reply.unit(unit, base64.b64encode(self._encoder.encode(unit.pcm)).decode())]
 
-    def _on_state(self, change: vivant.StateChanged) -> list[Out]:
+    def _on_state(self, change: vivant.StateChanged, position: int) -> list[Out]:
         match change.state:
             case State.PAUSED:
-                self._paused_at = change.input_sample
+                self._paused_at = position
             case State.SPEAKING:
                 self._paused_at = None
             case State.THINKING:
                 return self._begin(change.turn_id)
             case State.LISTENING if reply := self._replies.active:
                 # Nothing was audible: the user went on speaking, or the client asked for the end.
-                self._paused_at = self._paused_at or change.input_sample
+                self._paused_at = self._paused_at or position
                 return self._break_off(reply, "")
         return []
 

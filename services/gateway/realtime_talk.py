@@ -10,7 +10,7 @@ import asyncio
 import json
 from typing import Final
 
-from aiohttp import WSMsgType, web
+from aiohttp import WSCloseCode, WSMsgType, web
 
 import vivant
 from services.common.logs import get_logger
@@ -34,6 +34,7 @@ MAX_UNSENT: Final = 1000
 #: After the end of a turn words come within a second or so; when none do, none were said.
 ANSWER_WITHIN_S: Final = 6.0
 _LAST_WORDS_S: Final = 2.0
+_CLOSE: Final = {Full: WSCloseCode.TRY_AGAIN_LATER, InvalidRequest: WSCloseCode.POLICY_VIOLATION}
 _REOPEN_TRIES: Final = 20
 _REOPEN_WAIT_S: Final = 0.1
 
@@ -81,7 +82,7 @@ class Talk:
     async def _say_farewell(self, why: BaseException) -> None:
         if isinstance(why, VivantError):
             _log.warning("realtime_ended", reason=why.reason, detail=why.message)
-            why = End(1011 if why.retryable else 1008, why.reason, why.message)
+            why = End(_CLOSE.get(type(why), WSCloseCode.INTERNAL_ERROR), why.reason, why.message)
         if self._socket.closed or not isinstance(why, End):
             return
         try:
@@ -105,7 +106,7 @@ class Talk:
                 await self._follow(message.data)
             elif message.type is WSMsgType.BINARY:
                 self._put([error("invalid_request_error", "binary_message", "Messages are JSON text; sound is base64 in it.")])
-        raise End(1000)
+        raise End(WSCloseCode.OK)
 
     async def _follow(self, message: str) -> None:
         event_id = None
@@ -127,7 +128,9 @@ class Talk:
         self._counted_at = now
         if self._tokens < 0:
             raise End(
-                1008, "too_many_messages", f"More than {MESSAGES_PER_S} messages a second are too many; put more into each."
+                WSCloseCode.POLICY_VIOLATION,
+                "too_many_messages",
+                f"More than {MESSAGES_PER_S} messages a second are too many; put more into each.",
             )
 
     def _put(self, outs: list[Out]) -> None:
@@ -139,7 +142,7 @@ class Talk:
                 self._unsent.put_nowait(json.dumps(spelt))
             except asyncio.QueueFull:
                 self._unsent = asyncio.Queue()
-                raise End(1008, "client_too_slow", f"{MAX_UNSENT} events were not read.") from None
+                raise End(WSCloseCode.POLICY_VIOLATION, "client_too_slow", f"{MAX_UNSENT} events were not read.") from None
 
     async def _write(self) -> None:
         while True:
@@ -163,7 +166,7 @@ class Talk:
             finally:
                 await session.close()
             if self._opening is opening:
-                raise End(1000)
+                raise End(WSCloseCode.OK)
 
     async def _open(self, opening: Reopen) -> vivant.Session:
         for attempt in range(_REOPEN_TRIES):
@@ -192,12 +195,12 @@ class Talk:
     async def _report(self, session: vivant.Session) -> None:
         """Passes on what happens, until the conversation is closed."""
         async for happened in session:
-            outs = self._realtime.hear(happened)
+            outs = self._realtime.hear(happened, session.microphone_position)
             self._put(outs)
             for out in outs:
                 if not isinstance(out, dict):
                     await self._perform(out)
-            if self._reports and outs and isinstance(happened, vivant.Unit):
+            if self._reports and isinstance(happened, vivant.Unit) and self._realtime.plays(happened):
                 await session.played(happened.index)
 
     async def _listen(self, session: vivant.Session) -> None:

@@ -29,6 +29,7 @@ from services.orchestrator.clients import Peers
 from services.orchestrator.server import SessionServicer
 from services.orchestrator.settings import OrchestratorSettings
 from tests.gateway_door import Door, gateway_to
+from tests.scripted import Script, serving
 from vivant.channel import SERVER_OPTIONS
 from vivant.session.v1 import session_pb2_grpc
 
@@ -373,6 +374,7 @@ async def test_an_interruption_is_told_at_once_and_the_rest_is_not_said(door: Do
         again = (await talk.until("response.done")).response
         assert again.status == "completed"
         [started] = talk.of("input_audio_buffer.speech_started")
+        assert started.audio_start_ms < 1000, "on the clock of what the client has sent"
         assert started.item_id == talk.of("input_audio_buffer.committed")[0].item_id
 
 
@@ -600,6 +602,34 @@ async def test_a_full_gateway_says_so_on_the_connection(orchestrator: tuple[str,
                 assert event["error"]["code"] == "full"
                 assert (await second.receive()).type is aiohttp.WSMsgType.CLOSE
                 assert second.close_code == aiohttp.WSCloseCode.TRY_AGAIN_LATER
+
+
+async def test_a_system_that_is_lost_is_told() -> None:
+    async with serving(Script(die_at_unit=10)) as (address, _), gateway_to(address) as door:
+        async with raw(door) as socket:
+            await read(socket, "session.created")
+            [*_, event] = await read(socket, "error")
+            assert (event["error"]["type"], event["error"]["code"]) == ("server_error", "connection_lost")
+            assert (await socket.receive()).type is aiohttp.WSMsgType.CLOSE
+            assert socket.close_code == aiohttp.WSCloseCode.INTERNAL_ERROR
+
+
+async def test_a_gateway_that_ends_closes_what_is_open() -> None:
+    async with serving(Script()) as (address, _), aiohttp.ClientSession() as http:
+        async with gateway_to(address) as door:
+            socket = await http.ws_connect(f"{door.url}/v1/realtime")
+            await read(socket, "session.created")
+            reading = asyncio.create_task(read(socket, "never"))
+        await asyncio.gather(reading, return_exceptions=True)
+        assert socket.close_code == aiohttp.WSCloseCode.GOING_AWAY
+        await socket.close()
+
+
+async def test_a_persona_that_is_not_there_by_default_either_is_told() -> None:
+    async with serving(Script()) as (address, _), gateway_to(address, persona="nobody") as door:
+        async with raw(door) as socket:
+            [event] = await read(socket, "error")
+            assert "nobody" in event["error"]["message"]
 
 
 @pytest.mark.parametrize(

@@ -52,8 +52,8 @@ def words(text: str, start_s: float, end_s: float, *, final: bool = False) -> vi
     return vivant.Transcript(final, text, text, "Spk1", "", (), int(start_s * HZ), int(end_s * HZ), False)
 
 
-def state(name: State, turn_id: int = 1, at_s: float = 0.0) -> StateChanged:
-    return StateChanged(name, turn_id, int(at_s * HZ), 0)
+def state(name: State, turn_id: int = 1) -> StateChanged:
+    return StateChanged(name, turn_id, 0, 0)
 
 
 def caption(text: str, turn_id: int = 1, words_ms: int = 200) -> vivant.Caption:
@@ -71,7 +71,8 @@ def turn(heard: str, full: str, *, turn_id: int = 1, interrupted: bool = False) 
 
 
 def hear(realtime: Realtime, *happened: vivant.Event) -> list[Out]:
-    return [out for each in happened for out in realtime.hear(each)]
+    """The microphone is always at 5 s."""
+    return [out for each in happened for out in realtime.hear(each, 5 * HZ)]
 
 
 def kinds(outs: list[Out]) -> list[str]:
@@ -115,7 +116,7 @@ def test_speech_is_committed_when_it_is_answered() -> None:
 def test_going_on_before_the_reply_was_audible_takes_it_back() -> None:
     realtime = opened()
     hear(realtime, words("Where", 1.0, 1.2, final=True), state(State.THINKING))
-    outs = hear(realtime, state(State.LISTENING, 2, at_s=2.0))
+    outs = hear(realtime, state(State.LISTENING, 2))
     assert kinds(outs) == ["input_audio_buffer.speech_started", "response.done"]
     response = event(outs, "response.done")["response"]
     assert (response["status_details"], response["output"]) == ({"type": "cancelled", "reason": "turn_detected"}, [])
@@ -125,7 +126,7 @@ def test_going_on_before_the_reply_was_audible_takes_it_back() -> None:
 
 def test_a_sound_over_the_persona_that_is_no_interruption_is_not_told() -> None:
     realtime = opened()
-    hear(realtime, state(State.THINKING), caption("In a house."), *units(3), state(State.PAUSED, at_s=5.0))
+    hear(realtime, state(State.THINKING), caption("In a house."), *units(3), state(State.PAUSED))
     assert hear(realtime, words("mhm", 5.0, 5.2), state(State.SPEAKING), words("mhm", 5.0, 5.2, final=True)) == []
     outs = hear(realtime, *units(3, first=110), turn("In a house.", "In a house."))
     assert event(outs, "response.done")["response"]["status"] == "completed"
@@ -133,7 +134,7 @@ def test_a_sound_over_the_persona_that_is_no_interruption_is_not_told() -> None:
 
 def test_an_interruption_is_told_before_the_response_ends() -> None:
     realtime = opened()
-    hear(realtime, state(State.THINKING), caption("In a white house."), *units(10), state(State.PAUSED, at_s=5.0))
+    hear(realtime, state(State.THINKING), caption("In a white house."), *units(10), state(State.PAUSED))
     outs = hear(realtime, turn("In a", "In a white house.", interrupted=True), state(State.LISTENING, 2))
     assert kinds(outs) == [
         "input_audio_buffer.speech_started",
@@ -338,10 +339,11 @@ def test_items_are_let_go_of_when_there_are_too_many() -> None:
     assert "1" not in items
 
 
-_KEYS = (
-    "session audio input output format type turn_detection modalities item item_id role content text response audio_end_ms "
-    "content_index event_id previous_item_id metadata voice output_modalities"
-).split()
+_KEYS = [
+    "session", "audio", "input", "output", "format", "type", "turn_detection", "modalities", "output_modalities", "item",
+    "item_id", "role", "content", "text", "response", "audio_end_ms", "content_index", "event_id", "previous_item_id",
+    "metadata", "voice",
+]  # fmt: skip
 _JSON = st.recursive(
     st.none()
     | st.booleans()
