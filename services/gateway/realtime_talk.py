@@ -98,6 +98,8 @@ class Talk:
     # --- the client ---------------------------------------------------------------------------------------------------
 
     async def _read(self) -> None:
+        # Hasty clients do not wait for session.created; what they send waits for it.
+        await self._opened.wait()
         async for message in self._socket:
             self._count()
             # Messages that are there already come without a wait, and the writer must have its turn.

@@ -181,6 +181,24 @@ async def test_the_model_names_the_persona(door: Door, model: str, ignored: bool
         assert ("model" in session.vivant["ignored"]) == ignored
 
 
+async def test_the_beta_client_may_be_hasty(door: Door) -> None:
+    url = door.url.replace("http", "ws") + "/v1"
+    async with AsyncOpenAI(api_key="none", websocket_base_url=url) as api:
+        async with api.beta.realtime.connect(model="gpt-4o-realtime-preview") as connection:
+            await connection.session.update(session={"modalities": ["text"]})
+            content: Any = [{"type": "input_text", "text": "Where did you grow up?"}]
+            await connection.conversation.item.create(item={"type": "message", "role": "user", "content": content})
+            await connection.response.create()
+            kinds, text = [], ""
+            async with asyncio.timeout(20):
+                while "response.done" not in kinds:
+                    event = await connection.recv()
+                    kinds.append(event.type)
+                    text += event.delta if event.type == "response.text.delta" else ""
+            assert kinds[:3] == ["session.created", "conversation.created", "session.updated"]
+            assert text == REPLY
+
+
 async def test_wishes_that_a_persona_cannot_follow_are_answered(door: Door) -> None:
     async with client(door) as talk:
         tool: Any = {"type": "function", "name": "weather", "parameters": {}}
