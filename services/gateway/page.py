@@ -46,8 +46,8 @@ def routes(gateway: Gateway, web_dir: Path) -> list[web.RouteDef]:
         if name not in files:
             raise NotFound(f"there is no {name} here", reason="no_page")
         headers = _HEADERS | {"Content-Type": f"{_TYPES[files[name].suffix]}"}
-        if name == "vivant-person.js":
-            # Other sites load this one.
+        if files[name].suffix in (".js", ".css"):
+            # Other sites embed the person with these; what they may do then, GATEWAY_ORIGINS decides.
             headers |= {"Access-Control-Allow-Origin": "*", "Cross-Origin-Resource-Policy": "cross-origin"}
         return web.FileResponse(files[name], headers=headers)
 
