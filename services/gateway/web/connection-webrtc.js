@@ -162,8 +162,8 @@ export class WebRtcConnection {
     } catch {
       return;
     }
-    if (message.type === "pong") this.#rtt = performance.now() - message.t;
-    else this.#callbacks.onMessage(message);
+    if (message?.type === "pong") this.#rtt = performance.now() - message.t;
+    else if (message) this.#callbacks.onMessage(message);
   }
 
   #heartbeat() {

@@ -115,9 +115,9 @@ export class WebSocketConnection {
     } catch {
       return;
     }
-    if (message.type === "ready") this.#source.withPicture = message.video !== null;
-    if (message.type === "pong") this.#rtt = performance.now() - message.t;
-    else this.#callbacks.onMessage(message);
+    if (message?.type === "ready") this.#source.withPicture = message.video !== null;
+    if (message?.type === "pong") this.#rtt = performance.now() - message.t;
+    else if (message) this.#callbacks.onMessage(message);
   }
 
   #sendSound(pcm) {

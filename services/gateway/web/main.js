@@ -218,10 +218,14 @@ $("stop").onclick = stopReply;
 $("controls").onsubmit = submitWords;
 $("words").oninput = () => ($("send").disabled = !$("words").value.trim());
 $("copy").onclick = async () => {
-  await navigator.clipboard.writeText(transcriptText(view)).then(
-    () => ($("copy").textContent = "Copied"),
-    () => ($("copy").textContent = "Not allowed"),
-  );
+  try {
+    await navigator.clipboard.writeText(transcriptText(view));
+    $("copy").textContent = "Copied";
+  } catch {
+    // Only secure pages may; others get it selected, for Ctrl-C.
+    getSelection().selectAllChildren($("log"));
+    $("copy").textContent = "Selected";
+  }
   setTimeout(() => ($("copy").textContent = "Copy"), 2000);
 };
 $("notices").onclick = ({ target }) => {
@@ -230,7 +234,10 @@ $("notices").onclick = ({ target }) => {
   view = dismiss(view, Number(key));
   show.showConversation(view);
 };
-for (const id of ["ai", "keys", "settings"]) $(id).onclick = ({ target }) => target === $(id) && $(id).close();
+for (const id of ["ai", "keys", "settings"]) {
+  // Beside the dialog is its own backdrop.
+  $(id).addEventListener("click", ({ target }) => target === $(id) && $(id).close());
+}
 $("open-ai").onclick = () => $("ai").showModal();
 $("open-keys").onclick = () => $("keys").showModal();
 $("open-settings").onclick = () => openSettings(microphone);

@@ -157,6 +157,8 @@ class StandIn:
     """The microphone over the WebSocket."""
     lines: list[Line] = field(default_factory=list)
     sounding: bool = False
+    mute: bool = False
+    """Answers no ping, as a process that hangs."""
     url: str = ""
     changed: asyncio.Condition = field(default_factory=asyncio.Condition)
     _runner: web.AppRunner | None = None
@@ -340,7 +342,7 @@ class StandIn:
 
     def _receive(self, line: Line, data: str) -> None:
         message = json.loads(data)
-        if message["type"] == "ping":
+        if message["type"] == "ping" and not self.mute:
             line.send({"type": "pong", "t": message["t"]})
         self.received.append(message)
         task = asyncio.ensure_future(self._notify())

@@ -1,0 +1,148 @@
+"""What the page does when something is missing, refused, lost or over."""
+
+from __future__ import annotations
+
+import pytest
+from playwright.async_api import Page, expect
+
+from tests.browser.page import scenes
+from tests.browser.page.standin import StandIn
+
+
+async def test_it_waits_for_what_is_still_loading(page: Page, standin: StandIn) -> None:
+    await scenes.loading(page, standin)
+    await expect(page.locator("#awaited li.waiting")).to_have_count(3)
+    await expect(page.locator("#awaited")).to_contain_text("Voice")
+    standin.script.missing = []
+    await expect(page.get_by_role("button", name="Start talking")).to_be_visible()
+
+
+@pytest.mark.parametrize(
+    ("error", "title"),
+    [
+        ("NotAllowedError", "The microphone is blocked"),
+        ("NotFoundError", "No microphone was found"),
+        ("NotReadableError", "The microphone cannot be opened"),
+    ],
+)
+async def test_without_a_microphone_one_can_type(page: Page, standin: StandIn, error: str, title: str) -> None:
+    await scenes.no_microphone(page, error)
+    await scenes.start(page, standin)
+    await page.click("#start-talking")
+    await expect(page.get_by_role("heading", name=title)).to_be_focused()
+    await page.get_by_role("button", name="Type instead").click()
+    await scenes.live(page)
+    await expect(page.locator("#words")).to_be_focused()
+
+
+async def test_a_silent_microphone_is_noticed(page: Page, standin: StandIn) -> None:
+    await page.add_init_script("""navigator.mediaDevices.getUserMedia = async () =>
+        new AudioContext().createMediaStreamDestination().stream""")
+    await scenes.listening(page, standin)
+    await expect(page.locator(".notice")).to_contain_text("Nothing comes from", timeout=20_000)
+    await page.locator(".notice button").click()
+    await expect(page.locator(".notice")).to_have_count(0)
+
+
+async def test_a_lost_connection_goes_on_with_the_same_conversation(page: Page, standin: StandIn) -> None:
+    await scenes.reconnecting(page, standin)
+    await expect(page.locator("#floor-text")).to_have_text("Connecting again")
+    standin.script.reachable = True
+    await scenes.live(page)
+    assert standin.offers[-1]["token"] == "token-1"
+    assert standin.offers[-1]["conversation_id"] == "conversation-1"
+    assert standin.offers[-1]["greeting"] is False
+    await expect(page.locator("#log li")).to_have_count(4)
+    await expect(page.locator(".notice")).to_have_count(0)
+
+
+async def test_a_server_that_forgot_begins_anew_and_says_so(page: Page, standin: StandIn) -> None:
+    await scenes.reconnecting(page, standin)
+    standin.script.resume = False
+    standin.script.reachable = True
+    await scenes.live(page)
+    await expect(page.locator("#log li").last).to_have_text("A new conversation")
+
+
+async def test_a_connection_that_is_dead_without_a_word_is_noticed(page: Page, standin: StandIn) -> None:
+    await scenes.listening(page, standin)
+    standin.mute = True
+    await standin.until(lambda: len(standin.offers) == 2)
+    standin.mute = False
+    await scenes.live(page)
+
+
+async def test_full_tries_again_and_gets_in(page: Page, standin: StandIn) -> None:
+    await scenes.full(page, standin)
+    await expect(page.locator("#refused-text")).to_contain_text("16 people")
+    await expect(page.locator("#refused-countdown")).to_contain_text("Trying again in")
+    standin.script.refuse = None
+    await page.get_by_role("button", name="Try again now").click()
+    await scenes.live(page)
+
+
+async def test_a_server_that_comes_back_is_found(page: Page, standin: StandIn) -> None:
+    await scenes.unreachable(page, standin)
+    standin.script.reachable = True
+    await scenes.live(page)
+
+
+async def test_where_webrtc_is_blocked_the_stream_takes_over(page: Page, standin: StandIn) -> None:
+    standin.script.udp = False
+    standin.script.stream = True
+    await scenes.listening(page, standin)
+    await expect(page.locator(".notice")).to_contain_text("plain stream")
+    await scenes.until(page, "document.getElementById('video').currentTime > 1")
+    await standin.until(lambda: len(standin.sound) > 16_000)
+    await standin.until(lambda: len(standin.of_type("played")) > 3)
+    assert all(message["ms"] >= 0 for message in standin.of_type("played"))
+    assert len(standin.offers) == 1
+    standin.send("caption", turn_id=1, text=scenes.REPLY, words=scenes.WORDS)
+    standin.send("state", state="speaking", turn_id=1)
+    await expect(page.locator("#reply .begun")).not_to_have_count(0)
+    await page.fill("#words", "Hello")
+    await page.keyboard.press("Enter")
+    await standin.until(lambda: bool(standin.of_type("text")))
+
+
+async def test_where_nothing_gets_through_it_says_so(page: Page, standin: StandIn) -> None:
+    standin.script.udp = False
+    await scenes.start(page, standin)
+    await page.click("#start-typing")
+    await expect(page.locator("#refused-title")).to_be_visible(timeout=20_000)
+
+
+@pytest.mark.parametrize(
+    ("reason", "title"),
+    [("idle", "It has been quiet"), ("replaced", "another window"), ("anything", "The conversation has ended")],
+)
+async def test_an_end_is_explained(page: Page, standin: StandIn, reason: str, title: str) -> None:
+    await scenes.listening(page, standin)
+    standin.send("bye", reason=reason, message="So it is.")
+    await expect(page.get_by_role("heading", level=1)).to_contain_text(title)
+
+
+async def test_a_restart_is_waited_for(page: Page, standin: StandIn) -> None:
+    await scenes.listening(page, standin)
+    standin.send("bye", reason="shutdown", message="")
+    await standin.until(lambda: len(standin.offers) == 2)
+    await scenes.live(page)
+
+
+async def test_lost_and_found_abilities(page: Page, standin: StandIn) -> None:
+    await scenes.listening(page, standin)
+    standin.send("notice", severity="warning", reason="tts_unavailable", ability="tts", message="No voice.")
+    await expect(page.locator(".notice")).to_have_count(1)
+    standin.send("notice", severity="info", reason="tts_restored", ability="tts", message="The voice is back.")
+    await expect(page.locator(".notice")).to_have_text(["The voice is backDismiss".replace("back", "back.")])
+
+
+async def test_strange_messages_are_ignored(page: Page, standin: StandIn) -> None:
+    await scenes.listening(page, standin)
+    standin.send("surprise", what="?")
+    line = standin.lines[-1]
+    assert line.channel
+    line.channel.send("{not json")
+    line.channel.send("null")
+    standin.send("state", state="thinking", turn_id=1)
+    await expect(page.locator("#floor-text")).to_have_text("Thinking")
