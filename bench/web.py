@@ -100,7 +100,7 @@ async def page_of(url: str) -> AsyncIterator[Page]:
             page.on("pageerror", lambda error: Console(stderr=True).print(f"page: {error}", style="red", markup=False))
             await page.goto(url)
             await page.get_by_role("button", name="Start talking").click()
-            await page.wait_for_function("async () => (await window.vivantStats())?.fps > 0", timeout=20_000)
+            await page.wait_for_function("() => video.getVideoPlaybackQuality().totalVideoFrames > 5", timeout=20_000)
             await asyncio.sleep(2)
             await hush(page)
             yield page

@@ -114,6 +114,10 @@ class Session:
             )
         await self._send(ConverseRequest(text=session_pb2.TextInput(text=text, speaker=speaker or "", addressee=addressee)))
 
+    async def greet(self) -> None:
+        """Makes the persona say its greeting now, if nothing was said yet; `converse(greeting=True)` does so at the start."""
+        await self._send(ConverseRequest(greet=session_pb2.Greet()))
+
     async def interrupt(self) -> None:
         """Makes the persona stop talking."""
         await self._send(ConverseRequest(interrupt=session_pb2.Interrupt()))

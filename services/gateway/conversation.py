@@ -68,11 +68,14 @@ class Wish:
 class Conversation:
     """One session. Use it through `Conversations`."""
 
-    def __init__(self, session: vivant.Session, gateway: Gateway, forget: Callable[[Conversation], None]) -> None:
+    def __init__(
+        self, session: vivant.Session, gateway: Gateway, forget: Callable[[Conversation], None], *, greets: bool
+    ) -> None:
         self.token = secrets.token_urlsafe(18)
         self.session = session
         self._gateway = gateway
         self._forget = forget
+        self._greets = greets
         self._writer = Writer(session.ready.voice_rate_hz)
         self._meter = Meter()
         self._connection: Connection | None = None
@@ -105,6 +108,12 @@ class Conversation:
             for task in self._tasks:
                 task.cancel()
             _log.info("conversation_ended")
+
+    def greet(self) -> None:
+        """Says the greeting that was wished for, now that somebody can hear it."""
+        if self._greets:
+            self._greets = False
+            self._spawn(self.session.greet())
 
     def attach(self, connection: Connection, *, resumed: bool) -> None:
         """This connection takes part from now on; the one before is told and closed."""
@@ -267,13 +276,12 @@ class Conversations:
             video=vivant.Video("vp8", self._gateway.settings.video_px),
             microphone=MICROPHONE_HZ,
             speaker=wish.speaker or "Spk1",
-            greeting=wish.greeting,
             conversation_id=wish.conversation_id,
         )
         try:
             with self._gateway.places.admit():
                 async with session:
-                    conversation = Conversation(session, self._gateway, self._drop)
+                    conversation = Conversation(session, self._gateway, self._drop, greets=wish.greeting)
                     self._open[conversation.token] = conversation
                     opened.set_result(conversation)
                     await conversation.run()

@@ -168,6 +168,8 @@ class Peer:
         if state == "connected":
             self._connected = True
             self._want_keyframe()
+            if self._conversation:
+                self._conversation.greet()
         elif state in ("failed", "closed", "disconnected"):
             self._lose()
 

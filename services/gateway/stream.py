@@ -75,6 +75,7 @@ class StreamConnection:
     async def run(self, *, resumed: bool) -> None:
         """Takes part until the page or the conversation leaves."""
         self._conversation.attach(self, resumed=resumed)
+        self._conversation.greet()
         tasks = [_task(self._read()), _task(self._write()), _task(self._until_closed())]
         try:
             done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)

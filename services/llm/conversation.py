@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Coroutine, Iterable
+from collections.abc import Callable, Coroutine, Iterable
 from contextlib import aclosing
 from dataclasses import dataclass, field, replace
 from typing import Any, Final, Protocol
@@ -103,7 +103,7 @@ class Conversation:
         elif not turn.drafting or not same_words(turn.question.text, text):
             turn.question = Said(speaker, text, turn_id=turn_id)
             if turn.drafting or turn.task is None or turn.task.done():
-                await self._begin(turn, self._prepare(turn), drafting=False)
+                await self._begin(turn, self._prepare, drafting=False)
 
     async def commit(self, turn_id: int, said: Said) -> None:
         """The contribution is complete: sends the draft of these very words, or writes a reply."""
@@ -165,15 +165,15 @@ class Conversation:
 
     async def _restart(self, turn: _Turn, question: Said, *, drafting: bool) -> None:
         turn.question = question
-        await self._begin(turn, self._write(turn), drafting=drafting)
+        await self._begin(turn, self._write, drafting=drafting)
 
-    async def _begin(self, turn: _Turn, work: Coroutine[Any, Any, None], *, drafting: bool) -> None:
+    async def _begin(self, turn: _Turn, work: Callable[[_Turn], Coroutine[Any, Any, None]], *, drafting: bool) -> None:
         await _stop(turn.task)
         await _stop(self._waiting)
         turn.held.clear()
         turn.first_at = None
         turn.drafting = drafting
-        turn.task = self._outlet.spawn(work, f"turn-{turn.id}")
+        turn.task = self._outlet.spawn(work(turn), f"turn-{turn.id}")
 
     async def _end(self, turn: _Turn) -> None:
         if self._turn is turn:

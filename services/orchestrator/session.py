@@ -169,9 +169,12 @@ class Session:
                     self._abilities.lose(link.ability, None)
         self._began = self._loop.time()
         self._say_hello()
-        persona = self._opening.persona
-        if config.greeting == session_pb2.GREETING_SPOKEN and persona.greeting:
-            self._feed(ev.Greeted(self.now(), persona.greeting))
+        if config.greeting == session_pb2.GREETING_SPOKEN:
+            self._greet()
+
+    def _greet(self) -> None:
+        if self._opening.persona.greeting:
+            self._feed(ev.Greeted(self.now(), self._opening.persona.greeting))
 
     def _say_hello(self) -> None:
         ready = session_pb2.Ready(
@@ -231,6 +234,8 @@ class Session:
                 self._feed(ev.Interrupted(self.now()))
             case "keyframe":
                 self._stage.want_keyframe()
+            case "greet":
+                self._greet()
             case "turn_end":
                 require_name("speaker", message.speaker)
                 self._end_turn(message.speaker or self._speaker)

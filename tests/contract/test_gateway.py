@@ -107,6 +107,21 @@ async def test_a_conversation_to_which_nobody_comes_back_ends() -> None:
         await gone(door)
 
 
+async def test_the_greeting_waits_until_it_can_be_heard() -> None:
+    async with house() as (door, servicer):
+        async with page(door, greeting=True) as browser:
+            await seen(servicer, "greet")
+            async with page(door, token=browser.token, greeting=True) as again:
+                await again.message("ready", resumed=True)
+                await again.until(lambda: again.pictures)
+        async with door.http.ws_connect(f"{door.url}/api/stream?greeting=1") as socket:
+            await socket.receive()
+        async with asyncio.timeout(10):
+            while len(servicer.seen["greet"]) < 2:  # noqa: ASYNC110 - it has no event of its own
+                await asyncio.sleep(0.02)
+        assert len(servicer.configs) == 2
+
+
 async def test_leaving_ends_the_conversation_at_once() -> None:
     async with house() as (door, servicer), page(door) as browser:
         browser.send(type="leave")

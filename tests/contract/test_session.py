@@ -392,6 +392,17 @@ async def test_what_is_said_to_somebody_else_is_not_answered(door: Door) -> None
     assert not talk.of("state")
 
 
+async def test_a_greeting_may_be_asked_for_later_and_is_said_once(door: Door) -> None:
+    talk = await opened(door)
+    await talk.send(greet=pb.Greet())
+    greeting = await talk.until("turn")
+    assert greeting.full_text == talk.of("ready")[0].persona.greeting
+    await talk.send(greet=pb.Greet())
+    await talk.send(text=pb.TextInput(text="Are you there?"))
+    assert (await talk.until("turn")).full_text != greeting.full_text
+    talk.call.cancel()
+
+
 async def test_a_greeting_is_spoken_when_asked_for(door: Door) -> None:
     talk = await opened(door, greeting=pb.GREETING_SPOKEN)
     turn = await talk.until("turn")
