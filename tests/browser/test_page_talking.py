@@ -82,6 +82,14 @@ async def test_an_interrupted_reply_keeps_only_what_was_heard(page: Page, standi
     await expect(page.locator("#floor-text")).to_have_text("Stopped. Listening")
 
 
+async def test_what_interrupts_a_reply_stands_behind_it(page: Page, standin: StandIn) -> None:
+    await scenes.speaking(page, standin)
+    standin.send("transcript", id=2, final=True, text="Wait.", stable_text="", typed=False)
+    await expect(page.locator("#log li")).to_have_count(2)
+    standin.send("turn", turn_id=1, heard_text="In a white", full_text=scenes.REPLY, interrupted=True)
+    await expect(page.locator("#log li span")).to_have_text(["Where did you grow up?", "In a white", "Wait."])
+
+
 async def test_own_words_are_grey_until_they_are_sure(page: Page, standin: StandIn) -> None:
     await scenes.hearing(page, standin)
     await expect(page.locator("#you-stable")).to_have_text("where did you")

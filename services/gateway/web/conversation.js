@@ -102,7 +102,9 @@ const STEPS = {
     const timed = (message.words ?? []).map(([text, start, end]) => ({ text, start, end }));
     // Words without times are of a reply that has no voice: they are shown at once.
     const words = timed.length ? timed : split(message.text).map((text) => ({ text, start: -Infinity, end: -Infinity }));
-    return { ...view, reply: { turnId: message.turn_id, words: [...known, ...words], over: false, interrupted: false } };
+    // What the user says from now on comes after it in the log, though it is logged before the reply is over.
+    const place = known.length ? current.place : view.keys;
+    return { ...view, reply: { turnId: message.turn_id, words: [...known, ...words], place, over: false, interrupted: false } };
   },
 
   turn(view, message) {
@@ -115,7 +117,7 @@ const STEPS = {
       reply: reply && { ...reply, words: interrupted ? reply.words.slice(0, words) : reply.words, over: true, interrupted },
       stopped: interrupted,
     };
-    return heard ? logged(next, { who: "persona", text: heard, interrupted }) : next;
+    return heard ? logged(next, { who: "persona", text: heard, interrupted }, reply?.place) : next;
   },
 
   metrics(view, message) {
@@ -142,10 +144,13 @@ const STEPS = {
   },
 };
 
-function logged(view, entry) {
+/** With one entry more: the last one, or the last before all whose keys are `place` or above. */
+function logged(view, entry, place = Infinity) {
   // All versions of one utterance have one id: a later final replaces the earlier.
   const log = entry.id == null ? view.log : view.log.filter((each) => each.id !== entry.id);
-  return { ...view, log: [...log, { key: view.keys, ...entry }].slice(-MAX_LOG), keys: view.keys + 1 };
+  const before = log.filter(({ key }) => key < place);
+  const after = log.filter(({ key }) => key >= place);
+  return { ...view, log: [...before, { key: view.keys, ...entry }, ...after].slice(-MAX_LOG), keys: view.keys + 1 };
 }
 
 function split(text) {

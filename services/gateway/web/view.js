@@ -168,7 +168,7 @@ function showLog(view) {
   }
   const scroll = $("log-scroll");
   const atEnd = scroll.scrollHeight - scroll.scrollTop - scroll.clientHeight < 60;
-  for (const entry of view.log) {
+  for (const [index, entry] of view.log.entries()) {
     if (lines.has(entry.key)) continue;
     const item = element("li", { className: entry.who });
     if (entry.who !== "note") {
@@ -177,7 +177,7 @@ function showLog(view) {
     item.append(element("span", { textContent: entry.text }));
     if (entry.interrupted) item.append(element("em", { textContent: " – stopped here" }));
     lines.set(entry.key, item);
-    list.append(item);
+    list.insertBefore(item, list.children[index] ?? null);
   }
   $("log-nothing").hidden = view.log.length > 0;
   $("copy").disabled = view.log.length === 0;
@@ -221,8 +221,8 @@ export function showLevel(level) {
 export function showMute({ present, muted }) {
   const button = $("mute");
   const off = muted || !present;
-  button.setAttribute("aria-pressed", String(muted));
   button.classList.toggle("off", off);
+  button.classList.toggle("absent", !present);
   button.querySelector("use").setAttribute("href", off ? "#i-mic-off" : "#i-mic");
   button.querySelector("span").textContent = present ? "Mute the microphone" : "Use the microphone";
   if (present) button.setAttribute("aria-pressed", String(muted));

@@ -162,6 +162,7 @@ class StandIn:
     url: str = ""
     changed: asyncio.Condition = field(default_factory=asyncio.Condition)
     _runner: web.AppRunner | None = None
+    _peers: list[RTCPeerConnection] = field(default_factory=list)
     _told: set[asyncio.Task[None]] = field(default_factory=set)
 
     async def start(self) -> None:
@@ -187,6 +188,9 @@ class StandIn:
         await self.hang_up()
         if self._runner:
             await self._runner.cleanup()
+        # Offers that were being answered when their page was closed have left some behind.
+        for pc in self._peers:
+            await pc.close()
 
     async def hang_up(self) -> None:
         """All connections are gone, as when the process is killed."""
@@ -267,6 +271,7 @@ class StandIn:
             return web.json_response({"error": {"reason": reason, "message": message}}, status=status)
         pc = RTCPeerConnection()
         line = Line(pc)
+        self._peers.append(pc)
         pc.on("datachannel", lambda channel: self._on_channel(line, channel, body))
         await pc.setRemoteDescription(RTCSessionDescription(self._as_network(body["sdp"]), body["type"]))
         for track in (Tone(lambda: self.sounding), Picture()):
