@@ -126,9 +126,13 @@ class Session:
         """In a session with `manual_turns`: what was said since the last time is complete, and is to be answered."""
         await self._send(ConverseRequest(turn_end=session_pb2.TurnEnd(speaker=speaker or "")))
 
-    async def played(self, unit_index: int) -> None:
-        """Reports the last unit that was heard to its end: the persona remembers having said only what was heard."""
-        await self._send(ConverseRequest(played=session_pb2.Played(unit_index=unit_index)))
+    async def played(self, unit_index: int, *, last: bool = False) -> None:
+        """Reports the last unit that was heard to its end: the persona remembers having said only what was heard.
+
+        With `last` nothing after it was heard of that unit's reply, the one in hand or the one before; a reply that is over
+        already comes again as a corrected `Turn`. The unit before a reply's first means that nothing of it was heard.
+        """
+        await self._send(ConverseRequest(played=session_pb2.Played(unit_index=unit_index, last=last)))
 
     async def request_keyframe(self) -> None:
         """Asks for a picture that can be decoded on its own, for example after units were lost."""

@@ -78,10 +78,6 @@ class Realtime:
                 return [error("server_error", happened.reason, happened.message)]
         return []
 
-    def plays(self, unit: vivant.Unit) -> bool:
-        """This unit is of a response that is wanted."""
-        return unit.turn_id > 0 and self._replies.wanted(unit.turn_id) is not None
-
     def give_up(self) -> list[Out]:
         """The response that was asked for does not begin: no words were heard."""
         self.asked = None

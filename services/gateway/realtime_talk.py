@@ -63,7 +63,6 @@ class Talk:
         self._opened = asyncio.Event()
         self._opening = Reopen(manual=False)
         self._conversation_id = ""
-        self._reports = False
         self._patience: asyncio.TimerHandle | None = None
         self._tokens, self._counted_at = float(BURST), asyncio.get_running_loop().time()
 
@@ -159,7 +158,7 @@ class Talk:
             try:
                 self._put(self._realtime.opened(session.ready, self._microphone.waiting_ms * RATE_HZ // 1000))
                 self._conversation_id = session.ready.conversation_id
-                self._session, self._reports = session, False
+                self._session = session
                 self._opened.set()
                 async with asyncio.TaskGroup() as tasks:
                     listening = tasks.create_task(self._listen(session))
@@ -202,8 +201,6 @@ class Talk:
             for out in outs:
                 if not isinstance(out, dict):
                     await self._perform(out)
-            if self._reports and isinstance(happened, vivant.Unit) and self._realtime.plays(happened):
-                await session.played(happened.index)
 
     async def _listen(self, session: vivant.Session) -> None:
         """Passes on what the client has sent of its sound."""
@@ -253,10 +250,8 @@ class Talk:
                 await self._session.send_text(text)
             case Stop():
                 await self._session.interrupt()
-            case Heard(unit_index, over) if not over:
-                # From now on the orchestrator counts as heard what is reported, so that all has to be.
-                self._reports = True
-                await self._session.played(unit_index)
+            case Heard(unit_index):
+                await self._session.played(unit_index, last=True)
 
     async def _reopen(self, opening: Reopen) -> None:
         await self._opened.wait()

@@ -35,6 +35,8 @@ class Reply:
     """It could not be spoken and was shown as text instead."""
     sent_samples: int = 0
     played_samples: int = 0
+    cut_at: int | None = None
+    """The client says that nothing after this sample was heard."""
 
     def rest(self) -> list[face_pb2.Speech]:
         """The speech that has not been sent to the client yet, cut at that sample."""
@@ -60,11 +62,12 @@ class Ledger:
     def __init__(self) -> None:
         self._units: OrderedDict[int, tuple[int, int]] = OrderedDict()
         self._reports = False
+        self._before = Reply(0)
         self.reply = Reply(0)
 
     def begin(self, turn_id: int) -> Reply:
-        """A new reply; the one before is forgotten."""
-        self.reply = Reply(turn_id)
+        """A new reply; of those before, only the last is remembered."""
+        self._before, self.reply = self.reply, Reply(turn_id)
         return self.reply
 
     def sent(self, unit: common_pb2.Unit) -> None:
@@ -83,10 +86,21 @@ class Ledger:
         if turn_id == self.reply.turn_id:
             self.reply.played_samples = max(self.reply.played_samples, end)
 
-    def heard_text(self, *, interrupted: bool) -> str:
-        """The words of the reply that were heard to their end."""
-        reply = self.reply
-        if reply.voiceless or not interrupted:
+    def truncate(self, unit_index: int) -> Reply | None:
+        """Nothing after this unit was heard of its reply; returns that reply, None when it is not remembered."""
+        turn_id, end = self._units.get(unit_index, (0, 0))
+        if not turn_id:
+            turn_id, end = self._units.get(unit_index + 1, (0, 0))[0], 0
+        reply = next((reply for reply in (self.reply, self._before) if turn_id and reply.turn_id == turn_id), None)
+        if reply is not None:
+            reply.cut_at = end
+        return reply
+
+    def heard_text(self, reply: Reply, *, interrupted: bool) -> str:
+        """The words of a reply that were heard to their end."""
+        if reply.voiceless or (not interrupted and reply.cut_at is None):
             return reply.text.strip()
         position = min(reply.sent_samples, reply.played_samples) if self._reports else reply.sent_samples
+        if reply.cut_at is not None:
+            position = min(reply.sent_samples, reply.cut_at)
         return " ".join(word.text for word in reply.words if word.end_sample <= position)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import time
 import uuid
+from collections import deque
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, replace
 from typing import Any, Final
@@ -25,6 +26,7 @@ from services.orchestrator.events import CLOCK_HZ, Contribution, Phase
 from services.orchestrator.listener import Listener
 from services.orchestrator.machine import State, Style
 from services.orchestrator.outbox import Write
+from services.orchestrator.playout import Reply
 from services.orchestrator.recollection import Conversations
 from services.orchestrator.settings import OrchestratorSettings
 from services.orchestrator.stage import Manner, Stage
@@ -106,6 +108,7 @@ class Session:
         self._timeline = Timeline(metrics)
         self._abilities = Abilities(opening.missing, self._notify, self._on_ability)
         self._listeners: dict[str, Listener] = {}
+        self._closed: deque[int] = deque(maxlen=2)
         self._last_event = 0
         self._ready = False
         self._ended = asyncio.Event()
@@ -148,7 +151,8 @@ class Session:
                 self._timer.cancel()
             await self._stage.leave()
             if self._state.phase in (Phase.SPEAKING, Phase.PAUSED):
-                self._said.heard(self._state.turn_id, self._stage.heard_text(interrupted=True), interrupted=True)
+                heard = self._stage.heard_text(self._stage.reply, interrupted=True)
+                self._said.heard(self._state.turn_id, heard, interrupted=True)
             self._conversations.keep(self.conversation_id, self._opening.persona.id, self._said)
 
     async def _get_ready(self) -> None:
@@ -229,7 +233,7 @@ class Session:
             case "text":
                 self._on_text(message)
             case "played":
-                self._stage.played(message.unit_index)
+                self._on_played(message)
             case "interrupt":
                 self._feed(ev.Interrupted(self.now()))
             case "keyframe":
@@ -259,6 +263,14 @@ class Session:
         )
         self._send(transcript=transcript)
         self._feed(ev.TextTyped(now, Contribution(speaker, text, message.addressee, typed=True, ended_at=now)))
+
+    def _on_played(self, message: session_pb2.Played) -> None:
+        if not message.last:
+            self._stage.played(message.unit_index)
+            return
+        reply = self._stage.truncate(message.unit_index)
+        if reply is not None and reply.turn_id in self._closed:
+            self._tell_heard(reply, interrupted=True)
 
     def _end_turn(self, speaker: str) -> None:
         if not self._style.manual_turns:
@@ -408,9 +420,13 @@ class Session:
 
     def _close_turn(self, turn_id: int, interrupted: bool) -> None:
         reply = self._stage.reply
-        if reply.turn_id != turn_id:
-            return
-        heard = self._stage.heard_text(interrupted=interrupted)
+        if reply.turn_id == turn_id:
+            self._closed.append(turn_id)
+            self._tell_heard(reply, interrupted=interrupted or reply.cut_at is not None)
+
+    def _tell_heard(self, reply: Reply, *, interrupted: bool) -> None:
+        """What was heard of a reply is remembered, here and by the persona; and the client is told."""
+        turn_id, heard = reply.turn_id, self._stage.heard_text(reply, interrupted=interrupted)
         self._said.heard(turn_id, heard, interrupted=interrupted)
         self._llm.send(heard=llm_pb2.Heard(turn_id=turn_id, text=heard, interrupted=interrupted))
         turn = session_pb2.Turn(

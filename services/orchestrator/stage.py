@@ -142,8 +142,11 @@ class Stage:
     def played(self, unit_index: int) -> None:
         self._ledger.played(unit_index)
 
-    def heard_text(self, *, interrupted: bool) -> str:
-        return self._ledger.heard_text(interrupted=interrupted)
+    def truncate(self, unit_index: int) -> Reply | None:
+        return self._ledger.truncate(unit_index)
+
+    def heard_text(self, reply: Reply, *, interrupted: bool) -> str:
+        return self._ledger.heard_text(reply, interrupted=interrupted)
 
     def direct(self, **payload: Message) -> None:
         """One request to whoever makes the units now."""

@@ -250,6 +250,18 @@ async def test_the_portrait_comes_from_the_face(door: Door) -> None:
     assert answer.jpeg.startswith(b"\xff\xd8")
 
 
+async def test_what_was_heard_of_a_reply_that_is_over_may_be_corrected(door: Door) -> None:
+    talk = await opened(door)
+    await talk.send(text=pb.TextInput(text="Where are you?"))
+    whole = await talk.until("turn")
+    first = next(unit for unit in talk.of("unit") if unit.turn_id == whole.turn_id)
+    await talk.send(played=pb.Played(unit_index=first.index - 1, last=True))
+    corrected = await talk.until("turn")
+    assert (corrected.turn_id, corrected.heard_text, corrected.interrupted) == (whole.turn_id, "", True)
+    assert whole.heard_text == corrected.full_text != ""
+    talk.call.cancel()
+
+
 async def test_who_comes_back_is_remembered(door: Door) -> None:
     async def say(talk: Talk, text: str) -> str:
         await talk.send(text=pb.TextInput(text=text))

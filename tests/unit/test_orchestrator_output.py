@@ -47,28 +47,42 @@ class TestLedger:
     def test_an_interrupted_reply_is_remembered_to_the_last_whole_word_that_was_sent(self, ledger: Ledger) -> None:
         for index in range(3):
             ledger.sent(unit(index, turn_sample=index * UNIT))
-        assert ledger.heard_text(interrupted=True) == "I grew up"
+        assert ledger.heard_text(ledger.reply, interrupted=True) == "I grew up"
 
     def test_a_word_of_which_only_a_part_was_heard_is_not_remembered(self, ledger: Ledger) -> None:
         ledger.sent(unit(0, turn_sample=UNIT // 2))
-        assert ledger.heard_text(interrupted=True) == "I"
+        assert ledger.heard_text(ledger.reply, interrupted=True) == "I"
 
     def test_the_client_knows_better_what_was_played(self, ledger: Ledger) -> None:
         for index in range(4):
             ledger.sent(unit(index, turn_sample=index * UNIT))
         ledger.played(1)
-        assert ledger.heard_text(interrupted=True) == "I grew"
+        assert ledger.heard_text(ledger.reply, interrupted=True) == "I grew"
 
     def test_a_client_cannot_have_played_what_was_not_sent(self, ledger: Ledger) -> None:
         ledger.played(77)
-        assert ledger.heard_text(interrupted=True) == ""
+        assert ledger.heard_text(ledger.reply, interrupted=True) == ""
 
     def test_a_reply_that_was_not_interrupted_was_heard_whole(self, ledger: Ledger) -> None:
-        assert ledger.heard_text(interrupted=False) == "I grew up by the sea."
+        assert ledger.heard_text(ledger.reply, interrupted=False) == "I grew up by the sea."
+
+    def test_a_client_may_say_afterwards_that_it_has_played_less(self, ledger: Ledger) -> None:
+        for index in range(6):
+            ledger.sent(unit(10 + index, turn_sample=index * UNIT))
+        ledger.played(15)
+        ledger.begin(2)
+        reply = ledger.truncate(12)
+        assert reply is not None
+        assert (reply.turn_id, ledger.heard_text(reply, interrupted=False)) == (1, "I grew up")
+        assert ledger.truncate(9) is reply
+        assert ledger.heard_text(reply, interrupted=True) == ""
+        assert ledger.truncate(99) is None
+        ledger.begin(3)
+        assert ledger.truncate(12) is None
 
     def test_units_of_another_turn_do_not_count(self, ledger: Ledger) -> None:
         ledger.sent(unit(0, turn_id=7, turn_sample=4 * UNIT))
-        assert ledger.heard_text(interrupted=True) == ""
+        assert ledger.heard_text(ledger.reply, interrupted=True) == ""
 
     def test_the_rest_of_the_speech_begins_at_the_sample_after_the_last_one_sent(self, ledger: Ledger) -> None:
         for start in (0, 1000, 2000):

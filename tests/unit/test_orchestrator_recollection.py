@@ -24,6 +24,17 @@ def test_it_holds_what_was_said_and_heard_and_not_what_was_taken_back() -> None:
     assert [(one.speaker, one.interrupted) for one in said.items] == [("Spk1", False), ("june", True), ("Spk1", False)]
 
 
+def test_what_was_heard_may_be_corrected() -> None:
+    said = Recollection("june", [])
+    said.add(1, item("Where?"))
+    said.heard(1, "In Maine, by the sea.", interrupted=False)
+    said.add(2, item("Oh."))
+    said.heard(1, "In Maine,", interrupted=True)
+    assert texts(said) == ["Where?", "In Maine,", "Oh."]
+    said.heard(1, "", interrupted=True)
+    assert texts(said) == ["Where?", "Oh."]
+
+
 def test_it_is_bounded() -> None:
     said = Recollection("june", [])
     for number in range(MOST_ITEMS + 5):
