@@ -23,8 +23,8 @@ from openai.resources.realtime.realtime import AsyncRealtimeConnection
 from services.common.metrics import Metrics
 from services.common.serving import Service
 from services.common.streams import Admission
-from services.gateway import realtime_talk
-from services.gateway.realtime_events import MAX_MESSAGE
+from services.gateway.realtime import talk as talk_module
+from services.gateway.realtime.events import MAX_MESSAGE
 from services.orchestrator.clients import Peers
 from services.orchestrator.server import SessionServicer
 from services.orchestrator.settings import OrchestratorSettings
@@ -322,7 +322,7 @@ async def test_the_client_says_when_a_turn_is_over(door: Door) -> None:
 
 
 async def test_a_manual_turn_without_words_is_said_to_be_one(door: Door, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(realtime_talk, "ANSWER_WITHIN_S", 0.5)
+    monkeypatch.setattr(talk_module, "ANSWER_WITHIN_S", 0.5)
     async with client(door) as talk:
         await talk.connection.session.update(session=manual())
         await talk.connection.input_audio_buffer.commit()

@@ -7,9 +7,9 @@ import asyncio
 import numpy as np
 import pytest
 
-from services.gateway.realtime_actions import EndTurn
-from services.gateway.realtime_audio import RATE_HZ, Decoder, Encoder, Microphone, _from_linear, _to_linear
-from services.gateway.realtime_events import ClientError
+from services.gateway.realtime.actions import EndTurn
+from services.gateway.realtime.audio import RATE_HZ, Decoder, Encoder, Microphone, _from_linear, _to_linear
+from services.gateway.realtime.events import ClientError
 
 
 @pytest.mark.parametrize("name", ["audio/pcmu", "audio/pcma"])

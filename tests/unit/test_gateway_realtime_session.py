@@ -12,12 +12,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import vivant
-from services.gateway.realtime_actions import EndTurn, Forget, Heard, Out, Reopen, Say, Sound, Stop
-from services.gateway.realtime_beta import is_beta, spell, to_ga_session
-from services.gateway.realtime_config import Config
-from services.gateway.realtime_events import TYPES, ClientError, parse
-from services.gateway.realtime_items import Items
-from services.gateway.realtime_session import Realtime
+from services.gateway.realtime.actions import EndTurn, Forget, Heard, Out, Reopen, Say, Sound, Stop
+from services.gateway.realtime.beta import is_beta, spell, to_ga_session
+from services.gateway.realtime.config import Config
+from services.gateway.realtime.events import TYPES, ClientError, parse
+from services.gateway.realtime.items import Items
+from services.gateway.realtime.session import Realtime
 from vivant.events import Notice, Severity, State, StateChanged
 
 HZ = 24_000

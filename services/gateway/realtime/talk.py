@@ -16,12 +16,12 @@ import vivant
 from services.common.logs import get_logger
 from services.common.streams import flatten
 from services.gateway.gateway import Gateway
-from services.gateway.realtime_actions import Action, EndTurn, Forget, Heard, Out, Reopen, Say, Sound, Stop
-from services.gateway.realtime_audio import RATE_HZ, Microphone
-from services.gateway.realtime_beta import spell
-from services.gateway.realtime_events import ClientError, ResponseOptions, parse
-from services.gateway.realtime_items import Event, error
-from services.gateway.realtime_session import Realtime
+from services.gateway.realtime.actions import Action, EndTurn, Forget, Heard, Out, Reopen, Say, Sound, Stop
+from services.gateway.realtime.audio import RATE_HZ, Microphone
+from services.gateway.realtime.beta import spell
+from services.gateway.realtime.events import ClientError, ResponseOptions, parse
+from services.gateway.realtime.items import Event, error
+from services.gateway.realtime.session import Realtime
 from vivant.errors import Full, InvalidRequest, NotFound, VivantError
 
 _log = get_logger(__name__)

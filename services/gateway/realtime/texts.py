@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Final
 
-from services.gateway.realtime_events import ClientError, CreateItem, NewItem
-from services.gateway.realtime_items import Event, Item, Items, event, new_id
+from services.gateway.realtime.events import ClientError, CreateItem, NewItem
+from services.gateway.realtime.items import Event, Item, Items, event, new_id
 
 MAX_TEXT: Final = 4000
 

@@ -11,8 +11,8 @@ from typing import Annotated, Any, Final, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from services.gateway.realtime_audio import RATE_HZ
-from services.gateway.realtime_events import ClientError, invalid
+from services.gateway.realtime.audio import RATE_HZ
+from services.gateway.realtime.events import ClientError, invalid
 
 _OWN_TURNS: Final = "the persona finds out by itself when somebody has finished, and whether it was interrupted"
 #: Fields of `session` and `response` that change nothing here, and why.

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections import deque
 from typing import Final
 
-from services.gateway.realtime_actions import Heard, Out, Stop
-from services.gateway.realtime_events import ClientError, Truncate
-from services.gateway.realtime_items import Event, Items, event
-from services.gateway.realtime_reply import Reply
+from services.gateway.realtime.actions import Heard, Out, Stop
+from services.gateway.realtime.events import ClientError, Truncate
+from services.gateway.realtime.items import Event, Items, event
+from services.gateway.realtime.reply import Reply
 
 #: Replies that can still be truncated.
 _KEPT: Final = 2

@@ -10,11 +10,11 @@ from aiohttp import WSCloseCode, web
 
 from services.common.logs import get_logger
 from services.gateway.gateway import Gateway
-from services.gateway.realtime_beta import HEADER, SUBPROTOCOL
-from services.gateway.realtime_events import MAX_MESSAGE
-from services.gateway.realtime_items import error
-from services.gateway.realtime_session import Realtime
-from services.gateway.realtime_talk import Talk, send
+from services.gateway.realtime.beta import HEADER, SUBPROTOCOL
+from services.gateway.realtime.events import MAX_MESSAGE
+from services.gateway.realtime.items import error
+from services.gateway.realtime.session import Realtime
+from services.gateway.realtime.talk import Talk, send
 from vivant.errors import InvalidRequest, VivantError
 
 _log = get_logger(__name__)

@@ -7,10 +7,10 @@ from dataclasses import dataclass, field
 from typing import Final
 
 import vivant
-from services.gateway.realtime_audio import RATE_HZ
-from services.gateway.realtime_events import ClientError
-from services.gateway.realtime_items import Event, Item, Items, event, new_id
-from services.gateway.realtime_reply import Question
+from services.gateway.realtime.audio import RATE_HZ
+from services.gateway.realtime.events import ClientError
+from services.gateway.realtime.items import Event, Item, Items, event, new_id
+from services.gateway.realtime.reply import Question
 
 #: Committed utterances whose words may still come.
 _MAX_AWAITED: Final = 16

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 import vivant
-from services.gateway.realtime_audio import RATE_HZ
-from services.gateway.realtime_config import shown_format
-from services.gateway.realtime_items import Event, Item, Items, event, new_id
+from services.gateway.realtime.audio import RATE_HZ
+from services.gateway.realtime.config import shown_format
+from services.gateway.realtime.items import Event, Item, Items, event, new_id
 
 #: OpenAI counts sound that is heard by tenths, sound that is said by twentieths of a second.
 _HEARD_MS_PER_TOKEN: Final = 100

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from services.gateway.realtime_items import Event
+from services.gateway.realtime.items import Event
 
 
 @dataclass(frozen=True)

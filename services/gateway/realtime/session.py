@@ -9,17 +9,17 @@ import base64
 from typing import Any
 
 import vivant
-from services.gateway import realtime_events as ce
-from services.gateway.realtime_actions import EndTurn, Forget, Out, Reopen, Say, Sound
-from services.gateway.realtime_audio import Decoder, Encoder
-from services.gateway.realtime_beta import is_beta, to_ga_session
-from services.gateway.realtime_config import Config, ignored_of, modality
-from services.gateway.realtime_events import ClientError
-from services.gateway.realtime_hearing import Hearing
-from services.gateway.realtime_items import Event, Items, error, event, new_id
-from services.gateway.realtime_replies import Replies, truncated
-from services.gateway.realtime_reply import Manner, Question, Reply
-from services.gateway.realtime_texts import Texts
+from services.gateway.realtime import events as ce
+from services.gateway.realtime.actions import EndTurn, Forget, Out, Reopen, Say, Sound
+from services.gateway.realtime.audio import Decoder, Encoder
+from services.gateway.realtime.beta import is_beta, to_ga_session
+from services.gateway.realtime.config import Config, ignored_of, modality
+from services.gateway.realtime.events import ClientError
+from services.gateway.realtime.hearing import Hearing
+from services.gateway.realtime.items import Event, Items, error, event, new_id
+from services.gateway.realtime.replies import Replies, truncated
+from services.gateway.realtime.reply import Manner, Question, Reply
+from services.gateway.realtime.texts import Texts
 from vivant.events import Severity, State
 
 
