@@ -13,7 +13,7 @@ import aiohttp
 import av
 import numpy as np
 from aiohttp import web
-from aiortc import MediaStreamTrack, RTCPeerConnection, RTCSessionDescription
+from aiortc import MediaStreamTrack, RTCPeerConnection, RTCRtpSender, RTCSessionDescription
 from aiortc.mediastreams import AudioStreamTrack, MediaStreamError
 
 import vivant
@@ -86,12 +86,15 @@ class Browser:
         self._news = asyncio.Condition()
         self._tasks: list[asyncio.Task[None]] = []
 
-    async def connect(self, door: Door, *, microphone: MediaStreamTrack | None = None, **fields: Any) -> None:
-        """Offers, and takes the answer."""
+    async def connect(self, door: Door, *, microphone: MediaStreamTrack | None = None, codec: str = "", **fields: Any) -> None:
+        """Offers, and takes the answer. `codec` is the only one that it speaks, for example "audio/PCMU"."""
         if microphone is None:
             self.pc.addTransceiver("audio", direction="recvonly")
         else:
             self.pc.addTrack(microphone)
+        if codec:
+            known = RTCRtpSender.getCapabilities("audio").codecs
+            self.pc.getTransceivers()[0].setCodecPreferences([each for each in known if each.mimeType == codec])
         self.pc.addTransceiver("video", direction="recvonly")
         await self.pc.setLocalDescription(await self.pc.createOffer())
         status, self.answer = await door.offer({"sdp": self.pc.localDescription.sdp, "type": "offer", **fields})

@@ -34,6 +34,8 @@ from vivant.errors import InvalidRequest, VivantError
 _log = get_logger(__name__)
 
 MICROPHONE_HZ: Final = 16_000
+#: What was begun when the conversation ends, such as closing a connection, has so long.
+_LAST_THINGS_S: Final = 2.0
 #: Units a second.
 _UNIT_HZ: Final = 25
 
@@ -105,8 +107,10 @@ class Conversation:
             self._forget(self)
             if self._connection:
                 await self._connection.close()
-            for task in self._tasks:
-                task.cancel()
+            if self._tasks:
+                _, late = await asyncio.wait(self._tasks, timeout=_LAST_THINGS_S)
+                for task in late:
+                    task.cancel()
             _log.info("conversation_ended")
 
     def greet(self) -> None:

@@ -81,6 +81,40 @@ async def test_the_microphone_is_heard_and_what_was_played_is_reported() -> None
         assert [played.unit_index for played in servicer.seen["played"]] == [clock["unit"] + 2]
 
 
+async def test_a_microphone_at_8_khz_is_heard_too() -> None:
+    async with house() as (door, servicer), page(door, microphone=silence(), codec="audio/PCMU") as browser:
+        await browser.until(lambda: len(servicer.seen.get("audio", ())) > 10)
+        assert {len(chunk.pcm) for chunk in servicer.seen["audio"][2:]} <= {638, 640, 642}
+
+
+async def test_of_fifty_at_once_as_many_as_fit_are_served() -> None:
+    async with house(capacity=16) as (door, servicer):
+
+        async def knock() -> tuple[Any, str]:
+            socket = await door.http.ws_connect(f"{door.url}/api/stream")
+            first = json.loads((await socket.receive()).data)
+            return socket, first["type"] + first.get("reason", "")
+
+        guests = await asyncio.gather(*(knock() for _ in range(50)))
+        answers = [answer for _, answer in guests]
+        assert (answers.count("ready"), answers.count("byefull")) == (16, 34)
+        for socket, answer in guests:
+            if answer == "ready":
+                await socket.send_str('{"type": "leave"}')
+            await socket.close()
+        await gone(door)
+        assert len(servicer.configs) == 16
+
+
+async def test_a_browser_that_never_connects_frees_its_place(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("services.gateway.peer._CONNECT_S", 0.3)
+    async with house(resume_s=0.2) as (door, servicer):
+        status, _ = await door.offer({"sdp": await an_offer()})
+        assert status == 200
+        await asyncio.wait_for(servicer.ended.wait(), 10)
+        await gone(door)
+
+
 async def test_a_page_that_comes_back_goes_on_with_the_same_conversation() -> None:
     async with house() as (door, servicer):
         async with page(door) as first:
