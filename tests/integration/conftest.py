@@ -57,6 +57,7 @@ def fakes(scripted: System) -> Iterator[System]:
 
 @pytest.fixture(scope="session")
 def real(tmp_path_factory: pytest.TempPathFactory) -> Iterator[System]:
-    """All processes, with the real models."""
-    with running(tmp_path_factory.mktemp("real"), {}) as system:
+    """All processes, with the real models. Pages that were closed are not waited for as long as usual."""
+    changes = {"GATEWAY_RESUME_S": "5", "ORCHESTRATOR_CAPACITY": "8"}
+    with running(tmp_path_factory.mktemp("real"), changes) as system:
         yield system

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import asyncio
 import math
 import wave
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 
 import av
 import numpy as np
@@ -140,8 +140,9 @@ class Clock:
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.now = 100.0
-        monkeypatch.setattr(asyncio.get_running_loop(), "time", lambda: self.now)
-        monkeypatch.setattr(asyncio, "sleep", self.sleep)
+        # Only for the module that is tested: what other tests have left running keeps its own time.
+        loop = SimpleNamespace(time=lambda: self.now)
+        monkeypatch.setattr(audio, "asyncio", SimpleNamespace(sleep=self.sleep, get_running_loop=lambda: loop))
 
     async def sleep(self, seconds: float) -> None:
         self.now += seconds

@@ -60,7 +60,9 @@ export function dismiss(view, key) {
 const STEPS = {
   ready(view, message) {
     const another = view.conversationId && view.conversationId !== message.conversation_id;
-    const fresh = another ? logged({ ...view, reply: null, you: null }, { who: "note", text: "A new conversation" }) : view;
+    // A gateway that was started anew counts utterances and replies from 1 again: what was logged keeps its place, not its id.
+    const counted = message.resumed ? view : { ...view, reply: null, you: null, turnId: 0, log: view.log.map((each) => ({ ...each, id: null })) };
+    const fresh = another ? logged(counted, { who: "note", text: "A new conversation" }) : counted;
     return {
       ...fresh,
       persona: message.persona ?? view.persona,
