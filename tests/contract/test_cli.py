@@ -37,6 +37,8 @@ async def start(*arguments: str | Path, **environment: str) -> asyncio.subproces
         sys.executable, "-m", "vivant.cli", *map(str, arguments),
         stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE,
         env={"PYTHONPATH": ":".join(sys.path), "COLUMNS": "140", **environment},
+        # A shell that runs the tests in its background has Ctrl-C ignored, and all its children with it.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
     )  # fmt: skip
 
 
