@@ -252,6 +252,8 @@ async def test_the_portrait_comes_from_the_face(door: Door) -> None:
 
 async def test_what_was_heard_of_a_reply_that_is_over_may_be_corrected(door: Door) -> None:
     talk = await opened(door)
+    # So that there is a unit before the reply's first.
+    await talk.until("unit")
     await talk.send(text=pb.TextInput(text="Where are you?"))
     whole = await talk.until("turn")
     first = next(unit for unit in talk.of("unit") if unit.turn_id == whole.turn_id)

@@ -108,7 +108,8 @@ class Reply:
     def unit_at(self, audio_end_ms: int) -> int:
         """The index of the unit that holds this position of the sound that was sent; of the one before the first for 0."""
         if not self._sent or audio_end_ms <= 0:
-            return self._sent[0][1] - 1 if self._sent else 0
+            # Before the very first unit of a session there is none; of that one no word was heard to its end.
+            return max(0, self._sent[0][1] - 1) if self._sent else 0
         return self._sent[self._place(audio_end_ms)][1]
 
     def cut(self, audio_end_ms: int) -> None:
