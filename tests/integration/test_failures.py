@@ -173,6 +173,9 @@ async def test_a_full_service_refuses_at_once_and_takes_the_next_when_one_leaves
         assert refused.value.retryable
         for session in sessions:
             await session.close()
+        async with asyncio.timeout(10):
+            while (await client.info()).orchestrator.active:
+                await asyncio.sleep(0.05)
         async with client.converse() as session:
             assert session.ready.missing == ()
 
