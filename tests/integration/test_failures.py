@@ -174,7 +174,7 @@ async def test_a_full_service_refuses_at_once_and_takes_the_next_when_one_leaves
         for session in sessions:
             await session.close()
         async with asyncio.timeout(10):
-            while (await client.info()).orchestrator.active:
+            while (await client.info()).orchestrator.active:  # noqa: ASYNC110 - another process, which tells nobody
                 await asyncio.sleep(0.05)
         async with client.converse() as session:
             assert session.ready.missing == ()
