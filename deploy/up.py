@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import argparse
+import select
 import signal
+import socket
 import sys
-import threading
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -37,6 +38,29 @@ Applications connect to {address} (gRPC). Logs: {logs}/<service>.log. Metrics: h
 Ctrl-C stops everything."""
 
 
+class Stop:
+    """Set by signals. No threading.Event: a handler would wait for its lock in the very thread that holds it."""
+
+    def __init__(self) -> None:
+        self._ear, self._bell = socket.socketpair()
+        self._bell.setblocking(False)
+        self._set = False
+
+    def set(self) -> None:
+        """May be called in a signal handler, again and again."""
+        if not self._set:
+            self._set = True
+            self._bell.send(b"!")
+
+    def is_set(self) -> bool:
+        return self._set
+
+    def wait(self, timeout_s: float) -> bool:
+        """Waits for so long at most; whether it is set."""
+        select.select([self._ear], [], [], timeout_s)
+        return self._set
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     """Runs until SIGINT or SIGTERM. Status 0 after a clean stop, 1 when the system did not start."""
     parser = argparse.ArgumentParser(prog="python -m deploy.up", description="Start the services and keep them running.")
@@ -46,7 +70,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if unknown := [name for name in names if name not in NAMES]:
         console.print(f"[bold red]up:[/] no service called {', '.join(unknown)}; there are: {', '.join(NAMES)}")
         return 1
-    stop = threading.Event()
+    stop = Stop()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: stop.set())
     try:
@@ -56,7 +80,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 1
 
 
-def _run(system: System, console: Console, stop: threading.Event) -> int:
+def _run(system: System, console: Console, stop: Stop) -> int:
     started = time.monotonic()
     system.start()
     try:
@@ -76,7 +100,7 @@ def _run(system: System, console: Console, stop: threading.Event) -> int:
     return 0
 
 
-def _await_ready(system: System, console: Console, stop: threading.Event) -> list[Status]:
+def _await_ready(system: System, console: Console, stop: Stop) -> list[Status]:
     """Shows the services until all are ready, one has failed, or `stop`; returns those that have failed."""
     started = time.monotonic()
     seen: dict[str, str] = {}
@@ -94,7 +118,7 @@ def _await_ready(system: System, console: Console, stop: threading.Event) -> lis
     return []
 
 
-def _watch(system: System, console: Console, stop: threading.Event) -> None:
+def _watch(system: System, console: Console, stop: Stop) -> None:
     """Reports every change until `stop`."""
     before = {status.name: "ready" for status in system.status()}
     while not stop.wait(1.0):
