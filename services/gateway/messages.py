@@ -20,6 +20,8 @@ Message = dict[str, Any]
 
 #: A message of a page has at most so many bytes.
 MAX_BYTES: Final = 16 * 1024
+#: A page is told so often where in a reply the voice is.
+CLOCK_S: Final = 1.0
 #: Messages a second in the long run, and how many may come at once.
 RATE: Final = 20.0
 BURST: Final = 60.0
@@ -84,6 +86,30 @@ class Meter:
         self._at = now
         if self._left < 0:
             raise Full(f"more than {RATE:.0f} messages a second are too many", reason="too_many_messages")
+
+
+class Clock:
+    """Tells a page where in which reply the voice is: when that is not what it was told before, and now and then anyway."""
+
+    def __init__(self, voice_rate_hz: int) -> None:
+        self._samples_per_ms = voice_rate_hz / 1000
+        self._told: tuple[int, int] | None = None
+        self._next = 0.0
+
+    def is_due(self, unit: vivant.Unit, now: float) -> bool:
+        """Whether the page must be told about this unit; `now` in seconds."""
+        return self._line(unit) != self._told or now >= self._next
+
+    def of(self, unit: vivant.Unit, now: float, **place: int) -> Message:
+        """The message: `place` is where this unit begins on the connection."""
+        self._told, self._next = self._line(unit), now + CLOCK_S
+        turn_ms = round(unit.turn_sample / self._samples_per_ms)
+        return {"type": "clock", "unit": unit.index, **place, "turn_id": unit.turn_id, "turn_ms": turn_ms}
+
+    @staticmethod
+    def _line(unit: vivant.Unit) -> tuple[int, int]:
+        """Which reply, and where it would have begun if it had never been held up; 0 when nothing is being said."""
+        return unit.turn_id, unit.start_sample - unit.turn_sample if unit.turn_id else 0
 
 
 class Writer:

@@ -25,7 +25,7 @@ from services.gateway.arrivals import Arrivals
 from services.gateway.conversation import MICROPHONE_HZ, Conversation
 from services.gateway.gateway import Gateway
 from services.gateway.media import UNIT_AUDIO, UNIT_VIDEO, Timeline
-from services.gateway.messages import Message, PlayedMessage, dumps
+from services.gateway.messages import Clock, Message, PlayedMessage, dumps
 from services.gateway.page import ice_servers
 from services.gateway.tracks import PictureTrack, VoiceTrack
 from vivant.errors import InvalidRequest
@@ -34,7 +34,6 @@ _log = get_logger(__name__)
 
 #: A peer that has not connected by then will not.
 _CONNECT_S: Final = 15.0
-_CLOCK_S: Final = 1.0
 #: Messages wait for the data channel to open, and for a slow network to take them.
 _MOST_MESSAGES: Final = 200
 _MOST_BUFFERED: Final = 256 * 1024
@@ -58,8 +57,7 @@ class Peer:
         self._connected = False
         self._closed = False
         self._next_keyframe = 0.0
-        self._next_clock = 0.0
-        self._turn_id = 0
+        self._clock: Clock
 
     @classmethod
     async def made(cls, gateway: Gateway, sdp: str) -> Peer:
@@ -84,7 +82,8 @@ class Peer:
     async def join(self, conversation: Conversation, *, resumed: bool) -> RTCSessionDescription:
         """Takes part in a conversation; returns the answer."""
         self._conversation = conversation
-        self._voice = VoiceTrack(conversation.session.ready.voice_rate_hz)
+        rate_hz = conversation.session.ready.voice_rate_hz
+        self._voice, self._clock = VoiceTrack(rate_hz), Clock(rate_hz)
         for track in (self._voice, self._picture):
             track.sender = self._pc.addTrack(track)
         capable = RTCRtpSender.getCapabilities("video").codecs
@@ -111,10 +110,7 @@ class Peer:
         if unit.frame is not None and not self._picture.put(number, unit.frame):
             self._gateway.metrics.count("vivant_media_loss_total", "frame")
             self._want_keyframe()
-        now = asyncio.get_running_loop().time()
-        if unit.turn_id != self._turn_id or now >= self._next_clock:
-            self._tell_time(unit, number)
-            self._turn_id, self._next_clock = unit.turn_id, now + _CLOCK_S
+        self._tell_time(unit, number)
 
     def send(self, message: Message) -> None:
         if len(self._messages) == _MOST_MESSAGES:
@@ -222,19 +218,12 @@ class Peer:
     def _tell_time(self, unit: vivant.Unit, number: int) -> None:
         """Where this unit begins on both tracks, so that the page can tell what is heard and seen."""
         audio, video = self._voice.origin, self._picture.origin
-        if audio is None or video is None:
+        now = asyncio.get_running_loop().time()
+        if audio is None or video is None or not self._clock.is_due(unit, now):
             return
-        rate_per_ms = (self._conversation.session.ready.voice_rate_hz if self._conversation else 24_000) / 1000
-        self.send(
-            {
-                "type": "clock",
-                "unit": unit.index,
-                "audio_rtp": (audio + number * UNIT_AUDIO) % 2**32,
-                "video_rtp": (video + number * UNIT_VIDEO) % 2**32,
-                "turn_id": unit.turn_id,
-                "turn_ms": round(unit.turn_sample / rate_per_ms),
-            }
-        )
+        audio_rtp = (audio + number * UNIT_AUDIO) % 2**32
+        video_rtp = (video + number * UNIT_VIDEO) % 2**32
+        self.send(self._clock.of(unit, now, audio_rtp=audio_rtp, video_rtp=video_rtp))
 
     def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
         task = asyncio.create_task(work)

@@ -16,7 +16,7 @@ from services.common.logs import get_logger
 from services.gateway.conversation import MICROPHONE_HZ, Conversation, Conversations, Wish
 from services.gateway.gateway import Gateway
 from services.gateway.media import Timeline
-from services.gateway.messages import MAX_BYTES, Message, PlayedMessage, bye, dumps
+from services.gateway.messages import MAX_BYTES, Clock, Message, PlayedMessage, bye, dumps
 from services.gateway.webm import WebmStream
 from vivant.errors import VivantError
 
@@ -24,6 +24,7 @@ _log = get_logger(__name__)
 
 #: What waits for a slow network: about two seconds.
 _MOST_WAITING: Final = 120
+_UNIT_MS: Final = 40
 #: A chunk of the microphone: 20 to 100 ms; at least one sample.
 _MOST_PCM: Final = MICROPHONE_HZ // 10 * 2
 #: A page that answers no ping for so long is gone.
@@ -68,6 +69,7 @@ class StreamConnection:
         self._conversation = conversation
         self._timeline = Timeline()
         ready = conversation.session.ready
+        self._clock = Clock(ready.voice_rate_hz)
         self._webm = WebmStream(ready.voice_rate_hz, ready.video.size_px if ready.video else 0)
         self._waiting: asyncio.Queue[bytes | str] = asyncio.Queue(_MOST_WAITING)
         self._closed = asyncio.Event()
@@ -103,6 +105,9 @@ class StreamConnection:
             # What is missing can be made good by nothing: the next picture must stand alone.
             self._webm.needs_keyframe = True
             self._gateway.metrics.count("vivant_media_loss_total", "unit")
+        now = asyncio.get_running_loop().time()
+        if self._clock.is_due(unit, now):
+            self.send(self._clock.of(unit, now, ms=number * _UNIT_MS))
 
     def send(self, message: Message) -> None:
         if not self._offer(dumps(message)):
@@ -111,7 +116,7 @@ class StreamConnection:
     def played_unit(self, message: PlayedMessage) -> int | None:
         if message.ms is None or message.ms > 1e10:
             return None
-        return self._timeline.unit_index(int(message.ms // 40) - 1)
+        return self._timeline.unit_index(int(message.ms // _UNIT_MS) - 1)
 
     async def close(self) -> None:
         self._closed.set()

@@ -8,6 +8,32 @@ from tests.browser.page import scenes
 from tests.browser.page.standin import ROOT, StandIn
 
 WEB = ROOT / "services" / "gateway" / "web"
+#: Clocks, all known 500 ms before they are heard, and when to ask for which turn -> positions.
+_BY_CLOCKS = """async ([clocks, asked]) => {
+    const { Playhead } = await import("./playhead.js");
+    const playhead = new Playhead();
+    return asked.map(([at, turn]) => {
+        const elapsed = ({ ms }) => at - ms;
+        while (clocks.length && clocks[0][0] <= at + 500) {
+            const [ms, turn_id, turn_ms] = clocks.shift();
+            playhead.feed({ type: "clock", ms, turn_id, turn_ms }, at, elapsed, 100);
+        }
+        return playhead.turnMs(turn, at, elapsed);
+    });
+}"""
+#: States, and when to ask; sound is heard 100 ms after it was sent -> positions.
+_BY_STATES = """async ([states, asked]) => {
+    const { Playhead } = await import("./playhead.js");
+    const playhead = new Playhead();
+    const unknown = () => null;
+    return asked.map((at) => {
+        while (states.length && states[0][0] <= at) {
+            const [now, state] = states.shift();
+            playhead.feed({ type: "state", state, turn_id: 1 }, now, unknown, 100);
+        }
+        return playhead.turnMs(1, at, unknown);
+    });
+}"""
 
 
 async def test_the_microphone_and_the_persona_are_offered(page: Page, standin: StandIn) -> None:
@@ -63,15 +89,35 @@ async def test_words_appear_as_they_are_spoken(page: Page, standin: StandIn) -> 
 
 async def test_a_pause_holds_the_words(page: Page, standin: StandIn) -> None:
     await scenes.paused(page, standin)
+    await a_second(standin)
     begun = await page.locator("#reply .begun").count()
-    assert begun < len(scenes.WORDS)
-    standin.send_clock(turn_id=0, turn_ms=0)
-    standin.send("transcript", id=9, final=False, text="mm", stable_text="", typed=False)
-    await expect(page.locator("#you-rest")).to_have_text("mm")
+    assert 8 <= begun < len(scenes.WORDS)
+    await a_second(standin)
     assert await page.locator("#reply .begun").count() == begun
     standin.send("state", state="speaking", turn_id=1)
+    standin.send_clock(turn_id=1, turn_ms=begun * 200)
+    await expect(page.locator("#reply .begun")).to_have_count(begun + 1)
     standin.send_clock(turn_id=1, turn_ms=60_000)
     await expect(page.locator("#reply .begun")).to_have_count(len(scenes.WORDS))
+
+
+async def test_the_position_in_a_reply_follows_the_clocks_that_are_heard_and_without_any_the_states(
+    page: Page, standin: StandIn
+) -> None:
+    await scenes.start(page, standin)
+    clocks = [[0, 0, 0], [1000, 1, 0], [1400, 0, 0], [3000, 1, 400], [3200, 1, 900], [3300, 0, 0], [5000, 2, 0]]
+    asked = [[900, 1], [1100, 1], [1399, 1], [2900, 1], [3050, 1], [3210, 1], [4000, 1], [5020, 2], [5040, 1]]
+    heard = await page.evaluate(_BY_CLOCKS, [clocks, asked])
+    # Turn 1 is over when it is asked for last.
+    assert heard == [None, 100, 399, 399, 450, 910, 910, 20, None]
+    states = [[1000, "speaking"], [1500, "paused"], [4000, "speaking"]]
+    assert await page.evaluate(_BY_STATES, [states, [1050, 1400, 2000, 3900, 4050, 4300]]) == [-50, 300, 500, 500, 500, 700]
+
+
+async def a_second(standin: StandIn) -> None:
+    """As long as the page needs to tell five times what it has played."""
+    count = len(standin.of_type("played"))
+    await standin.until(lambda: len(standin.of_type("played")) >= count + 5)
 
 
 async def test_an_interrupted_reply_keeps_only_what_was_heard(page: Page, standin: StandIn) -> None:

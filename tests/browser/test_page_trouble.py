@@ -100,6 +100,8 @@ async def test_where_webrtc_is_blocked_the_stream_takes_over(page: Page, standin
     standin.send("caption", turn_id=1, text=scenes.REPLY, words=scenes.WORDS)
     standin.send("state", state="speaking", turn_id=1)
     await expect(page.locator("#reply .begun")).not_to_have_count(0)
+    standin.send_clock(turn_id=1, turn_ms=60_000)
+    await expect(page.locator("#reply .begun")).to_have_count(len(scenes.WORDS))
     await page.fill("#words", "Hello")
     await page.keyboard.press("Enter")
     await standin.until(lambda: bool(standin.of_type("text")))

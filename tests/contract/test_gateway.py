@@ -246,26 +246,28 @@ async def test_without_webrtc_voice_and_picture_come_as_one_stream() -> None:
         async with door.http.ws_connect(f"{door.url}/api/stream?persona=june") as socket:
             await socket.send_bytes(bytes(640))
             await socket.send_str(json.dumps({"type": "text", "text": "Where did you grow up?"}))
-            data, kinds = b"", []
+            data, told = b"", []
             async with asyncio.timeout(20):
-                while "turn" not in kinds:
+                while not told or told[-1]["type"] != "turn":
                     message = await socket.receive()
                     if message.type is aiohttp.WSMsgType.BINARY:
                         data += message.data
                     else:
-                        kinds.append(json.loads(message.data)["type"])
+                        told.append(json.loads(message.data))
             await socket.send_str(json.dumps({"type": "played", "ms": 400}))
             await socket.send_str(json.dumps({"type": "ping", "t": 1}))
             async with asyncio.timeout(20):
                 while (message := await socket.receive()).type is aiohttp.WSMsgType.BINARY or "pong" not in message.data:
                     pass
             await seen(servicer, "played")
-        assert kinds[0] == "ready"
+        assert told[0]["type"] == "ready"
         assert len(servicer.seen["audio"]) == 1
         assert servicer.seen["played"][0].unit_index == 9
         clicks, flashes = events(data)
         assert len(flashes) == len(BEATS)
         assert all(min(abs(click - flash) for click in clicks) <= 0.021 for flash in flashes)
+        [begun] = [each for each in told if each["type"] == "clock" and each["turn_id"] == 1 and each["turn_ms"] == 0]
+        assert [round(flash * 1000) - begun["ms"] for flash in flashes] == [beat * 40 for beat in BEATS]
 
 
 async def test_a_microphone_that_breaks_the_rules_loses_the_stream() -> None:

@@ -7,9 +7,9 @@ import pytest
 
 from services.gateway.arrivals import Arrivals
 from services.gateway.media import OpusVoice, Timeline
-from services.gateway.messages import BURST, RATE, Meter, parse
+from services.gateway.messages import BURST, CLOCK_S, RATE, Clock, Meter, parse
 from services.gateway.tracks import PictureTrack, VoiceTrack
-from vivant import Frame
+from vivant import Frame, Unit
 from vivant.errors import Full, VivantError
 
 
@@ -48,6 +48,23 @@ def test_a_page_may_send_a_burst_and_not_a_flood() -> None:
         meter.take()
     now[0] += 2 / RATE
     meter.take()
+
+
+def test_a_page_is_told_the_time_when_a_reply_begins_is_held_up_and_goes_on_and_now_and_then() -> None:
+    clock, told = Clock(24_000), []
+    turns = [(0, 0)] * 2 + [(1, position) for position in range(3)] + [(0, 0)] * 2 + [(1, 3), (1, 4), (1, 9)]
+    for index, (turn_id, position) in enumerate(turns):
+        unit = Unit(index, index * 960, b"", None, turn_id, position * 960)
+        if clock.is_due(unit, 5.0):
+            told.append(clock.of(unit, 5.0, ms=index * 40))
+    assert [(each["ms"] // 40, each["turn_id"], each["turn_ms"] // 40) for each in told] == [
+        (0, 0, 0),
+        (2, 1, 0),
+        (5, 0, 0),
+        (7, 1, 3),
+        (9, 1, 9),
+    ]
+    assert clock.is_due(Unit(10, 9600, b"", None, 1, 9600), 5.0 + CLOCK_S)
 
 
 @pytest.mark.parametrize(

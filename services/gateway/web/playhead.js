@@ -1,30 +1,30 @@
 // Where in a reply the sound is that is being heard now. Pure but for the `now` that it is given.
 
+/** Clocks come before their unit is heard; no buffer holds as many. */
+const MOST = 100;
+
 /** Follows `clock` and `state` messages. `elapsed(clock)` tells how long ago the clock's unit began to be heard, or null. */
 export class Playhead {
-  #clock = null;
-  #turnClock = null; // the last one of a reply
-  #guess = null; // {turnId, turnMs, at}: when there is no clock to tell
-  #held = null; // {turnId, turnMs, clock}: the voice is paused
+  #clocks = []; // oldest first: each says what is said from its unit on; turn 0 is silence
+  #guess = null; // {turnId, turnMs, at}: when there is no clock to tell; `at` null: the voice is paused
   #reached = { turnId: 0, ms: null }; // what was heard stays heard
-  #floor = "";
 
-  /** The last clock of any turn; null before the first. */
+  /** The last clock; null before the first. */
   get clock() {
-    return this.#clock;
+    return this.#clocks.at(-1) ?? null;
   }
 
   /** `delayMs`: the sound leaves the speaker about so long after the gateway has sent it. */
   feed(message, now, elapsed, delayMs) {
     if (message.type === "clock") {
-      this.#clock = message;
-      if (message.turn_id) this.#turnClock = message;
+      const heard = this.#heard(elapsed);
+      this.#clocks = [...this.#clocks.slice(heard ? this.#clocks.indexOf(heard) : 0), message].slice(-MOST);
     } else if (message.type === "state") {
-      this.#move(message.state, message.turn_id, now, elapsed, delayMs);
+      this.#guessFrom(message.state, message.turn_id, now, delayMs);
     }
   }
 
-  /** Milliseconds from the start of reply `turnId`; null when nothing is known of it. Never goes back. */
+  /** Milliseconds from the start of reply `turnId`; null when nothing of it was heard yet. Never goes back. */
   turnMs(turnId, now, elapsed) {
     const ms = this.#position(turnId, now, elapsed);
     if (this.#reached.turnId !== turnId) this.#reached = { turnId, ms };
@@ -32,27 +32,25 @@ export class Playhead {
     return this.#reached.ms;
   }
 
-  #move(floor, turnId, now, elapsed, delayMs) {
-    const before = this.#floor;
-    const heard = floor === "paused" && before !== "paused" ? this.turnMs(turnId, now, elapsed) : null;
-    this.#floor = floor;
-    if (floor === "paused" && before !== "paused") {
-      this.#held = { turnId, turnMs: heard, clock: this.#turnClock };
-    } else if (floor === "speaking" && before === "paused" && this.#held?.turnId === turnId) {
-      // The clock from before the pause would count the pause too.
-      if (this.#turnClock === this.#held.clock) this.#turnClock = null;
-      this.#guess = { turnId, turnMs: (this.#held.turnMs ?? 0) - delayMs, at: now };
-    } else if (floor === "speaking" && this.#guess?.turnId !== turnId) {
-      this.#guess = { turnId, turnMs: -delayMs, at: now };
-    }
+  /** The clock of what is being heard; undefined when none is heard yet, or none can tell. */
+  #heard(elapsed) {
+    return this.#clocks.findLast((clock) => (elapsed(clock) ?? -1) >= 0);
   }
 
   #position(turnId, now, elapsed) {
-    if (this.#floor === "paused" && this.#held?.turnId === turnId) return this.#held.turnMs;
-    if (this.#turnClock?.turn_id === turnId) {
-      const ms = elapsed(this.#turnClock);
-      if (ms !== null) return this.#turnClock.turn_ms + ms;
+    if (this.clock && elapsed(this.clock) !== null) {
+      const heard = this.#heard(elapsed);
+      return heard?.turn_id === turnId ? heard.turn_ms + elapsed(heard) : null;
     }
-    return this.#guess?.turnId === turnId ? this.#guess.turnMs + (now - this.#guess.at) : null;
+    if (this.#guess?.turnId !== turnId) return null;
+    return this.#guess.turnMs + (this.#guess.at === null ? 0 : now - this.#guess.at);
+  }
+
+  #guessFrom(floor, turnId, now, delayMs) {
+    const known = this.#guess?.turnId === turnId;
+    const { turnMs, at } = known ? this.#guess : { turnMs: 0, at: null };
+    // What is sent now is heard later; what was sent before a pause is still heard in it.
+    if (floor === "speaking" && at === null) this.#guess = { turnId, turnMs: turnMs - delayMs, at: now };
+    else if (floor === "paused" && at !== null) this.#guess = { turnId, turnMs: turnMs + now - at + delayMs, at: null };
   }
 }

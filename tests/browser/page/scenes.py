@@ -95,6 +95,7 @@ async def speaking(page: Page, standin: StandIn) -> None:
 async def paused(page: Page, standin: StandIn) -> None:
     await speaking(page, standin)
     standin.send("state", state="paused", turn_id=1)
+    standin.send_clock()
     await page.wait_for_selector("[data-floor=paused]")
 
 

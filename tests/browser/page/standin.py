@@ -138,6 +138,8 @@ class Line:
     channel: RTCDataChannel | None = None
     socket: web.WebSocketResponse | None = None
     senders: dict[str, tuple[RTCRtpSender, Any]] = field(default_factory=dict)
+    units: int = 0
+    """Sent on the socket so far."""
 
     def send(self, message: dict[str, Any]) -> None:
         if self.channel:
@@ -214,23 +216,20 @@ class StandIn:
         self.lines[-1].send({"type": kind, **fields})
 
     def send_clock(self, turn_id: int = 0, turn_ms: int = 0) -> None:
-        """The packets that are sent now are `turn_ms` into the reply."""
+        """What is sent now is `turn_ms` into the reply; 0: nothing is being said from now on."""
+        line = self.lines[-1]
+        if line.socket:
+            self.send("clock", unit=line.units, ms=line.units * 40, turn_id=turn_id, turn_ms=turn_ms)
+            return
         origins = {}
-        for kind, (sender, track) in self.lines[-1].senders.items():
+        for kind, (sender, track) in line.senders.items():
             # The timestamp that was sent last belongs to the packet before the one that is being waited for.
             step = 960 if kind == "audio" else 3600
             sent = getattr(sender, "_RTCRtpSender__rtp_timestamp")  # noqa: B009
             origins[kind] = (sent - track.pts + (0 if sender else step)) % 2**32
-        audio = self.lines[-1].senders["audio"][1]
-        unit = audio.pts // 1920 + 1
-        self.send(
-            "clock",
-            unit=unit,
-            audio_rtp=(origins["audio"] + unit * 1920) % 2**32,
-            video_rtp=(origins["video"] + unit * 3600) % 2**32,
-            turn_id=turn_id,
-            turn_ms=turn_ms,
-        )
+        unit = line.senders["audio"][1].pts // 1920 + 1
+        audio_rtp, video_rtp = (origins["audio"] + unit * 1920) % 2**32, (origins["video"] + unit * 3600) % 2**32
+        self.send("clock", unit=unit, audio_rtp=audio_rtp, video_rtp=video_rtp, turn_id=turn_id, turn_ms=turn_ms)
 
     # --- the doors ---
 
@@ -300,7 +299,7 @@ class StandIn:
         line = Line(socket=socket)
         self.lines.append(line)
         self._greet(line, request.query)
-        feeding = asyncio.create_task(self._feed(socket))
+        feeding = asyncio.create_task(self._feed(line, socket))
         async for message in socket:
             if message.type is WSMsgType.TEXT:
                 self._receive(line, message.data)
@@ -310,7 +309,7 @@ class StandIn:
         feeding.cancel()
         return socket
 
-    async def _feed(self, socket: web.WebSocketResponse) -> None:
+    async def _feed(self, line: Line, socket: web.WebSocketResponse) -> None:
         """A live WebM stream of a moving picture and a tone."""
         stream = WebmStream(media.RATE_HZ, SIZE_PX)
         frames = await asyncio.to_thread(media.encode, "vp8", media.pictures(25, SIZE_PX))
@@ -323,6 +322,7 @@ class StandIn:
                 return
             with suppress(ConnectionError):
                 await socket.send_bytes(stream.add(index, unit))
+            line.units = index + 1
 
     def _on_channel(self, line: Line, channel: RTCDataChannel, body: dict[str, Any]) -> None:
         line.channel = channel
