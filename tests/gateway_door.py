@@ -32,6 +32,7 @@ class Door:
     url: str
     gateway: Gateway
     http: aiohttp.ClientSession
+    runner: web.AppRunner
 
     async def offer(self, body: Any, **headers: str) -> tuple[int, dict[str, Any]]:
         """POST /api/offer: the status and the answer."""
@@ -61,7 +62,7 @@ async def gateway_to(orchestrator: str, **settings: Any) -> AsyncIterator[Door]:
         await site.start()
         port = runner.addresses[0][1]
         try:
-            yield Door(f"http://127.0.0.1:{port}", gateway, http)
+            yield Door(f"http://127.0.0.1:{port}", gateway, http, runner)
         finally:
             await runner.cleanup()
 

@@ -27,7 +27,7 @@ from vivant.errors import Unusable, VivantError
 
 _log = logs.get_logger(__name__)
 
-#: Streams have this long to end after SIGTERM.
+#: Streams and requests have this long to end after SIGTERM.
 GRACE_S: Final = 2.0
 
 
@@ -154,7 +154,7 @@ async def serve_http(
 ) -> web.AppRunner:
     """Serves `app` on the port that `setting` ("PORT", "METRICS_PORT") names; raises Unusable when that is in use."""
     port = getattr(settings, setting.lower())
-    runner = web.AppRunner(app, access_log=None)
+    runner = web.AppRunner(app, access_log=None, shutdown_timeout=GRACE_S)
     await runner.setup()
     site = web.TCPSite(runner, settings.host, port, ssl_context=tls)
     try:

@@ -29,7 +29,7 @@ from services.gateway.messages import (
     notice,
     parse,
 )
-from vivant.errors import InvalidRequest, VivantError
+from vivant.errors import InvalidRequest, Unavailable, VivantError
 
 _log = get_logger(__name__)
 
@@ -145,6 +145,11 @@ class Conversation:
         """Ends the conversation."""
         self._left.set()
 
+    def shut_down(self) -> None:
+        """Ends the conversation because the gateway stops; the page may go on with its `conversation_id` at the next one."""
+        self._say_goodbye("shutdown", "The server is stopping. When it is only being restarted, you can go on in a moment.")
+        self._left.set()
+
     def receive(self, data: str | bytes) -> None:
         """One message of the page. What breaks a rule is answered, or ends the conversation."""
         try:
@@ -250,6 +255,7 @@ class Conversations:
     def __init__(self, gateway: Gateway) -> None:
         self._gateway = gateway
         self._open: dict[str, Conversation] = {}
+        self._opening: set[asyncio.Task[None]] = set()
         self._running: set[asyncio.Task[None]] = set()
 
     async def get(self, wish: Wish) -> tuple[Conversation, bool]:
@@ -260,9 +266,11 @@ class Conversations:
         return await self._begin(replace(wish, persona=wish.persona or self._gateway.settings.persona)), False
 
     async def close(self) -> None:
-        """Ends all of them."""
+        """Ends all of them, because the gateway stops."""
+        for task in self._opening:
+            task.cancel()
         for conversation in tuple(self._open.values()):
-            conversation.leave()
+            conversation.shut_down()
         await asyncio.gather(*self._running, return_exceptions=True)
 
     async def _begin(self, wish: Wish) -> Conversation:
@@ -270,6 +278,8 @@ class Conversations:
         # Shielded: whoever asked may be gone before it is open; then nobody comes, and it ends by itself.
         task = asyncio.create_task(self._keep(wish, opened), name="conversation")
         self._running.add(task)
+        self._opening.add(task)
+        opened.add_done_callback(lambda _: self._opening.discard(task))
         task.add_done_callback(self._running.discard)
         return await asyncio.shield(opened)
 
@@ -294,6 +304,10 @@ class Conversations:
                 _log.warning("conversation_broken", reason=exc.reason, detail=exc.message)
             else:
                 opened.set_exception(exc)
+        except asyncio.CancelledError:
+            if not opened.done():
+                opened.set_exception(Unavailable("this server is stopping; try again in a moment", reason="shutdown"))
+            raise
 
     def _drop(self, conversation: Conversation) -> None:
         self._open.pop(conversation.token, None)

@@ -29,6 +29,8 @@ _UNIT_MS: Final = 40
 _MOST_PCM: Final = MICROPHONE_HZ // 10 * 2
 #: A page that answers no ping for so long is gone.
 _HEARTBEAT_S: Final = 5.0
+#: A page has so long to answer that it is closed.
+_FAREWELL_S: Final = 1.0
 
 
 def routes(gateway: Gateway, conversations: Conversations) -> list[web.RouteDef]:
@@ -36,7 +38,7 @@ def routes(gateway: Gateway, conversations: Conversations) -> list[web.RouteDef]
 
     async def stream(request: web.Request) -> web.StreamResponse:
         gateway.require_origin(request)
-        socket = web.WebSocketResponse(heartbeat=_HEARTBEAT_S, max_msg_size=MAX_BYTES, compress=False)
+        socket = web.WebSocketResponse(timeout=_FAREWELL_S, heartbeat=_HEARTBEAT_S, max_msg_size=MAX_BYTES, compress=False)
         query = {name: value[:64] for name, value in request.query.items()}
         wish = Wish(
             query.get("persona", ""),

@@ -126,9 +126,14 @@ async def test_an_end_is_explained(page: Page, standin: StandIn, reason: str, ti
 
 async def test_a_restart_is_waited_for(page: Page, standin: StandIn) -> None:
     await scenes.listening(page, standin)
-    standin.send("bye", reason="shutdown", message="")
-    await standin.until(lambda: len(standin.offers) == 2)
+    standin.script.reachable = standin.script.resume = False
+    standin.send("bye", reason="shutdown", message="The server is stopping.")
+    await expect(page.locator(".notice")).to_contain_text("The server is being restarted. June will know")
+    standin.script.reachable = True
     await scenes.live(page)
+    assert standin.offers[-1]["conversation_id"] == "conversation-1"
+    assert standin.offers[-1]["greeting"] is False
+    await expect(page.locator(".notice")).to_have_count(0)
 
 
 async def test_lost_and_found_abilities(page: Page, standin: StandIn) -> None:

@@ -241,6 +241,36 @@ async def test_an_orchestrator_that_dies_is_told() -> None:
         await gone(door)
 
 
+async def test_a_gateway_that_stops_says_so_first_and_the_next_one_goes_on_with_the_conversation() -> None:
+    async with serving(Script(unit_s=UNIT_S)) as (address, servicer):
+        async with gateway_to(address, video_px=128) as door, page(door) as browser:
+            async with door.http.ws_connect(f"{door.url}/api/stream") as socket:
+                assert json.loads((await socket.receive()).data)["type"] == "ready"
+                stopping = asyncio.create_task(door.runner.cleanup())
+                told = [json.loads(message.data) async for message in socket if message.type is aiohttp.WSMsgType.TEXT]
+                bye = await browser.message("bye", reason="shutdown")
+                assert bye in told
+                assert bye["message"].startswith("The server is stopping.")
+            await asyncio.wait_for(stopping, 10)
+            assert door.gateway.places.active == 0
+            known = browser.answer
+        async with gateway_to(address, video_px=128) as door:
+            async with page(door, token=known["token"], conversation_id=known["conversation_id"]) as browser:
+                await browser.message("ready", resumed=False, conversation_id=known["conversation_id"])
+        assert servicer.configs[-1].conversation_id == known["conversation_id"]
+
+
+async def test_a_gateway_that_stops_lets_nobody_wait_who_is_just_coming_in() -> None:
+    async with house(Script(hang_at_config=True)) as (door, servicer):
+        knocking = asyncio.create_task(door.offer({"sdp": await an_offer()}))
+        async with asyncio.timeout(10):
+            while not servicer.configs:  # noqa: ASYNC110 - it has no event of its own
+                await asyncio.sleep(0.02)
+            await door.runner.cleanup()
+            status, answer = await knocking
+        assert (status, answer["error"]["reason"]) == (503, "shutdown")
+
+
 async def test_without_webrtc_voice_and_picture_come_as_one_stream() -> None:
     async with house() as (door, servicer):
         async with door.http.ws_connect(f"{door.url}/api/stream?persona=june") as socket:

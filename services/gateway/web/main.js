@@ -10,7 +10,7 @@ import { context } from "./sound.js";
 import { Stats } from "./stats.js";
 import { Talk } from "./talk.js";
 import * as show from "./view.js";
-import { whatEnded, whatRefused } from "./wording.js";
+import { whatEnded, whatLost, whatRefused } from "./wording.js";
 
 const { $ } = show;
 const BASE = new URL("./", location.href);
@@ -115,7 +115,7 @@ function onPhase(phase) {
   } else if (phase.phase === "reconnecting") {
     show.showScreen("reconnecting");
     show.showAway();
-    addNotice("reconnecting", "warning", `The connection was lost. ${show.firstName(persona)} waits; this page is connecting again …`);
+    addNotice("reconnecting", "warning", whatLost(phase, persona));
   } else if (phase.phase === "refused" || phase.phase === "ended") {
     $(`${phase.phase}-title`).textContent = title;
     $(`${phase.phase}-text`).textContent = text;

@@ -19,7 +19,7 @@ const PASSING = new Set(["shutdown", "unavailable", "loading", "unreachable", "c
 const STABLE_MS = 5000;
 
 /**
- * Events: `phase` ({phase, reason, message, retryAt, lostAt}), `message` (one of the gateway), `fallback` (reason).
+ * Events: `phase` ({phase, reason, message, retryAt, lostAt, bye: what the gateway said before a connection was lost}), `message` (one of the gateway), `fallback` (reason).
  * Phases: idle, connecting, live, reconnecting, refused (waits and tries again when `retryAt` is set), ended.
  */
 export class Talk extends EventTarget {
@@ -102,11 +102,11 @@ export class Talk extends EventTarget {
     return this.playhead.turnMs(turnId, performance.now(), (clock) => this.connection?.elapsed(clock) ?? null);
   }
 
-  async #connect(phase) {
+  async #connect(phase, bye = null) {
     const run = this.#stop();
     const lostAt = performance.now();
     this.#tries = lostAt - this.#liveSince < STABLE_MS ? this.#tries + 1 : 0;
-    this.#enter({ phase, lostAt });
+    this.#enter({ phase, lostAt, bye });
     if (this.#tries) await this.#pause(QUICK_MS[Math.min(this.#tries, QUICK_MS.length - 1)]);
     while (run === this.#run) {
       try {
@@ -121,7 +121,7 @@ export class Talk extends EventTarget {
         const wait = quick ? QUICK_MS[Math.min(this.#tries, QUICK_MS.length - 1)] : this.#tries ? SLOW_MS : FIRST_MS;
         this.#tries += 1;
         const shown = quick ? "reconnecting" : "refused";
-        this.#enter({ phase: shown, reason: refusal.reason, message: refusal.message, retryAt: performance.now() + wait, lostAt });
+        this.#enter({ phase: shown, reason: refusal.reason, message: refusal.message, retryAt: performance.now() + wait, lostAt, bye });
         await this.#pause(wait);
         if (run === this.#run) this.#enter({ ...this.phase, retryAt: 0 });
       }
@@ -179,7 +179,7 @@ export class Talk extends EventTarget {
     this.playhead.feed(message, performance.now(), elapsed, this.connection?.delayMs() ?? 0);
     this.dispatchEvent(new CustomEvent("message", { detail: message }));
     if (message.type !== "bye") return;
-    if (PASSING.has(message.reason)) return this.#connect("reconnecting");
+    if (PASSING.has(message.reason)) return this.#connect("reconnecting", message);
     this.#stop();
     const phase = message.reason === "full" ? "refused" : "ended";
     this.#enter({ phase, reason: message.reason, message: message.message });

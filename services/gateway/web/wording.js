@@ -36,6 +36,13 @@ export function whatRefused({ reason, message }, info) {
   return known ? known(info, message) : { title: "The conversation cannot begin", text: message || "Something went wrong. Try again in a moment." };
 }
 
+/** A sentence or two for a phase `reconnecting`. */
+export function whatLost({ bye }, persona) {
+  const name = firstName(persona);
+  if (bye?.reason === "shutdown") return `The server is being restarted. ${name} will know what you talked about; this page is connecting again …`;
+  return `The connection was lost. ${name} waits; this page is connecting again …`;
+}
+
 /** `{title, text}` for a phase `ended`. */
 export function whatEnded({ reason, message }, persona) {
   const known = ENDED[reason]?.(firstName(persona));
