@@ -76,8 +76,6 @@ def spell(event: Event, *, beta: bool) -> Event | None:
         result["response"] = _response(result["response"])
     if "item" in result:
         result["item"] = _item(result["item"])
-    if "part" in result:
-        result["part"] = _part(result["part"])
     return result
 
 

@@ -128,8 +128,8 @@ class Reply:
         added = self._of_response("response.output_item.added", item=self.item.shown())
         [created] = self._items.add(self.item)
         self.item.empty = False
-        part = {"type": self.item.kind, "transcript": ""} if self.spoken else {"type": self.item.kind, "text": ""}
-        return [added, created, self._of_part("response.content_part.added", part=part)]
+        begun = "transcript" if self.spoken else "text"
+        return [added, created, self._part("added", {begun: ""})]
 
     def _end(self) -> list[Event]:
         text = self.item.text
@@ -142,10 +142,14 @@ class Reply:
             done = [self._of_part("response.output_text.done", text=text)]
         return [
             *done,
-            self._of_part("response.content_part.done", part=self.item.part()),
+            self._part("done", self.item.part()),
             self._items.done(self.item),
             self._of_response("response.output_item.done", item=self.item.shown()),
         ]
+
+    def _part(self, step: str, part: dict[str, Any]) -> Event:
+        """A part as its events show it: its type has another name there than in an item."""
+        return self._of_part(f"response.content_part.{step}", part=part | {"type": self._manner.modality})
 
     def _of_response(self, kind: str, **fields: Any) -> Event:
         return event(kind, response_id=self.id, output_index=0, **fields)
