@@ -10,7 +10,7 @@ import json
 from collections import Counter
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from typing import Any, Final
+from typing import Any, Final, get_args
 
 import aiohttp
 import grpc
@@ -19,6 +19,9 @@ import pytest
 import pytest_asyncio
 from openai import AsyncOpenAI
 from openai.resources.realtime.realtime import AsyncRealtimeConnection
+from openai.types.beta.realtime import RealtimeServerEvent as BetaServerEvent
+from openai.types.realtime import RealtimeServerEvent
+from pydantic import BaseModel
 
 from services.common.metrics import Metrics
 from services.common.serving import Service
@@ -40,6 +43,15 @@ RATE: Final = 24_000
 REPLY: Final = "It is nice here by the old harbour."
 HEARD: Final = "hello there"
 UNIT_BYTES: Final = 1920
+
+
+def models_of(events: Any) -> dict[str, type[BaseModel]]:
+    """The models of a union of the official package, by the type of the event."""
+    return {kind: model for model in get_args(get_args(events)[0]) for kind in get_args(model.model_fields["type"].annotation)}
+
+
+GA_EVENTS: Final = models_of(RealtimeServerEvent)
+BETA_EVENTS: Final = models_of(BetaServerEvent)
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="session")
@@ -106,9 +118,7 @@ class Client:
         """Reads up to the next event (or the one after some more) of a kind."""
         async with asyncio.timeout(20):
             while count:
-                event = await self.connection.recv()
-                self.events.append(event)
-                count -= event.type == kind
+                count -= (await self._next()).type == kind
         return self.events[-1]
 
     async def error(self) -> tuple[str | None, str]:
@@ -121,9 +131,16 @@ class Client:
         try:
             async with asyncio.timeout(seconds):
                 while True:
-                    self.events.append(await self.connection.recv())
+                    await self._next()
         except TimeoutError:
             return self.kinds()
+
+    async def _next(self) -> Any:
+        """The next event, which is just as the official package describes it."""
+        data = await self.connection.recv_bytes()
+        GA_EVENTS[json.loads(data)["type"]].model_validate_json(data, strict=True)
+        self.events.append(self.connection.parse_event(data))
+        return self.events[-1]
 
     def kinds(self) -> list[str]:
         """What came, in order, repetitions left out."""
@@ -322,7 +339,7 @@ async def test_the_client_says_when_a_turn_is_over(door: Door) -> None:
 
 
 async def test_a_manual_turn_without_words_is_said_to_be_one(door: Door, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(talk_module, "ANSWER_WITHIN_S", 0.5)
+    monkeypatch.setattr(talk_module, "WORDS_WITHIN_S", 0.5)
     async with client(door) as talk:
         await talk.connection.session.update(session=manual())
         await talk.connection.input_audio_buffer.commit()
@@ -330,7 +347,15 @@ async def test_a_manual_turn_without_words_is_said_to_be_one(door: Door, monkeyp
         await talk.play(silence(0.4))
         await talk.connection.input_audio_buffer.commit()
         await talk.connection.response.create()
-        assert (await talk.error())[0] == "nothing_heard"
+        await talk.connection.input_audio_buffer.clear()
+        failed = (await talk.until("response.done")).response
+        assert (failed.status, failed.status_details.error.code, failed.output) == ("failed", "nothing_heard", [])
+        [completed] = talk.of("conversation.item.input_audio_transcription.completed")
+        assert (completed.transcript, completed.item_id) == ("", talk.of("input_audio_buffer.committed")[0].item_id)
+        assert failed.id == talk.of("response.created")[0].response.id
+        await talk.play(silence(0.4))
+        await talk.connection.input_audio_buffer.commit()
+        assert (await talk.until("conversation.item.input_audio_transcription.completed")).transcript == ""
         await talk.say("Then I type.")
         await talk.connection.response.create()
         assert (await talk.until("response.done")).response.status == "completed"
@@ -454,12 +479,16 @@ async def raw(door: Door, **options: Any) -> AsyncIterator[aiohttp.ClientWebSock
         yield socket
 
 
-async def read(socket: aiohttp.ClientWebSocketResponse, kind: str) -> list[dict[str, Any]]:
-    """Up to the first event of a kind."""
+async def read(socket: aiohttp.ClientWebSocketResponse, kind: str, *, beta: bool = False) -> list[dict[str, Any]]:
+    """Up to the first event of a kind; all are just as the official package describes them."""
     events: list[dict[str, Any]] = []
     async with asyncio.timeout(20):
         while not events or events[-1]["type"] != kind:
-            events.append(json.loads(await socket.receive_str()))
+            data = await socket.receive_str()
+            events.append(json.loads(data))
+            # The beta package lists OpenAI's own models, and a persona is none.
+            as_listed = data.replace('"vivant/june"', '"gpt-realtime"')
+            (BETA_EVENTS if beta else GA_EVENTS)[events[-1]["type"]].model_validate_json(as_listed, strict=True)
     return events
 
 
@@ -474,7 +503,7 @@ BETA: Final[list[dict[str, Any]]] = [
 async def test_the_beta_spelling(door: Door, options: dict[str, Any]) -> None:
     async with raw(door, **options) as socket:
         assert socket.protocol == ("realtime" if "protocols" in options else None)
-        events = await read(socket, "session.created")
+        events = await read(socket, "session.created", beta=bool(options))
         wishes = {
             "modalities": ["text", "audio"],
             "instructions": "Be short.",
@@ -487,7 +516,7 @@ async def test_the_beta_spelling(door: Door, options: dict[str, Any]) -> None:
             "max_response_output_tokens": "inf",
         }
         await socket.send_json({"type": "session.update", "session": wishes})
-        events = await read(socket, "session.updated")
+        events = await read(socket, "session.updated", beta=True)
         session = events[-1]["session"]
         assert (session["modalities"], session["output_audio_format"]) == (["text", "audio"], "g711_ulaw")
         assert session["turn_detection"]["type"] == "server_vad"
@@ -497,7 +526,7 @@ async def test_the_beta_spelling(door: Door, options: dict[str, Any]) -> None:
             {"type": "conversation.item.create", "item": {"type": "message", "role": "user", "content": content}}
         )
         await socket.send_json({"type": "response.create", "response": {"modalities": ["text", "audio"]}})
-        events = await read(socket, "response.done")
+        events = await read(socket, "response.done", beta=True)
         kinds = Counter(event["type"] for event in events)
         assert kinds["conversation.item.created"] == 2
         assert kinds["response.audio.delta"]
@@ -532,15 +561,30 @@ BAD: Final[list[tuple[str, str, str | None]]] = [
     ('{"type": "input_audio_buffer.append", "audio": 7}', "invalid_type", "audio"),
     ('{"type": "input_audio_buffer.append", "audio": "?!"}', "invalid_base64", "audio"),
     ('{"type": "input_audio_buffer.append", "audio": "AAAA"}', "invalid_value", "audio"),
+    ('{"type": "input_audio_buffer.append", "audio": "' + "AAAA" * 500_000 + '"}', "buffer_full", "audio"),
     ('{"type": "input_audio_buffer.commit"}', "input_audio_buffer_commit_empty", None),
     ('{"type": "conversation.item.create", "item": {"type": "function_call_output"}}', "unsupported_item", "item.type"),
     ('{"type": "conversation.item.create", "item": {"role": "system", "content": []}}', "unsupported_role", "item.role"),
     ('{"type": "conversation.item.create", "item": {"role": "user", "content": [{"type": "input_image"}]}}',
      "unsupported_content", "item.content.0.type"),
     ('{"type": "conversation.item.create", "item": {"role": "user", "content": []}}', "empty_text", "item.content"),
+    ('{"type": "conversation.item.create", "item": "hello"}', "invalid_type", "item"),
+    ('{"type": "conversation.item.create", "item": {"role": "user", "content": "hello"}}', "invalid_type", "item.content"),
+    ('{"type": "conversation.item.truncate", "item_id": "x"}', "missing_required_parameter", "audio_end_ms"),
+    ('{"type": "conversation.item.truncate", "item_id": 3, "audio_end_ms": 1}', "invalid_type", "item_id"),
+    ('{"type": "conversation.item.delete"}', "missing_required_parameter", "item_id"),
     ('{"type": "conversation.item.delete", "item_id": "x"}', "item_not_found", "item_id"),
     ('{"type": "conversation.item.retrieve", "item_id": "x"}', "item_not_found", "item_id"),
     ('{"type": "response.create", "response": {"modalities": []}}', "invalid_value", "response.modalities"),
+    ('{"type": "response.create", "response": 1}', "invalid_type", "response"),
+    ('{"type": "response.create", "response": {"metadata": {"k": 1}}}', "invalid_type", "response.metadata.k"),
+    ('{"type": "response.cancel", "response_id": []}', "invalid_type", "response_id"),
+    ('{"type": "response.cancel"}', "response_cancel_not_active", "response_id"),
+    ('{"type": "session.update", "session": {"audio": 3}}', "invalid_type", "session.audio"),
+    ('{"type": "session.update", "session": {"audio": {"input": {"turn_detection": {"type": "x"}}}}}',
+     "invalid_value", "session.audio.input.turn_detection.type"),
+    ('{"type": "session.update", "session": {"turn_detection": "none"}}', "invalid_type", "session.audio.input.turn_detection"),
+    ('{"type": "transcription_session.update", "session": {}}', "invalid_value", "type"),
     ('{"type": "output_audio_buffer.clear"}', "nothing_to_clear", None),
 ]  # fmt: skip
 

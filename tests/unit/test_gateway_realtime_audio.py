@@ -49,7 +49,7 @@ async def collect(microphone: Microphone, count: int) -> list[bytes | EndTurn]:
 async def test_sound_leaves_at_the_pace_of_speech_and_its_end_behind_it() -> None:
     microphone = Microphone()
     microphone.put(bytes(RATE_HZ))
-    microphone.end_turn()
+    microphone.mark(EndTurn())
     assert microphone.waiting_ms == 500
     began = asyncio.get_running_loop().time()
     pieces = await collect(microphone, 14)

@@ -12,7 +12,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 import vivant
-from services.gateway.realtime.actions import EndTurn, Forget, Heard, Out, Reopen, Say, Sound, Stop
+from services.gateway.realtime.actions import Await, EndTurn, Forget, Heard, Out, Reopen, Say, Sound, Stop
 from services.gateway.realtime.beta import is_beta, spell, to_ga_session
 from services.gateway.realtime.config import Config
 from services.gateway.realtime.events import TYPES, ClientError, parse
@@ -205,7 +205,7 @@ def test_turns_are_taken_in_another_way_after_an_update() -> None:
     realtime.opened(READY)
     append(realtime, 1.0)
     outs = ask(realtime, "input_audio_buffer.commit")
-    assert kinds(outs) == ["input_audio_buffer.committed", "conversation.item.added", "conversation.item.done"]
+    assert kinds(outs) == ["input_audio_buffer.committed", "conversation.item.added", "conversation.item.done", "Await"]
     assert ask(realtime, "response.create") == [EndTurn()]
     outs = hear(realtime, words("Hello", 0.1, 0.9, final=True), state(State.THINKING))
     assert kinds(outs) == [
@@ -231,7 +231,7 @@ def test_words_of_two_commits_are_kept_apart() -> None:
 def test_a_request_to_answer_speech_that_is_answered_anyway_changes_nothing() -> None:
     realtime = opened()
     hear(realtime, words("Hello", 0, 1))
-    assert ask(realtime, "response.create", response={"metadata": {"k": "v"}}) == []
+    assert ask(realtime, "response.create", response={"metadata": {"k": "v"}}) == [Await()]
     outs = hear(realtime, words("Hello", 0, 1, final=True), state(State.THINKING))
     assert event(outs, "response.created")["response"]["metadata"] == {"k": "v"}
 
@@ -253,6 +253,81 @@ def test_clearing_forgets_what_waits_and_by_hand_also_what_was_heard() -> None:
     realtime = opened({"type": "realtime", "audio": {"input": {"turn_detection": None}}})
     append(realtime, 0.5)
     assert ask(realtime, "input_audio_buffer.clear")[:2] == [Forget(), Reopen(manual=True)]
+
+
+MANUAL = {"type": "realtime", "audio": {"input": {"turn_detection": None}}}
+COMPLETED = "conversation.item.input_audio_transcription.completed"
+
+
+def test_a_response_to_sound_without_words_begins_and_fails() -> None:
+    realtime = opened(MANUAL)
+    append(realtime, 1.0)
+    ask(realtime, "input_audio_buffer.commit")
+    assert ask(realtime, "response.create", response={"metadata": {"k": "v"}}) == [EndTurn()]
+    outs = realtime.give_up()
+    assert kinds(outs) == [COMPLETED, "response.created", "response.done"]
+    assert event(outs, COMPLETED)["transcript"] == ""
+    response = event(outs, "response.done")["response"]
+    assert (response["status"], response["output"], response["metadata"]) == ("failed", [], {"k": "v"})
+    assert response["status_details"]["error"]["code"] == "nothing_heard"
+    assert realtime.give_up() == []
+    said(realtime, "Then I type.")
+    assert ask(realtime, "response.create") == [Say("Then I type.")]
+    assert realtime.give_up() == [], "a text needs no words that are heard"
+
+
+def test_a_response_that_is_cancelled_before_it_fails_leaves_the_next_alone() -> None:
+    realtime = opened(MANUAL)
+    append(realtime, 1.0)
+    ask(realtime, "input_audio_buffer.commit")
+    ask(realtime, "response.create")
+    ask(realtime, "response.cancel")
+    response = event(realtime.give_up(), "response.done")["response"]
+    assert response["status_details"] == {"type": "cancelled", "reason": "client_cancelled"}
+    said(realtime, "Hello?")
+    ask(realtime, "response.create")
+    assert kinds(hear(realtime, state(State.THINKING))) == ["response.created"]
+
+
+def test_a_transcription_is_completed_once_and_the_response_may_come_later() -> None:
+    realtime = opened(MANUAL)
+    append(realtime, 1.0)
+    ask(realtime, "input_audio_buffer.commit")
+    hear(realtime, words("Hello", 0.1, 0.9, final=True))
+    assert event(realtime.give_up(), COMPLETED)["transcript"] == "Hello"
+    assert ask(realtime, "response.create") == [EndTurn()]
+    assert kinds(hear(realtime, state(State.THINKING))) == ["response.created"]
+
+
+def test_with_responses_on_demand_the_words_are_complete_at_the_commit() -> None:
+    realtime = opened({"type": "realtime", "audio": {"input": {"turn_detection": {"create_response": False}}}})
+    outs = hear(realtime, words("Hello", 0.1, 0.9, final=True))
+    assert event(outs, COMPLETED)["transcript"] == "Hello"
+    assert ask(realtime, "response.create") == [EndTurn()]
+
+
+def test_speech_that_came_to_nothing_has_an_end() -> None:
+    realtime = opened()
+    hear(realtime, words("Uh", 1.0, 1.2))
+    outs = realtime.give_up()
+    assert kinds(outs)[:2] == ["input_audio_buffer.speech_stopped", "input_audio_buffer.committed"]
+    assert kinds(outs)[-1] == COMPLETED
+    with pytest.raises(ClientError, match="no sound"):
+        ask(realtime, "input_audio_buffer.commit")
+    hear(realtime, words("Hello", 9.0, 9.5))
+    ask(realtime, "response.create")
+    assert event(realtime.give_up(), "response.done")["response"]["status"] == "failed"
+
+
+def test_clearing_leaves_nothing_to_commit() -> None:
+    realtime = opened(MANUAL)
+    said(realtime, "Hello?")
+    ask(realtime, "response.create")
+    append(realtime, 1.0)
+    assert kinds(ask(realtime, "input_audio_buffer.clear")) == ["Forget", "input_audio_buffer.cleared"]
+    realtime.forgot(HZ)
+    with pytest.raises(ClientError, match="no sound"):
+        ask(realtime, "input_audio_buffer.commit")
 
 
 def test_the_output_is_cleared_by_stopping() -> None:

@@ -41,8 +41,13 @@ class EndTurn:
 
 
 @dataclass(frozen=True)
+class Await:
+    """Words are expected of the sound that waits: tell `Realtime.give_up` when it has been passed on and none come."""
+
+
+@dataclass(frozen=True)
 class Forget:
-    """Drop the sound that waits."""
+    """Drop the sound that waits and is not committed."""
 
 
 @dataclass(frozen=True)
@@ -53,5 +58,7 @@ class Reopen:
     greeting: bool = False
 
 
-Action = Sound | Say | Stop | Heard | EndTurn | Forget | Reopen
+#: What is due when the sound before it has been passed on.
+Mark = EndTurn | Await
+Action = Sound | Say | Stop | Heard | EndTurn | Await | Forget | Reopen
 Out = Event | Action

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from services.common.audio import to_float, to_pcm
 from services.common.resample import Resampler
-from services.gateway.realtime.actions import EndTurn
+from services.gateway.realtime.actions import Mark
 from services.gateway.realtime.events import ClientError
 
 RATE_HZ: Final = 24_000
@@ -87,7 +87,7 @@ class Microphone:
     """Sound that came in any hurry and leaves at the pace of speech."""
 
     def __init__(self) -> None:
-        self._waiting: deque[bytes | EndTurn] = deque()
+        self._waiting: deque[bytes | Mark] = deque()
         self._bytes = 0
         self._due = 0.0
         self._something = asyncio.Event()
@@ -103,25 +103,33 @@ class Microphone:
         if self._bytes + len(pcm) > MAX_WAITING_S * RATE_HZ * 2:
             raise ClientError(
                 "buffer_full",
-                f"{self.waiting_ms / 1000:.1f} s of sound wait already, and at most {MAX_WAITING_S} s may: it is heard at the "
-                "pace at which it was spoken. Send the rest when time has passed.",
+                f"These are {len(pcm) / 2 / RATE_HZ:.1f} s of sound, {self.waiting_ms / 1000:.1f} s wait already, and at most "
+                f"{MAX_WAITING_S} s may: sound is heard at the pace at which it was spoken. Send less, or send later.",
                 param="audio",
             )
         self._bytes += len(pcm)
         self._waiting.extend(pcm[start : start + _PIECE] for start in range(0, len(pcm), _PIECE))
         self._something.set()
 
-    def end_turn(self) -> None:
-        """The turn is over when what waits now has left."""
-        self._waiting.append(EndTurn())
+    @property
+    def marked(self) -> bool:
+        """A mark waits among the sound."""
+        return any(not isinstance(piece, bytes) for piece in self._waiting)
+
+    def mark(self, mark: Mark) -> None:
+        """Leaves when what waits now has left."""
+        self._waiting.append(mark)
         self._something.set()
 
-    def clear(self) -> None:
-        """Forgets what waits."""
-        self._waiting.clear()
-        self._bytes = 0
+    def clear(self) -> int:
+        """Forgets the sound that waits behind the last mark; returns how many samples that were."""
+        before = self._bytes
+        while self._waiting and isinstance(piece := self._waiting[-1], bytes):
+            self._bytes -= len(piece)
+            self._waiting.pop()
+        return (before - self._bytes) // 2
 
-    async def pieces(self) -> AsyncIterator[bytes | EndTurn]:
+    async def pieces(self) -> AsyncIterator[bytes | Mark]:
         """What waits and what will come, each when it is due; never ends. What was taken out is gone, whoever asks next."""
         loop = asyncio.get_running_loop()
         while True:

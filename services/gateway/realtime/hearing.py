@@ -27,6 +27,8 @@ class Utterance:
     """Where its sound ends, once it is committed: words that begin before belong to it."""
     finals: list[str] = field(default_factory=list)
     partial: str = ""
+    completed: bool = False
+    """Its transcription was said to be complete."""
 
     @property
     def words(self) -> str:
@@ -53,8 +55,8 @@ class Hearing:
 
     @property
     def speaking(self) -> bool:
-        """Somebody is speaking, or has not been answered yet."""
-        return self._open is not None or bool(self._committed)
+        """Somebody is speaking, or has spoken and the words are not complete."""
+        return self._open is not None or any(not utterance.completed for utterance in self._committed)
 
     @property
     def awaits_answer(self) -> bool:
@@ -69,6 +71,11 @@ class Hearing:
     def append(self, samples: int) -> None:
         self.appended += samples
         self._uncommitted += samples
+
+    def forget(self, samples: int) -> None:
+        """Nothing that was sent since the last commit counts; so many samples of it were not even passed on."""
+        self.appended -= samples
+        self._uncommitted = 0
 
     def restart(self, waiting: int) -> None:
         """The clock of the microphone begins anew, with so many samples waiting; what was not answered is forgotten."""
@@ -89,7 +96,8 @@ class Hearing:
 
     def words(self, heard: vivant.Transcript) -> list[Event]:
         """Spoken words, partial or final."""
-        utterance = next((one for one in self._committed if heard.start_sample < one.until_sample), self._open)
+        awaited = (one for one in self._committed if not one.completed and heard.start_sample < one.until_sample)
+        utterance = next(awaited, self._open)
         events: list[Event] = []
         if utterance is None:
             if not heard.text.strip():
@@ -133,17 +141,20 @@ class Hearing:
 
     def answered(self) -> tuple[list[Event], Question]:
         """All that was said is being answered: it is complete. Also what the question was."""
+        events = self.complete()
+        sound_ms = sum(utterance.duration_ms for utterance in self._committed)
+        text = "" if sound_ms else " ".join(utterance.words for utterance in self._committed)
+        self._committed.clear()
+        return events, Question(text, sound_ms)
+
+    def complete(self) -> list[Event]:
+        """No more words will come of what was said so far."""
         events: list[Event] = []
         if self._open is not None and self.detects:
             events += self.commit()
-        texts, sound_ms = list[str](), 0
-        while self._committed:
-            utterance = self._committed.popleft()
-            utterance.item.text = utterance.words
-            texts.append(utterance.item.text)
-            sound_ms += utterance.duration_ms
+        for utterance in self._committed:
             events += self._completed(utterance)
-        return events, Question("" if sound_ms else " ".join(texts), sound_ms)
+        return events
 
     def _delta(self, utterance: Utterance, text: str) -> list[Event]:
         if not self.transcribed or not text:
@@ -154,6 +165,10 @@ class Hearing:
         return [event(kind, item_id=utterance.item.id, content_index=0, delta=delta)]
 
     def _completed(self, utterance: Utterance) -> list[Event]:
+        if utterance.completed:
+            return []
+        utterance.completed = True
+        utterance.item.text = utterance.words
         if not self.transcribed:
             return []
         seconds = round(utterance.duration_ms / 1000, 2)

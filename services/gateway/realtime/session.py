@@ -6,11 +6,11 @@ Knows no sockets and no clock. Events are in GA spelling; actions are what is to
 from __future__ import annotations
 
 import base64
-from typing import Any
+from typing import Any, Final
 
 import vivant
 from services.gateway.realtime import events as ce
-from services.gateway.realtime.actions import EndTurn, Forget, Out, Reopen, Say, Sound
+from services.gateway.realtime.actions import Await, EndTurn, Forget, Out, Reopen, Say, Sound
 from services.gateway.realtime.audio import Decoder, Encoder
 from services.gateway.realtime.beta import is_beta, to_ga_session
 from services.gateway.realtime.config import Config, ignored_of, modality
@@ -21,6 +21,13 @@ from services.gateway.realtime.replies import Replies, truncated
 from services.gateway.realtime.reply import Manner, Question, Reply
 from services.gateway.realtime.texts import Texts
 from vivant.events import Severity, State
+
+#: Of a response to sound in which no words were recognised.
+_UNHEARD: Final = {
+    "type": "invalid_request_error",
+    "code": "nothing_heard",
+    "message": "No words were heard in this sound, so there is no answer.",
+}
 
 
 class Realtime:
@@ -38,8 +45,8 @@ class Realtime:
         self._hearing = Hearing(self._items)
         self._texts = Texts(self._items)
         self._replies = Replies(self._items)
-        self._next = ce.ResponseOptions()
         self._typed = ""
+        self._awaits_words = False
         self._cancel_next = False
         self._paused_at: int | None = None
         self._decoder = Decoder(self.config.input_format)
@@ -79,12 +86,15 @@ class Realtime:
         return []
 
     def give_up(self) -> list[Out]:
-        """The response that was asked for does not begin: no words were heard."""
-        self.asked = None
-        self._next = ce.ResponseOptions()
-        events, _ = self._hearing.answered()
-        unheard = error("invalid_request_error", "nothing_heard", "No words were heard in this sound, so there is no answer.")
-        return [*events, unheard]
+        """No words have come for a while: what was said is complete, and a response that waits for words is over unbegun."""
+        if self.asked is None or not self._awaits_words:
+            return [*self._hearing.complete()]
+        events, question = self._hearing.answered()
+        reply = self._reply(0, question)
+        if self._cancel_next:
+            self._cancel_next, reply.cancelled_by = False, "client_cancelled"
+            return [*events, *reply.created(), *reply.finish("cancelled")]
+        return [*events, *reply.created(), *reply.finish("failed", error=_UNHEARD)]
 
     def _on_words(self, heard: vivant.Transcript) -> list[Out]:
         reply = self._replies.active
@@ -94,7 +104,8 @@ class Realtime:
             return []
         events = self._hearing.words(heard)
         if heard.final and heard.text.strip() and self.config.turn_detection and self.config.manual:
-            events += self._hearing.commit()
+            # The persona found that it is over, so these are its words; whether it is answered the client decides.
+            events += self._hearing.commit() + self._hearing.complete()
         return [*events]
 
     def _on_unit(self, unit: vivant.Unit) -> list[Out]:
@@ -120,7 +131,18 @@ class Realtime:
     def _begin(self, turn_id: int) -> list[Out]:
         """The persona has begun to think about what was said."""
         events, question = self._hearing.answered()
-        options, self._next, self.asked = self._next, ce.ResponseOptions(), None
+        reply = self._reply(turn_id, question)
+        self._replies.add(reply)
+        self._encoder = Encoder(self.config.output_format)
+        out: list[Out] = [*events, *reply.created()]
+        if self._cancel_next:
+            self._cancel_next = False
+            out += self._replies.cancel(None)
+        return out
+
+    def _reply(self, turn_id: int, question: Question) -> Reply:
+        """A reply in the manner that was asked for; nothing is asked for any more."""
+        options, self.asked = self.asked or ce.ResponseOptions(), None
         wished = options.output_modalities or options.modalities
         manner = Manner(
             self._conversation_id,
@@ -131,14 +153,7 @@ class Realtime:
             ignored_of(options.model_extra or {}) or None,
         )
         typed, self._typed = self._typed, ""
-        reply = Reply(turn_id, manner, self._items, Question(typed) if typed else question)
-        self._replies.add(reply)
-        self._encoder = Encoder(self.config.output_format)
-        out: list[Out] = [*events, *reply.created()]
-        if self._cancel_next:
-            self._cancel_next = False
-            out += self._replies.cancel(None)
-        return out
+        return Reply(turn_id, manner, self._items, Question(typed) if typed else question)
 
     def _on_turn(self, turn: vivant.Turn) -> list[Out]:
         reply = self._replies.active
@@ -168,7 +183,7 @@ class Realtime:
             case ce.Append():
                 return self._append(asked)
             case ce.Commit():
-                return [*self._hearing.commit()]
+                return [*self._hearing.commit(), Await()]
             case ce.Clear():
                 return self._clear()
             case ce.CreateItem():
@@ -192,6 +207,10 @@ class Realtime:
     def take_back(self, sound: Sound) -> None:
         """There was no room for this."""
         self._hearing.append(-(len(sound.pcm) // 2))
+
+    def forgot(self, samples: int) -> None:
+        """The sound that was not committed was dropped; so many samples of it had not been passed on."""
+        self._hearing.forget(samples)
 
     def _update(self, wishes: dict[str, Any]) -> list[Out]:
         beta = is_beta(wishes)
@@ -240,15 +259,15 @@ class Realtime:
         unanswered = self.config.manual and self._hearing.awaits_answer
         if not self._texts and not self.config.manual and (self._hearing.speaking or waiting_ms > 1000):
             # It will be answered anyway, as soon as the persona finds that it is over.
-            self._next = options
-            return []
+            self.asked, self._awaits_words = options, True
+            return [Await()]
         greets = not self._replies and self._ready and self._ready.persona.greeting
         if not (self._texts or unanswered or greets):
             raise ClientError(
                 "nothing_to_answer",
                 "There is nothing new to answer: add a text with conversation.item.create, or commit sound.",
             )
-        self._next = self.asked = options
+        self.asked, self._awaits_words = options, unanswered and not self._texts
         if self._texts:
             self._typed = self._texts.take()
             waits = "There were a text and sound to answer: this response answers the text, the next one the sound."

@@ -1,7 +1,8 @@
 """One client of the Realtime protocol with the conversation behind it: moves events, sound and actions between the two.
 
-Three tasks for as long as the connection lasts: one reads the socket, one writes it, one converses. The conversation may be
-closed and opened anew in between (to change how turns are taken); the connection does not notice.
+Four tasks for as long as the connection lasts: one reads the socket, one writes it, one converses, one loses patience when no
+words come. The conversation may be closed and opened anew in between (to change how turns are taken); the connection does not
+notice.
 """
 
 from __future__ import annotations
@@ -16,13 +17,14 @@ import vivant
 from services.common.logs import get_logger
 from services.common.streams import flatten
 from services.gateway.gateway import Gateway
-from services.gateway.realtime.actions import Action, EndTurn, Forget, Heard, Out, Reopen, Say, Sound, Stop
+from services.gateway.realtime.actions import Action, Await, EndTurn, Forget, Heard, Out, Reopen, Say, Sound, Stop
 from services.gateway.realtime.audio import RATE_HZ, Microphone
 from services.gateway.realtime.beta import spell
-from services.gateway.realtime.events import ClientError, ResponseOptions, parse
+from services.gateway.realtime.events import ClientError, parse
 from services.gateway.realtime.items import Event, error
 from services.gateway.realtime.session import Realtime
 from vivant.errors import Full, InvalidRequest, NotFound, VivantError
+from vivant.events import StateChanged
 
 _log = get_logger(__name__)
 
@@ -31,8 +33,8 @@ BURST: Final = 2000
 MESSAGES_PER_S: Final = 200
 #: Events that wait for a client that does not read.
 MAX_UNSENT: Final = 1000
-#: After the end of a turn words come within a second or so; when none do, none were said.
-ANSWER_WITHIN_S: Final = 6.0
+#: Words come within a second or so; when none have come for so long, none were said.
+WORDS_WITHIN_S: Final = 6.0
 _LAST_WORDS_S: Final = 2.0
 _CLOSE: Final = {Full: WSCloseCode.TRY_AGAIN_LATER, InvalidRequest: WSCloseCode.POLICY_VIOLATION}
 _REOPEN_TRIES: Final = 20
@@ -63,20 +65,18 @@ class Talk:
         self._opened = asyncio.Event()
         self._opening = Reopen(manual=False)
         self._conversation_id = ""
-        self._patience: asyncio.TimerHandle | None = None
+        self._expecting = asyncio.Event()
+        self._words_due = 0.0
         self._tokens, self._counted_at = float(BURST), asyncio.get_running_loop().time()
 
     async def run(self) -> None:
         """Serves until one of the two sides ends it."""
         try:
             async with asyncio.TaskGroup() as tasks:
-                for job in (self._read(), self._write(), self._converse()):
+                for job in (self._read(), self._write(), self._converse(), self._lose_patience()):
                     tasks.create_task(job)
         except* (End, VivantError, ConnectionError) as group:
             await self._say_farewell(flatten(group))
-        finally:
-            if self._patience:
-                self._patience.cancel()
 
     async def _say_farewell(self, why: BaseException) -> None:
         if isinstance(why, VivantError):
@@ -201,6 +201,8 @@ class Talk:
             for out in outs:
                 if not isinstance(out, dict):
                     await self._perform(out)
+            if isinstance(happened, vivant.Transcript | StateChanged):
+                self._expect_words()
 
     async def _listen(self, session: vivant.Session) -> None:
         """Passes on what the client has sent of its sound."""
@@ -209,21 +211,31 @@ class Talk:
                 if isinstance(piece, bytes):
                     await session.send_audio(piece)
                 else:
-                    await session.end_turn()
-                    self._await_answer()
+                    self._expect_words()
+                    if isinstance(piece, EndTurn):
+                        await session.end_turn()
         except InvalidRequest:
             if not session.finished:
                 raise
 
-    def _await_answer(self) -> None:
-        if self._patience:
-            self._patience.cancel()
-        loop = asyncio.get_running_loop()
-        self._patience = loop.call_later(ANSWER_WITHIN_S, self._lose_patience, self._realtime.asked)
+    def _expect_words(self) -> None:
+        """From now on, unless sound of which words are expected is still to be passed on."""
+        self._words_due = asyncio.get_running_loop().time() + WORDS_WITHIN_S
+        if self._microphone.marked:
+            self._expecting.clear()
+        else:
+            self._expecting.set()
 
-    def _lose_patience(self, asked: ResponseOptions | None) -> None:
-        if asked is not None and self._realtime.asked is asked:
-            self._put(self._realtime.give_up())
+    async def _lose_patience(self) -> None:
+        """Gives up when no words have come for a while."""
+        while True:
+            await self._expecting.wait()
+            early = self._words_due - asyncio.get_running_loop().time()
+            if early > 0:
+                await asyncio.sleep(early)
+            else:
+                self._expecting.clear()
+                self._put(self._realtime.give_up())
 
     async def _perform(self, action: Action) -> None:
         match action:
@@ -233,10 +245,11 @@ class Talk:
                 except ClientError:
                     self._realtime.take_back(action)
                     raise
-            case EndTurn():
-                self._microphone.end_turn()
+            case EndTurn() | Await():
+                self._microphone.mark(action)
+                self._expect_words()
             case Forget():
-                self._microphone.clear()
+                self._realtime.forgot(self._microphone.clear())
             case Reopen():
                 await self._reopen(action)
             case Say() | Stop() | Heard():
