@@ -63,9 +63,20 @@ async def test_sound_leaves_at_the_pace_of_speech_and_its_end_behind_it() -> Non
 async def test_no_more_than_half_a_minute_waits() -> None:
     microphone = Microphone()
     microphone.put(bytes(2 * 29 * RATE_HZ))
-    with pytest.raises(ClientError, match=r"29\.0 s of sound wait already"):
+    with pytest.raises(ClientError, match=r"These are 2\.0 s of sound, 29\.0 s wait already"):
         microphone.put(bytes(2 * 2 * RATE_HZ))
     assert microphone.waiting_ms == 29_000
     microphone.clear()
     microphone.put(bytes(1920))
     assert await collect(microphone, 1) == [bytes(1920)]
+
+
+async def test_clearing_leaves_what_was_committed() -> None:
+    microphone = Microphone()
+    microphone.put(bytes(1920))
+    microphone.mark(EndTurn())
+    microphone.put(bytes(2 * RATE_HZ))
+    assert microphone.clear() == RATE_HZ
+    assert microphone.marked
+    assert await collect(microphone, 2) == [bytes(1920), EndTurn()]
+    assert not microphone.marked
