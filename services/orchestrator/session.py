@@ -22,9 +22,9 @@ from services.orchestrator import events as ev
 from services.orchestrator import machine, notices
 from services.orchestrator.abilities import Abilities
 from services.orchestrator.clients import Link, OnChange, Peers
+from services.orchestrator.dialog.state import State, Style
 from services.orchestrator.events import CLOCK_HZ, Contribution, Phase
 from services.orchestrator.listener import Listener
-from services.orchestrator.machine import State, Style
 from services.orchestrator.outbox import Write
 from services.orchestrator.playout import Reply
 from services.orchestrator.recollection import Conversations

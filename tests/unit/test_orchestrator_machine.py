@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 
 from services.orchestrator import events as ev
 from services.orchestrator import machine
+from services.orchestrator.dialog.state import State, Style
 from services.orchestrator.events import Contribution, OverlapKind, Phase, PlaybackState, ms
-from services.orchestrator.machine import State, Style
 
 
 class Talk:
@@ -469,3 +469,10 @@ def test_no_order_of_events_breaks_the_rules(script: list[tuple[type[ev.Event], 
     assert len(ticks) < 100
     assert talk.state.phase is not Phase.PAUSED
     assert talk.state.phase is not Phase.THINKING
+
+
+def test_every_event_has_a_rule_and_only_one() -> None:
+    everywhere = set(machine.ALWAYS)
+    by_phase = [set(rules) for rules in machine.PHASES.values()]
+    assert everywhere | set().union(*by_phase) == set(ev.Event.__subclasses__())
+    assert not any(everywhere & rules for rules in by_phase)

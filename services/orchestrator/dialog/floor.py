@@ -1,0 +1,127 @@
+"""Who has the floor: contributions take it, the persona yields it. From and to LISTENING and THINKING."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from services.orchestrator import events as ev
+from services.orchestrator.dialog import endpointing
+from services.orchestrator.dialog.state import Ear, State, Step, Style, ear_of, enter, forget_turn, with_ear
+from services.orchestrator.events import Contribution, Effect, Phase
+
+# --- while listening: thinking along, and the commit --------------------------------------------------------------------
+
+
+def words_heard(state: State, event: ev.WordsHeard, style: Style) -> Step:
+    """The persona thinks along while somebody speaks."""
+    heard, effects = endpointing.words_heard(state, event, style)
+    if heard is state or not event.text:
+        return heard, effects
+    return _think_along(heard, event.speaker, endpointing.join(ear_of(heard, event.speaker).heard, event.text), draft=False)
+
+
+def words_final(state: State, event: ev.WordsFinal, style: Style) -> Step:
+    """The persona drafts a reply to all that was said, though the turn may go on."""
+    newest = event.flush_id == ear_of(state, event.speaker).flush_id
+    state, effects = endpointing.words_final(state, event, style)
+    ear = ear_of(state, event.speaker)
+    if newest and ear.heard and not ear.speaking:
+        return _think_along(state, event.speaker, ear.heard, draft=True)
+    return state, effects
+
+
+def _think_along(state: State, speaker: str, text: str, *, draft: bool) -> Step:
+    if not state.candidate:
+        state = replace(state, turn_id=state.turn_id + 1, candidate=True)
+    return state, [ev.Prefill(state.turn_id, speaker, text, draft)]
+
+
+def commit_when_ready(state: State, at: int, style: Style) -> Step:
+    """While the persona listens, whoever has finished is answered."""
+    said = endpointing.complete(state, at, style) if state.phase is Phase.LISTENING else None
+    if said is None:
+        return state, []
+    return contribute(with_ear(state, said.speaker, Ear()), said, at)
+
+
+def contribute(state: State, said: Contribution, at: int) -> Step:
+    """A contribution is complete: answer it, or only remember it when it was meant for somebody else."""
+    if said.addressee:
+        return state, [ev.Note(said)]
+    turn_id = state.turn_id if state.candidate else state.turn_id + 1
+    state = replace(forget_turn(state), turn_id=turn_id, candidate=False, answering=said)
+    return enter(state, Phase.THINKING, at, [ev.Commit(turn_id, said)])
+
+
+def greeted(state: State, event: ev.Greeted, style: Style) -> Step:
+    """The persona speaks first, if nothing was said before."""
+    if state.turn_id:
+        return state, []
+    state = replace(state, turn_id=1, text_done=True, spoken=True)
+    return enter(state, Phase.THINKING, event.at, [ev.Say(1, event.text), ev.SayEnd(1)])
+
+
+# --- while thinking -----------------------------------------------------------------------------------------------------
+
+
+def taken_back(state: State, event: ev.SpeechStarted, style: Style) -> Step:
+    """The user goes on speaking before anything was audible: drop the reply, keep the words."""
+    state, _ = endpointing.speech_started(state, event, style)
+    if style.manual_turns:
+        return state, []
+    said = state.answering
+    effects: list[Effect] = [ev.Cancel(state.turn_id), ev.Silence(state.turn_id, state.turn_id + 1)]
+    if said is not None and said.speaker == event.speaker and not said.typed:
+        ear = ear_of(state, event.speaker)
+        ear = replace(ear, heard=endpointing.join(said.text, ear.heard), last_speech_at=said.ended_at)
+        state = with_ear(state, event.speaker, ear)
+    elif said is not None:
+        effects.append(ev.Note(said))
+    return enter(forget_turn(state), Phase.LISTENING, event.at, effects)
+
+
+# --- in every phase: the floor is asked for -----------------------------------------------------------------------------
+
+
+def turn_ended(state: State, event: ev.TurnEnded, style: Style) -> Step:
+    """What the speaker has said is complete, however it sounded; it also takes the floor."""
+    state, effects = _yield_floor(state, event.at)
+    state, more = endpointing.close(state, event.speaker, event.at)
+    return state, effects + more
+
+
+def text_typed(state: State, event: ev.TextTyped, style: Style) -> Step:
+    """A typed contribution takes the floor, unless it is meant for somebody else."""
+    said = event.contribution
+    if said.addressee:
+        return state, [ev.Note(said)]
+    state, effects = _yield_floor(state, event.at)
+    state, more = contribute(state, said, event.at)
+    return state, effects + more
+
+
+def interrupted(state: State, event: ev.Interrupted, style: Style) -> Step:
+    """The user pressed stop."""
+    return _yield_floor(state, event.at)
+
+
+def _yield_floor(state: State, at: int) -> Step:
+    """Whatever is being said or prepared stops."""
+    if state.phase in (Phase.SPEAKING, Phase.PAUSED):
+        return break_off(state, at)
+    if state.phase is Phase.THINKING:
+        effects: list[Effect] = [ev.Cancel(state.turn_id), ev.Silence(state.turn_id, state.turn_id + 1)]
+        if state.answering is not None:
+            effects.append(ev.Note(state.answering))
+        return enter(forget_turn(state), Phase.LISTENING, at, effects)
+    return state, []
+
+
+def break_off(state: State, at: int) -> Step:
+    """The reply that is audible ends here."""
+    turn_id = state.turn_id
+    effects: list[Effect] = [
+        ev.Silence(turn_id, turn_id + 1),
+        ev.CloseTurn(turn_id, interrupted=True),
+    ]
+    return enter(forget_turn(state), Phase.LISTENING, at, effects)

@@ -1,0 +1,93 @@
+"""The reply on its way: its text, its voice, its end, and what is done when one of them fails or does not come."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from services.orchestrator import events as ev
+from services.orchestrator.dialog.state import State, Step, Style, current, enter, forget_turn
+from services.orchestrator.events import Phase
+
+
+def text_came(state: State, event: ev.ReplyText, style: Style) -> Step:
+    """A piece of the reply; one of a turn that is over is dropped."""
+    if not current(state, event.turn_id):
+        return state, [ev.DropStale(event.turn_id, "text")]
+    return replace(state, spoken=True, since=_alive(state, event.at)), [ev.Say(event.turn_id, event.text)]
+
+
+def text_ended(state: State, event: ev.ReplyDone, style: Style) -> Step:
+    """The text is complete; without any words the turn is over."""
+    if not current(state, event.turn_id):
+        return state, []
+    state = replace(state, text_done=True, since=_alive(state, event.at))
+    if not state.spoken and not state.filled:
+        # A reply without words: nothing will be played, so nothing would end the turn.
+        return enter(forget_turn(state), Phase.LISTENING, event.at, [ev.CloseTurn(event.turn_id, interrupted=False)])
+    return state, [ev.SayEnd(event.turn_id)]
+
+
+def text_failed(state: State, event: ev.ReplyFailed, style: Style) -> Step:
+    """What has been said stands; when that is nothing, the reply is asked for once more, and then apologised for."""
+    if not current(state, event.turn_id) or state.text_done:
+        return state, []
+    if state.spoken:
+        return replace(state, text_done=True), [ev.Notify("reply_cut_short"), ev.SayEnd(event.turn_id)]
+    said = state.answering
+    if event.retryable and not state.retried and not state.filled and said is not None:
+        turn_id = state.turn_id + 1
+        state = replace(state, turn_id=turn_id, retried=True, since=event.at)
+        return state, [ev.Cancel(event.turn_id), ev.Commit(turn_id, said)]
+    state = replace(state, text_done=True, spoken=True, since=event.at)
+    return state, [ev.Notify("llm_failed"), ev.Cancel(event.turn_id), ev.Apologise(event.turn_id), ev.SayEnd(event.turn_id)]
+
+
+def voice_failed(state: State, event: ev.VoiceFailed, style: Style) -> Step:
+    """The reply was shown instead of spoken, and is over."""
+    return _over(state, event.turn_id, event.at) if current(state, event.turn_id) else (state, [])
+
+
+def playback_began(state: State, event: ev.PlaybackChanged, style: Style) -> Step:
+    """While thinking: the first sound makes it speaking."""
+    if event.state is ev.PlaybackState.STARTED and current(state, event.turn_id):
+        return enter(state, Phase.SPEAKING, event.at, [])
+    return playback_ended(state, event, style)
+
+
+def playback_ended(state: State, event: ev.PlaybackChanged, style: Style) -> Step:
+    """The last sound of the reply was played."""
+    if event.state is ev.PlaybackState.STARTED or not current(state, event.turn_id):
+        return state, []
+    return _over(state, event.turn_id, event.at)
+
+
+def waited(state: State, event: ev.Ticked, style: Style) -> Step:
+    """Nothing has come for a while: a filler is due, or the reply has failed."""
+    if event.at < state.since + style.stuck_after:
+        return replace(state, filled=True), [ev.Fill(state.turn_id)]
+    if state.text_done:
+        state, effects = voice_failed(state, ev.VoiceFailed(event.at, state.turn_id), style)
+        return state, [ev.Notify("voice_stuck"), *effects]
+    return text_failed(state, ev.ReplyFailed(event.at, state.turn_id, retryable=True), style)
+
+
+def due(state: State, style: Style) -> list[int]:
+    """When something of the reply must have come."""
+    if state.phase is Phase.SPEAKING and state.text_done:
+        return []
+    return [state.since + style.stuck_after, *_filler_due(state, style)]
+
+
+def _filler_due(state: State, style: Style) -> list[int]:
+    said = state.answering
+    if style.filler_after is None or said is None or state.spoken or state.filled or state.phase is not Phase.THINKING:
+        return []
+    return [max(said.ended_at + style.filler_after, state.since + style.filler_patience)]
+
+
+def _over(state: State, turn_id: int, at: int) -> Step:
+    return enter(forget_turn(state), Phase.LISTENING, at, [ev.CloseTurn(turn_id, interrupted=False)])
+
+
+def _alive(state: State, at: int) -> int:
+    return at if state.phase in (Phase.THINKING, Phase.SPEAKING) else state.since

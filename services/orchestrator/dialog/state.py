@@ -1,0 +1,112 @@
+"""What the dialog machine knows and how it is set: plain values, and the few moves that all rules share."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+
+from services.orchestrator import events as ev
+from services.orchestrator.events import Contribution, Effect, Phase, ms
+
+Step = tuple["State", list[Effect]]
+#: (state, event, style) -> the next state, and effects in the order in which they must be carried out.
+Rule = Callable[..., Step]
+
+
+@dataclass(frozen=True)
+class Style:
+    """How this persona converses."""
+
+    endpoint_rules: tuple[tuple[int, float], ...] = ((ms(400), 0.5), (ms(600), 0.1), (ms(1200), 0.0))
+    """(silence in samples, least end-of-turn probability): the turn is over as soon as one rule holds."""
+    manual_turns: bool = False
+    """Speakers say themselves when their turn is over, and only that: nothing is concluded from silence or speech."""
+    interruptible: bool = True
+    judge_within: int = ms(600)
+    """Speech over the persona that is still undecided after this is an interruption if it goes on, else nothing."""
+    interrupt_words: int = 2
+    """This many words over the persona are an interruption, whatever the detector says."""
+    stuck_after: int = ms(6000)
+    """A reply of which nothing has come by then has failed."""
+    filler_after: int | None = ms(650)
+    """So long after a contribution without anything of the reply, a word shows that the persona is thinking; None: never."""
+    filler_patience: int = ms(200)
+    """But the reply has at least so long from its commit on."""
+    voiceless_endpoint: int = ms(1200)
+    """Without the turn service, this long without new words ends a turn."""
+
+
+@dataclass(frozen=True)
+class Ear:
+    """What is known of one speaker since their last contribution."""
+
+    speaking: bool = False
+    last_speech_at: int = 0
+    probability: float = 0.0
+    """Newest end-of-turn probability of the silence that lasts."""
+    heard: str = ""
+    """Final words of the contribution so far."""
+    partial: str = ""
+    partial_at: int = 0
+    flush_id: int = 0
+    """The flush that is not answered yet; 0: none."""
+    addressee: str = ""
+    closing: bool = False
+    """The speaker has said that the turn is over; its last words are awaited."""
+
+
+@dataclass(frozen=True)
+class State:
+    phase: Phase = Phase.LISTENING
+    turn_id: int = 0
+    """The newest turn given out; it may still be a candidate that only thinks along."""
+    candidate: bool = False
+    """`turn_id` is not committed yet."""
+    answering: Contribution | None = None
+    """What the turn in hand answers."""
+    since: int = 0
+    """When the phase began, or, while THINKING or SPEAKING, when something of the reply last came."""
+    retried: bool = False
+    text_done: bool = False
+    spoken: bool = False
+    """Some text of the turn in hand went to the voice."""
+    filled: bool = False
+    """A filler did."""
+    flushes: int = 0
+    ears: Mapping[str, Ear] = field(default_factory=dict)
+    lost: frozenset[str] = frozenset()
+    finishing: bool = False
+    ended: bool = False
+
+
+def ear_of(state: State, speaker: str) -> Ear:
+    return state.ears.get(speaker, Ear())
+
+
+def with_ear(state: State, speaker: str, ear: Ear) -> State:
+    return replace(state, ears={**state.ears, speaker: ear})
+
+
+def enter(state: State, phase: Phase, at: int, effects: list[Effect]) -> Step:
+    """Into a phase; it is shown when it is another one."""
+    shown: list[Effect] = [ev.Show(phase, state.turn_id)] if phase is not state.phase else []
+    return replace(state, phase=phase, since=at), [*effects, *shown]
+
+
+def forget_turn(state: State) -> State:
+    """The turn in hand is over; the next turn_id is taken so that all that is left of it is stale."""
+    return replace(
+        state,
+        turn_id=state.turn_id + 1,
+        candidate=True,
+        answering=None,
+        retried=False,
+        text_done=False,
+        spoken=False,
+        filled=False,
+    )
+
+
+def current(state: State, turn_id: int) -> bool:
+    """Whether this is the turn in hand."""
+    return turn_id == state.turn_id and not state.candidate and state.phase is not Phase.LISTENING
