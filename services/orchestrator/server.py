@@ -11,8 +11,9 @@ from services.common.audio import pcm_format, require_format
 from services.common.metrics import Metrics
 from services.common.streams import Admission, ServerStream, rpc
 from services.orchestrator.clients import Peers
+from services.orchestrator.opening import Opening, persona_card, require_name
 from services.orchestrator.recollection import Conversations
-from services.orchestrator.session import Opening, Session, persona_card, require_name
+from services.orchestrator.session import Session
 from services.orchestrator.settings import OrchestratorSettings
 from vivant.common.v1 import common_pb2
 from vivant.errors import InvalidRequest, NotFound, Unusable, VivantError

@@ -1,0 +1,89 @@
+"""The microphones of a session, one for each speaker, opened when somebody first speaks."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Final
+
+from services.orchestrator import events as ev
+from services.orchestrator.clients import Peers
+from services.orchestrator.dialog.state import Ear
+from services.orchestrator.listener import Listener
+from services.orchestrator.opening import Opening
+from services.orchestrator.wires import Wires
+from vivant.common.v1 import common_pb2
+from vivant.errors import InvalidRequest
+
+#: A microphone that stops sending while somebody speaks has ended their turn after this long.
+_STALL: Final = ev.ms(1000)
+
+
+class Microphones:
+    """Knows who has one."""
+
+    def __init__(
+        self,
+        opening: Opening,
+        peers: Peers,
+        most: int,
+        wires: Wires,
+        connect: Callable[[Listener], None],
+    ) -> None:
+        self._opening = opening
+        self._peers = peers
+        self._most = most
+        self._wires = wires
+        self._connect = connect
+        self._listeners: dict[str, Listener] = {}
+
+    def __contains__(self, speaker: str) -> bool:
+        return speaker in self._listeners
+
+    @property
+    def speech_started_at(self) -> int:
+        """When somebody last began to speak, on the session clock; 0: nobody has."""
+        return max((listener.started_at for listener in self._listeners.values()), default=0)
+
+    def of(self, speaker: str) -> Listener:
+        """The one of that speaker, opened if need be; raises InvalidRequest."""
+        if speaker in self._listeners:
+            return self._listeners[speaker]
+        config = self._opening.config
+        if not config.HasField("input_audio"):
+            raise InvalidRequest("audio was sent, but the config has no input_audio", reason="no_input_audio")
+        if sum(listener.used for listener in self._listeners.values()) >= self._most:
+            raise InvalidRequest(
+                f"at most {self._most} speakers may have a microphone of their own", reason="too_many_speakers"
+            )
+        listener = Listener(
+            speaker,
+            config.input_audio,
+            self._opening.output_audio,
+            self._peers,
+            session_id=self._wires.session_id,
+            language=self._opening.language,
+            now=self._wires.now,
+            feed=self._wires.feed,
+            send=self._wires.send,
+        )
+        self._listeners[speaker] = listener
+        self._connect(listener)
+        return listener
+
+    def flush(self, speaker: str, flush_id: int) -> None:
+        """Asks the recognition of that speaker for the final words."""
+        self._listeners[speaker].flush(flush_id)
+
+    def overhear(self, unit: common_pb2.Unit) -> None:
+        """What the persona says is heard by all of them."""
+        for listener in self._listeners.values():
+            listener.overhear(unit)
+
+    def end_stalled(self, ears: Mapping[str, Ear]) -> None:
+        """Ends the turns of those who were speaking when their microphone went quiet."""
+        now = self._wires.now()
+        for speaker, ear in ears.items():
+            listener = self._listeners.get(speaker)
+            if listener and ear.speaking and now - listener.last_audio_at > _STALL:
+                self._wires.feed(ev.SpeechStopped(now, speaker, listener.last_audio_at))
+                self._wires.feed(ev.EndOfTurn(now, speaker, 1.0))

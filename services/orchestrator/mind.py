@@ -1,0 +1,106 @@
+"""The persona's mind for one session: what was said goes there and is remembered, replies come back."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+from services.orchestrator import events as ev
+from services.orchestrator import notices
+from services.orchestrator.abilities import Abilities
+from services.orchestrator.clients import Link, Peers
+from services.orchestrator.events import Contribution
+from services.orchestrator.recollection import Recollection
+from services.orchestrator.stage import Stage
+from services.orchestrator.timeline import Timeline
+from services.orchestrator.wires import Wires
+from vivant.llm.v1 import llm_pb2
+
+
+class Mind:
+    """Keeps the llm and the recollection of the conversation in step."""
+
+    def __init__(
+        self,
+        peers: Peers,
+        wires: Wires,
+        said: Recollection,
+        stage: Stage,
+        timeline: Timeline,
+        *,
+        abilities: Abilities,
+        persona: str,
+        conversation_id: str,
+    ) -> None:
+        self._persona = persona
+        self._said = said
+        self._stage = stage
+        self._timeline = timeline
+        self._abilities = abilities
+        self._conversation_id = conversation_id
+        self._wires = wires
+        self.llm: Link = peers.link("llm", self._config)
+
+    # --- what it is told ----------------------------------------------------------------------------------------------
+
+    def think_along(self, turn_id: int, speaker: str, text: str, *, draft: bool) -> None:
+        self.llm.send(words=llm_pb2.HeardWords(turn_id=turn_id, text=text, speaker=speaker, draft=draft))
+
+    def reply_to(self, turn_id: int, contribution: Contribution) -> None:
+        """Asks for the reply; it has failed at once when nobody can think of one."""
+        item = _history_item(contribution)
+        self._said.add(turn_id, item)
+        if "llm" in self._abilities.lost:
+            failed = ev.ReplyFailed(self._wires.now(), turn_id, retryable=False)
+            asyncio.get_running_loop().call_soon(self._wires.feed, failed)
+            return
+        self.llm.send(commit=llm_pb2.Commit(turn_id=turn_id, utterance=item))
+
+    def note(self, contribution: Contribution) -> None:
+        """Something was said that asks for no reply."""
+        item = _history_item(contribution)
+        self._said.add(0, item)
+        self.llm.send(utterance=llm_pb2.Utterance(utterance=item))
+
+    def cancel(self, turn_id: int) -> None:
+        """Forgets a turn of which nothing was audible."""
+        self._said.forget(turn_id)
+        self.llm.send(cancel=llm_pb2.Cancel(turn_id=turn_id))
+
+    def heard(self, turn_id: int, text: str, *, interrupted: bool) -> None:
+        """What was heard of a reply is what the persona has said."""
+        self._said.heard(turn_id, text, interrupted=interrupted)
+        self.llm.send(heard=llm_pb2.Heard(turn_id=turn_id, text=text, interrupted=interrupted))
+
+    # --- what it says -------------------------------------------------------------------------------------------------
+
+    def on_llm(self, kind: str, message: Any) -> None:
+        """A response of the llm."""
+        turn_id, now = message.turn_id, self._wires.now()
+        match kind:
+            case "text":
+                if self._timeline.mark(turn_id, "llm_first_text", now) and self._timeline.reached(turn_id, "first_unit"):
+                    self._wires.send(metrics=self._timeline.report(turn_id))
+                self._wires.feed(ev.ReplyText(now, turn_id, message.text))
+            case "cue":
+                self._stage.express(message.cue)
+            case "source":
+                if turn_id == self._stage.reply.turn_id:
+                    self._stage.reply.sources.append(message.passage)
+            case "done":
+                self._wires.feed(ev.ReplyDone(now, turn_id))
+            case "failed":
+                self._wires.notify(notices.reply_failed(message.reason, message.message))
+                self._wires.feed(ev.ReplyFailed(now, turn_id, message.retryable))
+
+    def _config(self) -> llm_pb2.GenerateConfig:
+        return llm_pb2.GenerateConfig(
+            persona=self._persona,
+            conversation_id=self._conversation_id,
+            session_id=self._wires.session_id,
+            history=self._said.items,
+        )
+
+
+def _history_item(contribution: Contribution) -> llm_pb2.HistoryItem:
+    return llm_pb2.HistoryItem(speaker=contribution.speaker, addressee=contribution.addressee, text=contribution.text)

@@ -1,0 +1,163 @@
+"""Carries out what the dialog machine decides: each effect is a word to the mind, the stage, a microphone or the client."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable
+from typing import Final
+
+from services.common.metrics import Metrics
+from services.orchestrator import events as ev
+from services.orchestrator import notices
+from services.orchestrator.events import CLOCK_HZ, Contribution, Phase
+from services.orchestrator.microphones import Microphones
+from services.orchestrator.mind import Mind
+from services.orchestrator.opening import Opening
+from services.orchestrator.playout import Reply
+from services.orchestrator.stage import Stage
+from services.orchestrator.timeline import Timeline
+from services.orchestrator.wires import Wires
+from vivant.face.v1 import face_pb2
+from vivant.session.v1 import session_pb2
+
+_APOLOGY: Final = "I'm sorry, I lost my train of thought. Could you ask me that again?"
+
+_STATES: Final = {
+    Phase.LISTENING: session_pb2.STATE_LISTENING,
+    Phase.THINKING: session_pb2.STATE_THINKING,
+    Phase.SPEAKING: session_pb2.STATE_SPEAKING,
+    Phase.PAUSED: session_pb2.STATE_PAUSED,
+}
+
+
+class Performer:
+    """Nothing here waits."""
+
+    def __init__(
+        self,
+        opening: Opening,
+        wires: Wires,
+        mind: Mind,
+        stage: Stage,
+        microphones: Microphones,
+        *,
+        timeline: Timeline,
+        metrics: Metrics,
+        end: Callable[[], None],
+    ) -> None:
+        self._persona = opening.persona
+        self._input_hz = opening.config.input_audio.sample_rate_hz or CLOCK_HZ
+        self._mind = mind
+        self._stage = stage
+        self._microphones = microphones
+        self._timeline = timeline
+        self._metrics = metrics
+        self._wires = wires
+        self._end = end
+        self._fillers = 0
+        self._closed: deque[int] = deque(maxlen=2)
+
+    def perform(self, effect: ev.Effect) -> None:
+        """Carries out one effect."""
+        match effect:
+            case ev.Flush(speaker, flush_id):
+                self._microphones.flush(speaker, flush_id)
+            case ev.Prefill() | ev.Commit() | ev.Note() | ev.Cancel():
+                self._think(effect)
+            case ev.CloseTurn(turn_id, interrupted):
+                self._close_turn(turn_id, interrupted)
+            case ev.Show(phase, turn_id):
+                self._show(phase, turn_id)
+            case ev.Notify(reason):
+                self._wires.notify(notices.event(reason))
+            case ev.DropStale(_, where):
+                self._metrics.count("vivant_stale_output_total", where)
+            case ev.End():
+                self._end()
+            case _:
+                self._act(effect)
+
+    def correct(self, reply: Reply | None) -> None:
+        """Of this reply less was heard than was thought; one that is not over is told of when it is."""
+        if reply is not None and reply.turn_id in self._closed:
+            self._tell_heard(reply, interrupted=True)
+
+    def _think(self, effect: ev.Effect) -> None:
+        match effect:
+            case ev.Prefill(turn_id, speaker, text, draft):
+                self._mind.think_along(turn_id, speaker, text, draft=draft)
+            case ev.Commit(turn_id, contribution):
+                self._commit(turn_id, contribution)
+            case ev.Note(contribution):
+                self._mind.note(contribution)
+            case ev.Cancel(turn_id):
+                self._mind.cancel(turn_id)
+
+    def _act(self, effect: ev.Effect) -> None:
+        match effect:
+            case ev.Say(turn_id, text):
+                self._stage.say(turn_id, text)
+            case ev.Apologise(turn_id):
+                apologies = self._persona.apologies or [_APOLOGY]
+                self._stage.say(turn_id, apologies[turn_id % len(apologies)])
+            case ev.Fill(turn_id):
+                self._fill(turn_id)
+            case ev.SayEnd(turn_id):
+                self._stage.say_end(turn_id)
+            case ev.Hold():
+                self._stage.direct(pause=face_pb2.Pause())
+                self._measure_interruption("held")
+            case ev.Release():
+                self._stage.direct(resume=face_pb2.Resume())
+            case ev.Silence(_, newest_turn_id):
+                self._stage.silence(newest_turn_id)
+                self._measure_interruption("stopped")
+
+    def _commit(self, turn_id: int, contribution: Contribution) -> None:
+        self._stage.begin(turn_id)
+        self._timeline.begin(turn_id, contribution.ended_at)
+        self._timeline.mark(turn_id, "end_of_turn", self._wires.now())
+        self._mind.reply_to(turn_id, contribution)
+
+    def _fill(self, turn_id: int) -> None:
+        self._timeline.mark(turn_id, "filler", self._wires.now())
+        fillers = self._persona.fillers
+        self._stage.say(turn_id, f"{fillers[self._fillers % len(fillers)]} ")
+        self._fillers += 1
+
+    def _close_turn(self, turn_id: int, interrupted: bool) -> None:
+        reply = self._stage.reply
+        if reply.turn_id == turn_id:
+            self._closed.append(turn_id)
+            self._tell_heard(reply, interrupted=interrupted or reply.cut_at is not None)
+
+    def _tell_heard(self, reply: Reply, *, interrupted: bool) -> None:
+        """What was heard of a reply is remembered, here and by the persona; and the client is told."""
+        turn_id, heard = reply.turn_id, self._stage.heard_text(reply, interrupted=interrupted)
+        self._mind.heard(turn_id, heard, interrupted=interrupted)
+        turn = session_pb2.Turn(
+            turn_id=turn_id,
+            heard_text=heard,
+            full_text=reply.text.strip(),
+            interrupted=interrupted,
+            sources=reply.sources,
+        )
+        self._wires.send(turn=turn)
+
+    def _show(self, phase: Phase, turn_id: int) -> None:
+        change = session_pb2.StateChange(
+            state=_STATES[phase],
+            turn_id=turn_id,
+            input_sample=self._wires.now() * self._input_hz // CLOCK_HZ,
+            output_sample=self._stage.output_sample,
+        )
+        self._wires.send(state=change)
+        look = face_pb2.LOOK_THINKING if phase is Phase.THINKING else face_pb2.LOOK_LISTENING
+        self._stage.direct(look=face_pb2.LookChange(look=look))
+        if phase is Phase.LISTENING:
+            self._stage.regain_face()
+
+    def _measure_interruption(self, stage: str) -> None:
+        started = self._microphones.speech_started_at
+        if started:
+            self._metrics.observe("vivant_interruption_seconds", (self._wires.now() - started) / CLOCK_HZ, stage)
