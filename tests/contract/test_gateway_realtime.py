@@ -361,6 +361,20 @@ async def test_a_manual_turn_without_words_is_said_to_be_one(door: Door, monkeyp
         assert (await talk.until("response.done")).response.status == "completed"
 
 
+async def test_patience_begins_when_the_sound_was_passed_on(door: Door, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(talk_module, "WORDS_WITHIN_S", 2.0)
+    async with client(door) as talk:
+        await talk.connection.session.update(session=manual())
+        await talk.play(silence(0.4))
+        await talk.connection.input_audio_buffer.commit()
+        await talk.play(silence(3.5), tone(0.6))
+        await talk.connection.input_audio_buffer.commit()
+        await talk.connection.response.create()
+        assert (await talk.until("response.done")).response.status == "completed"
+        [first, second] = talk.of("conversation.item.input_audio_transcription.completed")
+        assert (first.transcript, bool(second.transcript)) == ("", True)
+
+
 async def test_without_automatic_responses_speech_is_committed_and_answered_when_asked(door: Door) -> None:
     async with client(door) as talk:
         detection: Any = {"type": "server_vad", "create_response": False}
