@@ -13,7 +13,7 @@ import aiohttp
 import av
 import numpy as np
 from aiohttp import web
-from aiortc import MediaStreamTrack, RTCPeerConnection, RTCRtpSender, RTCSessionDescription
+from aiortc import MediaStreamTrack, RTCConfiguration, RTCPeerConnection, RTCRtpSender, RTCSessionDescription
 from aiortc.mediastreams import AudioStreamTrack, MediaStreamError
 
 import vivant
@@ -80,7 +80,8 @@ class Browser:
     answer: dict[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        self.pc = RTCPeerConnection()
+        # Without this it would ask a STUN server on the internet for its address.
+        self.pc = RTCPeerConnection(RTCConfiguration(iceServers=[]))
         self.channel = self.pc.createDataChannel("vivant")
         self.channel.on("message", self._on_message)
         self.pc.on("track", self._on_track)

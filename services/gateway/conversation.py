@@ -34,6 +34,8 @@ from vivant.errors import InvalidRequest, Unavailable, VivantError
 _log = get_logger(__name__)
 
 MICROPHONE_HZ: Final = 16_000
+#: Who was given a conversation takes so long at most to make the connection.
+_ARRIVAL_S: Final = 10.0
 #: What was begun when the conversation ends, such as closing a connection, has so long.
 _LAST_THINGS_S: Final = 2.0
 #: Units a second.
@@ -90,7 +92,7 @@ class Conversation:
     async def run(self) -> None:
         """Passes events on until the session ends, everybody has left, or nobody has come back in time."""
         session_context(session_id=self.session.ready.session_id)
-        self._wait()
+        self.expect()
         events = asyncio.create_task(self._events(), name="events")
         left = asyncio.create_task(self._left.wait(), name="left")
         try:
@@ -119,8 +121,18 @@ class Conversation:
             self._greets = False
             self._spawn(self.session.greet())
 
+    def expect(self) -> None:
+        """A connection is on its way."""
+        if self._connection is None:
+            self._wait(_ARRIVAL_S)
+
     def attach(self, connection: Connection, *, resumed: bool) -> None:
-        """This connection takes part from now on; the one before is told and closed."""
+        """This connection takes part from now on; the one before is told and closed.
+
+        Raises Unavailable when the conversation has ended meanwhile.
+        """
+        if self._left.is_set():
+            raise Unavailable("the conversation has just ended; begin another one", reason="connection_lost")
         self._stop_waiting()
         if self._connection:
             self._connection.send(bye("replaced", "The conversation goes on in another window."))
@@ -139,7 +151,7 @@ class Conversation:
         self._spawn(connection.close())
         if not self._left.is_set():
             self._spawn(self.session.interrupt())
-            self._wait()
+            self._wait(self._gateway.settings.resume_s)
 
     def leave(self) -> None:
         """Ends the conversation."""
@@ -234,8 +246,9 @@ class Conversation:
             self._say_goodbye("internal", "A fault in this server ended the conversation; its log has the details.")
         self._left.set()
 
-    def _wait(self) -> None:
-        self._waiting = asyncio.get_running_loop().call_later(self._gateway.settings.resume_s, self.leave)
+    def _wait(self, seconds: float) -> None:
+        self._stop_waiting()
+        self._waiting = asyncio.get_running_loop().call_later(seconds, self.leave)
 
     def _stop_waiting(self) -> None:
         if self._waiting:
@@ -262,6 +275,7 @@ class Conversations:
         """The conversation to go on with, and True, or a new one; raises VivantError when none can be had."""
         if wish.token in self._open:
             self._gateway.metrics.count("vivant_connections_total", "resumed")
+            self._open[wish.token].expect()
             return self._open[wish.token], True
         return await self._begin(replace(wish, persona=wish.persona or self._gateway.settings.persona)), False
 

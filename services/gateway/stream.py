@@ -50,13 +50,15 @@ def routes(gateway: Gateway, conversations: Conversations) -> list[web.RouteDef]
         await socket.prepare(request)
         try:
             conversation, resumed = await conversations.get(wish)
+            connection = StreamConnection(gateway, socket, conversation)
+            conversation.attach(connection, resumed=resumed)
         except VivantError as exc:
             # Browsers do not show a page why a handshake failed, so it is told inside.
             await socket.send_str(dumps(bye(exc.reason, exc.message)))
             await socket.close()
             return socket
         gateway.metrics.count("vivant_connections_total", "stream")
-        await StreamConnection(gateway, socket, conversation).run(resumed=resumed)
+        await connection.run()
         return socket
 
     return [web.get("/api/stream", stream)]
@@ -76,9 +78,8 @@ class StreamConnection:
         self._waiting: asyncio.Queue[bytes | str] = asyncio.Queue(_MOST_WAITING)
         self._closed = asyncio.Event()
 
-    async def run(self, *, resumed: bool) -> None:
+    async def run(self) -> None:
         """Takes part until the page or the conversation leaves."""
-        self._conversation.attach(self, resumed=resumed)
         self._conversation.greet()
         tasks = [_task(self._read()), _task(self._write()), _task(self._until_closed())]
         try:

@@ -52,10 +52,10 @@ def routes(gateway: Gateway, conversations: Conversations) -> list[web.RouteDef]
             conversation, resumed = await conversations.get(
                 Wish(wanted.persona, wanted.greeting, wanted.token, wanted.conversation_id, wanted.speaker)
             )
+            answer = await peer.join(conversation, resumed=resumed)
         except BaseException:
             await peer.close()
             raise
-        answer = await peer.join(conversation, resumed=resumed)
         ready = conversation.session.ready
         body = {
             "sdp": answer.sdp,
