@@ -54,6 +54,12 @@ class Gateway:
             )
 
 
+def cors(request: web.Request) -> dict[str, str]:
+    """Headers that let the page of another site read this answer: for allowed ones, and for refusals."""
+    origin = request.headers.get("Origin")
+    return {"Access-Control-Allow-Origin": origin, "Vary": "Origin"} if origin else {}
+
+
 def error_response(error: VivantError) -> web.Response:
     """An error as `{"error": {"reason", "message"}}` with a fitting status."""
     status = 403 if isinstance(error, Forbidden) else next((s for k, s in _STATUS.items() if isinstance(error, k)), 500)
@@ -66,15 +72,20 @@ def _as_json(status: int, reason: str, message: str) -> web.Response:
 
 @web.middleware
 async def errors(request: web.Request, handler: Callable[[web.Request], Awaitable[web.StreamResponse]]) -> web.StreamResponse:
-    """Turns VivantErrors of handlers into responses, and what aiohttp itself refuses into the same form."""
+    """Turns VivantErrors of handlers into responses, and what aiohttp itself refuses into the same form.
+
+    Pages of all sites may read why they were refused: else their browser would tell them that nobody answers.
+    """
     try:
         return await handler(request)
-    except web.HTTPRequestEntityTooLarge:
-        return _as_json(413, "too_large", "this request is larger than anything that is needed here")
-    except web.HTTPMethodNotAllowed as exc:
-        return _as_json(405, "wrong_method", f"{request.path} answers {', '.join(sorted(exc.allowed_methods))} only")
-    except web.HTTPNotFound:
-        return _as_json(404, "no_page", f"there is nothing at {request.path}")
     except VivantError as exc:
         _log.warning("request_refused", path=request.path, reason=exc.reason, detail=exc.message)
-        return error_response(exc)
+        response = error_response(exc)
+    except web.HTTPRequestEntityTooLarge:
+        response = _as_json(413, "too_large", "this request is larger than anything that is needed here")
+    except web.HTTPMethodNotAllowed as exc:
+        response = _as_json(405, "wrong_method", f"{request.path} answers {', '.join(sorted(exc.allowed_methods))} only")
+    except web.HTTPNotFound:
+        response = _as_json(404, "no_page", f"there is nothing at {request.path}")
+    response.headers.update(cors(request))
+    return response

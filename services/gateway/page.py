@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from aiohttp import web
 
-from services.gateway.gateway import Gateway
+from services.gateway.gateway import Gateway, cors
 from vivant.errors import NotFound, VivantError
 
 #: The page talks to nobody else, and runs nothing that is not its own. Other sites may frame nothing.
@@ -66,12 +66,6 @@ def routes(gateway: Gateway, web_dir: Path) -> list[web.RouteDef]:
         web.get("/", file),
         web.get("/{name:[a-z0-9/._-]+}", file),
     ]
-
-
-def cors(request: web.Request) -> dict[str, str]:
-    """Headers that let an allowed page of another site read the answer."""
-    origin = request.headers.get("Origin")
-    return {"Access-Control-Allow-Origin": origin, "Vary": "Origin"} if origin else {}
 
 
 async def _info(gateway: Gateway) -> dict[str, Any]:

@@ -9,8 +9,7 @@ from aiohttp import web
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from services.gateway.conversation import Conversations, Wish
-from services.gateway.gateway import Gateway
-from services.gateway.page import cors
+from services.gateway.gateway import Gateway, cors
 from services.gateway.peer import Peer
 from vivant.errors import InvalidRequest
 

@@ -213,6 +213,8 @@ async def test_pages_of_other_sites_are_refused_unless_they_are_allowed() -> Non
         for origin, status in (("https://evil.example", 403), ("https://friend.example", 200), (door.url, 200)):
             async with door.http.get(f"{door.url}/api/info", headers={"Origin": origin}) as response:
                 assert response.status == status
+                # A page may read why it is refused.
+                assert response.headers["Access-Control-Allow-Origin"] == origin
         status, answer = await door.offer({"sdp": "v=0"}, Origin="https://evil.example")
         assert (status, answer["error"]["reason"]) == (403, "forbidden_origin")
         with pytest.raises(aiohttp.WSServerHandshakeError):

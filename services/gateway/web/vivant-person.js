@@ -129,7 +129,7 @@ export class VivantPerson extends HTMLElement {
     const live = phase.phase === "live" || phase.phase === "reconnecting";
     this.#part("controls").hidden = !live;
     this.#part("idle").hidden = live || phase.phase === "connecting";
-    this.#part("trouble").textContent = phase.phase === "refused" ? phase.message : (WAITING[phase.phase] ?? "");
+    this.#part("trouble").textContent = phase.phase === "refused" ? phase.message : [phase.bye?.message, WAITING[phase.phase]].filter(Boolean).join(" ");
     this.#part("frame").dataset.phase = phase.phase;
     if (phase.phase === "refused") this.#fail(phase.reason, phase.message);
     if (phase.phase === "live") for (const text of this.#unsaid.splice(0)) this.#talk.say(text);

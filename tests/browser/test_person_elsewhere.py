@@ -1,0 +1,99 @@
+"""<vivant-person> on another site, and in a tab that sleeps: in a real Chromium, against the real gateway."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+import pytest
+from aiohttp import web
+from playwright.async_api import Browser, Page, expect
+
+from tests.browser.page import scenes
+from tests.gateway_door import Door, gateway_to
+from tests.scripted import Script, ScriptedSession, serving
+
+_PAGE = """<!doctype html>
+<html lang="en">
+<meta charset="utf-8">
+<title>Another site</title>
+<link rel="icon" href="data:,">
+<script type="module" src="{door}/vivant-person.js"></script>
+<vivant-person persona="june"></vivant-person>
+"""
+#: No more than README.md asks of a site that has a policy.
+_POLICY = "default-src 'none'; script-src {door} blob:; connect-src {door} {socket}; img-src {door} data:; media-src blob:"
+_VIDEO = "document.querySelector('vivant-person').shadowRoot.getElementById('video')"
+_NO_WEBRTC = "delete window.RTCPeerConnection"
+
+
+@pytest.fixture
+async def site() -> AsyncIterator[tuple[str, dict[str, Any]]]:
+    """Another site: its origin, and its one page, with which the test fills it."""
+    held: dict[str, Any] = {}
+
+    async def show(_: web.Request) -> web.Response:
+        return web.Response(text=held["page"], content_type="text/html", headers={"Content-Security-Policy": held["policy"]})
+
+    app = web.Application()
+    app.add_routes([web.get("/", show)])
+    runner = web.AppRunner(app)
+    await runner.setup()
+    await web.TCPSite(runner, "127.0.0.1", 0).start()
+    yield f"http://127.0.0.1:{runner.addresses[0][1]}", held
+    await runner.cleanup()
+
+
+@asynccontextmanager
+async def house(**settings: Any) -> AsyncIterator[tuple[Door, ScriptedSession]]:
+    """A real gateway, and a scripted session behind it."""
+    async with serving(Script(unit_s=0.04)) as (address, servicer), gateway_to(address, video_px=128, **settings) as door:
+        yield door, servicer
+
+
+@asynccontextmanager
+async def guest(chromium: Browser, url: str, script: str = "") -> AsyncIterator[tuple[Page, list[str]]]:
+    """A page, and what it complains about in its console."""
+    context = await chromium.new_context(permissions=["microphone"])
+    page = await context.new_page()
+    complaints: list[str] = []
+    page.on("console", lambda message: complaints.append(message.text) if message.type in ("error", "warning") else None)
+    page.on("pageerror", lambda error: complaints.append(str(error)))
+    if script:
+        await page.add_init_script(script)
+    await page.goto(url)
+    yield page, complaints
+    await context.close()
+
+
+@pytest.mark.parametrize("script", ["", _NO_WEBRTC], ids=["webrtc", "websocket"])
+async def test_a_person_talks_on_the_page_of_another_site(chromium: Browser, site: Any, script: str) -> None:
+    origin, held = site
+    async with house(origins=(origin,)) as (door, servicer):
+        held["page"] = _PAGE.format(door=door.url)
+        held["policy"] = _POLICY.format(door=door.url, socket=door.url.replace("http", "ws"))
+        async with guest(chromium, origin, script) as (page, complaints):
+            await page.get_by_role("button", name="Start talking").click()
+            await scenes.until(page, f"{_VIDEO}.videoWidth === 128")
+            await page.get_by_label("Type a message").fill("Where did you grow up?")
+            await page.keyboard.press("Enter")
+            await expect(page.get_by_text("In a white house.")).to_be_visible()
+            async with asyncio.timeout(20):
+                while len(servicer.seen.get("audio", ())) < 10:  # noqa: ASYNC110 - it has no event of its own
+                    await asyncio.sleep(0.05)
+            await scenes.until(page, f"{_VIDEO}.currentTime > 0.5")
+        # The scripted session has no portraits.
+        assert not [each for each in complaints if "Failed to load resource" not in each]
+
+
+async def test_a_site_that_is_not_allowed_is_told_so(chromium: Browser, site: Any) -> None:
+    origin, held = site
+    async with house() as (door, servicer):
+        held["page"], held["policy"] = _PAGE.format(door=door.url), "script-src *"
+        async with guest(chromium, origin) as (page, _):
+            await expect(page.get_by_text(f"pages of {origin} may not talk to this server")).to_be_visible()
+            await page.get_by_role("button", name="Type instead").click()
+            await expect(page.get_by_text("its owner can allow them with GATEWAY_ORIGINS")).to_be_visible()
+        assert not servicer.configs
