@@ -7,7 +7,7 @@ samples in events are the user's.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from enum import Enum
 from typing import Protocol, TypeAlias
@@ -101,18 +101,22 @@ Event: TypeAlias = SpeechStarted | SpeechStopped | EndOfTurn | Overlap | Backcha
 
 
 class Session(Protocol):
-    """One stream. All methods block for as long as they compute."""
+    """One stream. All methods block for as long as they compute.
 
-    def push_user(self, samples: NDArray[np.float32], start_sample: int, speaker: str) -> Sequence[Event]:
+    `push_user` and `finish` compute while their events are taken, so that what is known early is told early: a pause is known
+    before a model has thought about it. Take them to the end before the next call.
+    """
+
+    def push_user(self, samples: NDArray[np.float32], start_sample: int, speaker: str) -> Iterator[Event]:
         """Mono float32 in [-1, 1), at most 100 ms, starting where the last ended or later: the gap is silence."""
 
-    def push_bot(self, samples: NDArray[np.float32], start_sample: int) -> Sequence[Event]:
+    def push_bot(self, samples: NDArray[np.float32], start_sample: int) -> Iterable[Event]:
         """What the listener hears of the persona, when it is heard; the same rules."""
 
-    def push_words(self, stable_text: str, unstable_text: str, end_sample: int) -> Sequence[Event]:
+    def push_words(self, stable_text: str, unstable_text: str, end_sample: int) -> Iterable[Event]:
         """The newest words since the user began to speak, covering user audio up to `end_sample`."""
 
-    def finish(self) -> Sequence[Event]:
+    def finish(self) -> Iterator[Event]:
         """No more audio comes: whatever is being said ends here."""
 
     def close(self) -> None:

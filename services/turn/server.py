@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable
 from concurrent.futures import Executor
 from typing import Any, Final
 
@@ -101,7 +101,7 @@ class _Detection:
             self._session.close()
         _log.info("stream_closed", samples=self._user.next_sample)
 
-    def _call(self, kind: str, payload: Any) -> Callable[[], Sequence[turn.Event]]:
+    def _call(self, kind: str, payload: Any) -> Callable[[], Iterable[turn.Event]]:
         """Checks a message and returns what is to be computed for it."""
         session = self._session
         if kind == "user_audio":
@@ -120,11 +120,23 @@ class _Detection:
             raise InvalidRequest("words: end_sample must not be negative", reason="wrong_end_sample")
         return lambda: session.push_words(payload.stable_text, payload.unstable_text, payload.end_sample)
 
-    async def _compute(self, call: Callable[[], Sequence[turn.Event]]) -> None:
-        events = await asyncio.get_running_loop().run_in_executor(self._threads, call)
-        for event in events:
+    async def _compute(self, call: Callable[[], Iterable[turn.Event]]) -> None:
+        """Computes in a thread, and sends each event as soon as it is known."""
+        loop = asyncio.get_running_loop()
+        events: asyncio.Queue[turn.Event | None] = asyncio.Queue()
+
+        def compute() -> None:
+            try:
+                for event in call():
+                    loop.call_soon_threadsafe(events.put_nowait, event)
+            finally:
+                loop.call_soon_threadsafe(events.put_nowait, None)
+
+        computed = loop.run_in_executor(self._threads, compute)
+        while (event := await events.get()) is not None:
             self._measure(event)
             await _send(self._stream, event)
+        await computed
 
     def _measure(self, event: turn.Event) -> None:
         if isinstance(event, turn.EndOfTurn) and event.probability >= _DECIDED and event.last_speech != self._decided_for:

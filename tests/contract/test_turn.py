@@ -386,5 +386,5 @@ def test_a_minute_of_noise_is_cheap(engines: dict[str, TurnEngine]) -> None:
     minute = noise(60)
     began = time.process_time()
     for at in range(0, len(minute), 1_600):
-        assert session.push_user(minute[at : at + 1_600], at, "") == []
+        assert list(session.push_user(minute[at : at + 1_600], at, "")) == []
     assert time.process_time() - began < 10

@@ -71,15 +71,13 @@ class TurnSession:
         self._words = 0.0
         self._words_end = 0
 
-    def push_user(self, samples: NDArray[np.float32], start_sample: int, speaker: str) -> list[Event]:
+    def push_user(self, samples: NDArray[np.float32], start_sample: int, speaker: str) -> Iterator[Event]:
         """See Session."""
-        events: list[Event] = []
         if start_sample > self._user_end:
-            events += self._silence(start_sample - self._user_end)
+            yield from self._silence(start_sample - self._user_end)
         self._speaker = speaker
         self._user_end = start_sample + len(samples)
-        events += self._hear(self._resampler.push(samples))
-        return events
+        yield from self._hear(self._resampler.push(samples))
 
     def push_bot(self, samples: NDArray[np.float32], start_sample: int) -> list[Event]:
         """See Session."""
@@ -100,47 +98,41 @@ class TurnSession:
             self._judge.heard(text, end)
         return []
 
-    def finish(self) -> list[Event]:
+    def finish(self) -> Iterator[Event]:
         """See Session."""
-        events: list[Event] = []
         if self._segmenter.speaking:
             last = self._segmenter.stop()
-            events.append(SpeechStopped(self._sample(last), self._user_end))
+            yield SpeechStopped(self._sample(last), self._user_end)
             self._silent_since = last
         echo = self._judge is not None and self._judge.not_speech
         if self._silent_since is not None and self._said < 1 and not echo:
-            events.append(EndOfTurn(1.0, self._sample(self._silent_since), self._user_end))
-        return events
+            yield EndOfTurn(1.0, self._sample(self._silent_since), self._user_end)
 
     def close(self) -> None:
         """See Session."""
 
-    def _silence(self, samples: int) -> list[Event]:
+    def _silence(self, samples: int) -> Iterator[Event]:
         """A gap: heard as far as it may still say something, then skipped."""
-        events: list[Event] = []
         heard = min(samples, _GAP * self._rate // RATE_HZ)
         for at in range(0, heard, self._rate // 10):
             self._user_end += min(self._rate // 10, heard - at)
-            events += self._hear(self._resampler.push(np.zeros(min(self._rate // 10, heard - at), np.float32)))
+            yield from self._hear(self._resampler.push(np.zeros(min(self._rate // 10, heard - at), np.float32)))
         rest = (samples - heard) * RATE_HZ // self._rate // WINDOW
         if rest:
             self._segmenter.skip(rest)
             if self._compares:
                 self._user.skip(rest * WINDOW)
             self._audio.clear()
-        return events
 
-    def _hear(self, audio: NDArray[np.float32]) -> list[Event]:
+    def _hear(self, audio: NDArray[np.float32]) -> Iterator[Event]:
         audio = np.concatenate([self._rest, audio])
-        events: list[Event] = []
         for begin in range(0, len(audio) - WINDOW + 1, WINDOW):
             samples = audio[begin : begin + WINDOW]
             self._audio.append(samples)
             if self._compares:
                 self._user.push(samples)
-            events += self._window(self._segmenter.push(samples))
+            yield from self._window(self._segmenter.push(samples))
         self._rest = audio[len(audio) // WINDOW * WINDOW :]
-        return events
 
     def _window(self, window: Window) -> Iterator[Event]:
         now = self._sample(window.end)
