@@ -59,6 +59,9 @@ def routes(gateway: Gateway, conversations: Conversations) -> list[web.RouteDef]
             return socket
         gateway.metrics.count("vivant_connections_total", "stream")
         await connection.run()
+        if request.transport and request.transport.get_write_buffer_size():
+            # Nobody reads: what is left would wait for ever.
+            request.transport.abort()
         return socket
 
     return [web.get("/api/stream", stream)]
@@ -93,11 +96,19 @@ class StreamConnection:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
             self._conversation.detach(self)
-            while not self._waiting.empty() and not self._socket.closed:
-                waiting = self._waiting.get_nowait()
-                if isinstance(waiting, str):
-                    await self._socket.send_str(waiting)
-            await self._socket.close()
+            await self._say_the_rest()
+
+    async def _say_the_rest(self) -> None:
+        """The messages that still wait, above all why it ends; not to a page that takes nothing any more."""
+        try:
+            async with asyncio.timeout(_FAREWELL_S):
+                while not self._waiting.empty() and not self._socket.closed:
+                    waiting = self._waiting.get_nowait()
+                    if isinstance(waiting, str):
+                        await self._socket.send_str(waiting)
+                await self._socket.close()
+        except (TimeoutError, ConnectionError):
+            _log.info("stream_takes_nothing")
 
     def unit(self, unit: vivant.Unit) -> None:
         number = self._timeline.place(unit.index)
