@@ -51,6 +51,8 @@ TARGETS: Final = {
     "av_p95_ms": 45,
     "drift_ms": 10,
     "gateway_core_pct": 20,
+    "first_paint_ms": 1000,
+    "transfer_kb": 300,
 }
 CHROMIUM: Final = os.environ.get("CHROMIUM", "/usr/bin/chromium")
 _FLAGS: Final = [
@@ -67,13 +69,30 @@ _FLAGS: Final = [
 _PATIENCE_S: Final = 8.0
 _LISTEN_S: Final = 1.0
 _PAUSE_S: Final = 1.0
+_POLL_S: Final = 0.2
 #: Asked again and again, so that there are lips to be watched.
 _STORY: Final = "Tell me the whole story of how you became a piano tuner."
 _LOOK_S: Final = 5.0
 _STORY_S: Final = 30.0
+_PAINT: Final = "performance.getEntriesByName('first-contentful-paint')[0]?.startTime ?? null"
+_TRANSFER: Final = """[...performance.getEntriesByType("navigation"), ...performance.getEntriesByType("resource")]
+    .reduce((sum, { transferSize }) => sum + transferSize, 0) / 1000"""
 _LAST_SAID: Final = "[...document.querySelectorAll('#log li.persona')].at(-1).querySelector('span').textContent"
 #: A sentence that memory answers at length, for what is heard under loss.
 _UNDER_LOSS: Final = ("Where did you grow up?", "What do you do for a living?", "Do you have any pets?")
+
+
+@dataclass(frozen=True)
+class Heard:
+    """What was heard of one question in the page."""
+
+    question: str
+    v2v_ms: float | None
+    """From the end of the question to the first audible sample."""
+    early: bool
+    """Something was heard before its end."""
+    stages: dict[str, float]
+    """When what was done in the services, in ms since the end of the question as they heard it."""
 
 
 @dataclass
@@ -114,33 +133,34 @@ async def hush(page: Page) -> None:
     await asyncio.sleep(_PAUSE_S)
 
 
-async def ask(page: Page, question: Question) -> tuple[float | None, bool]:
-    """Milliseconds from the end of a question to the first audible sample, and whether something was heard before its end."""
+async def ask(page: Page, question: Question) -> Heard:
+    """Asks one question and waits for the answer."""
     pcm = base64.b64encode(question.samples.tobytes()).decode()
     began: float = await page.evaluate("(pcm) => benchSay(pcm)", pcm)
     ended = began + question.end_s * 1000
     deadline = time.monotonic() + question.end_s + _PATIENCE_S
     early = False
     while time.monotonic() < deadline:
-        heard = [item["at_ms"] for item in (await page.evaluate("vivantStats()"))["heard_at"]]
+        stats = await page.evaluate("vivantStats()")
+        heard = [item["at_ms"] for item in stats["heard_at"]]
         early = early or any(began + question.start_s * 1000 < at <= ended for at in heard)
         after = [at for at in heard if at > ended]
         if after:
-            return min(after) - ended, early
-        await asyncio.sleep(0.1)
-    return None, early
+            return Heard(question.name, min(after) - ended, early, dict(stats["stages"] or []))
+        await asyncio.sleep(_POLL_S)
+    return Heard(question.name, None, early, {})
 
 
-async def converse_in(page: Page, rounds: int, console: Console) -> list[tuple[str, float]]:
+async def converse_in(page: Page, rounds: int, console: Console) -> list[Heard]:
     """All questions, some times; those that were answered after their end."""
     answered = []
     for _ in range(rounds):
         for question in questions():
-            v2v, early = await ask(page, question)
-            shown = "no answer" if v2v is None else f"{v2v:5.0f} ms"
-            console.print(f"page  {question.name:18} {shown}{'  early' if early else ''}", markup=False)
-            if v2v is not None and not early:
-                answered.append((question.name, v2v))
+            answer = await ask(page, question)
+            shown = "no answer" if answer.v2v_ms is None else f"{answer.v2v_ms:5.0f} ms"
+            console.print(f"page  {question.name:18} {shown}{'  early' if answer.early else ''}", markup=False)
+            if answer.v2v_ms is not None and not answer.early:
+                answered.append(answer)
             await asyncio.sleep(_LISTEN_S)
             await hush(page)
     return answered
@@ -218,6 +238,7 @@ async def measure(url: str, address: str, arguments: argparse.Namespace, console
     processes = Processes([url.removeprefix("http://")])
     line: dict[str, Any] = {}
     async with page_of(url) as page:
+        line["first_paint_ms"], line["transfer_kb"] = await page.evaluate(_PAINT), await page.evaluate(_TRANSFER)
         answered = await converse_in(page, arguments.rounds, console)
         watched = await watch(page, arguments.seconds, processes, console)
         if arguments.loss:
@@ -228,16 +249,17 @@ async def measure(url: str, address: str, arguments: argparse.Namespace, console
                 line[f"wer_at_{arguments.loss:.0f}_pct_loss"], heard = await understood(page, engine)
             console.print(*heard, sep="\n", style="dim", markup=False)
             engine.close()
-    both = [name for name, _ in answered if name in sdk]
+    both = [answer.question for answer in answered if answer.question in sdk]
     offsets = [offset for _, offset in watched.offsets]
     minute = min(60.0, watched.seconds / 3)
     first = [offset for at, offset in watched.offsets if at <= minute]
     last = [offset for at, offset in watched.offsets if at > watched.seconds - minute]
-    page_p50 = percentile([v2v for _, v2v in answered], 50)
+    page_v2v = [answer.v2v_ms for answer in answered if answer.v2v_ms is not None]
+    page_p50 = percentile(page_v2v, 50)
     sdk_p50 = percentile([v2v for name in both for v2v in sdk[name]], 50)
     line = {
         "v2v_p50_ms": page_p50,
-        "v2v_p95_ms": percentile([v2v for _, v2v in answered], 95),
+        "v2v_p95_ms": percentile(page_v2v, 95),
         "sdk_v2v_p50_ms": sdk_p50,
         "over_sdk_ms": page_p50 - sdk_p50 if page_p50 is not None and sdk_p50 is not None else None,
         "fps": round(watched.frames / watched.seconds, 2),
@@ -250,7 +272,11 @@ async def measure(url: str, address: str, arguments: argparse.Namespace, console
         "watched_s": round(watched.seconds),
         **{name: round(value, 1) for name, value in line.items()},
     }
-    console.print(_table(line))
+    stages = {
+        "SDK": [answer.stages for answer in results.answers if answer.question in both and not answer.early],
+        "page": [answer.stages for answer in answered],
+    }
+    console.print(_table(line), _stages(stages, {"SDK": sdk_p50, "page": page_p50}))
     return line
 
 
@@ -260,6 +286,19 @@ def _table(line: dict[str, Any]) -> Table:
         table.add_column(name, justify="left" if name == "what" else "right")
     for name, value in line.items():
         table.add_row(name, "-" if value is None else str(value), f"<= {TARGETS[name]}" if name in TARGETS else "")
+    return table
+
+
+def _stages(stages: dict[str, list[dict[str, float]]], heard: dict[str, float | None]) -> Table:
+    """Where the time went in the two ways, as medians."""
+    table = Table(title="from the end of a question, p50 ms")
+    table.add_column("stage")
+    for way in stages:
+        table.add_column(way, justify="right")
+    for name in dict.fromkeys(name for each in stages.values() for at in each for name in at):
+        row = [percentile([at[name] for at in each if name in at], 50) for each in stages.values()]
+        table.add_row(name, *("-" if p50 is None else f"{p50:.0f}" for p50 in row))
+    table.add_row("heard", *("-" if heard[way] is None else f"{heard[way]:.0f}" for way in stages), style="bold")
     return table
 
 

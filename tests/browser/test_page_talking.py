@@ -35,6 +35,13 @@ _BY_STATES = """async ([states, asked]) => {
     });
 }"""
 
+#: Offsets of sound and picture, second by second -> by how much the sound is held back.
+_TRIMMED = """async (offsets) => {
+    const { Trim } = await import("./lip-sync.js");
+    const trim = new Trim();
+    return offsets.map((offset) => trim.note(offset) || 0);
+}"""
+
 
 async def test_the_microphone_and_the_persona_are_offered(page: Page, standin: StandIn) -> None:
     await scenes.listening(page, standin)
@@ -265,3 +272,11 @@ async def test_a_person_on_another_page(page: Page, standin: StandIn) -> None:
     await page.evaluate("document.querySelector('vivant-person').stop()")
     await standin.until(lambda: bool(standin.of_type("leave")))
     await expect(page.get_by_role("button", name="Start talking")).to_be_visible()
+
+
+async def test_what_lasts_of_an_offset_is_made_good_once(page: Page, standin: StandIn) -> None:
+    await page.goto(standin.url)
+    assert await page.evaluate(_TRIMMED, [-40, -37, -3, 2]) == [0, 37, 0, 0], "sound that is early is held back"
+    assert await page.evaluate(_TRIMMED, [30, 45, 12]) == [0, -30, 0], "the picture, when it is late; no more than both say"
+    assert await page.evaluate(_TRIMMED, [-60, 2, -60, 70]) == [0, 0, 0, 0], "one second may have had a stutter in it"
+    assert await page.evaluate(_TRIMMED, [None, 20, None, 20]) == [0, 0, 0, 0]

@@ -9,6 +9,8 @@ const BEAT_MS = 1000;
 /** Heartbeats in a row without any sign of life. */
 const MISSES = 3;
 const TYPICAL_DELAY_MS = 150;
+const MOST_HELD_MS = 250;
+const ROUGHLY_MS = 5;
 /** What RTP timestamps count in, per millisecond. */
 const AUDIO_PER_MS = 48;
 const VIDEO_PER_MS = 90;
@@ -27,7 +29,9 @@ export class WebRtcConnection {
   #closed = false;
   #abort = new AbortController();
   #audio = null;
+  #video = null;
   #rtt = null;
+  #delays = new Delays();
 
   /** `onMessage(object)` for each message, `onLost()` once when a connection that had been open is gone. */
   constructor(callbacks) {
@@ -42,7 +46,9 @@ export class WebRtcConnection {
       ? peer.addTransceiver(track, { direction: "sendrecv", streams: [microphone] })
       : peer.addTransceiver("audio", { direction: "recvonly" });
     this.#audio = audio.receiver;
-    preferVp8(peer.addTransceiver("video", { direction: "recvonly" }));
+    const video = peer.addTransceiver("video", { direction: "recvonly" });
+    this.#video = video.receiver;
+    preferVp8(video);
     peer.ontrack = ({ track: incoming }) => this.stream.addTrack(incoming);
     const channel = (this.#channel = peer.createDataChannel("vivant", { ordered: true }));
     channel.onmessage = (event) => this.#receive(event.data);
@@ -114,6 +120,17 @@ export class WebRtcConnection {
     return ticks(videoRtp - clock.video_rtp) / VIDEO_PER_MS - heard;
   }
 
+  /** Lets the sound come so many ms later against the picture, or earlier when negative. */
+  shiftSound(ms) {
+    const [held, freed] = ms > 0 ? [this.#audio, this.#video] : [this.#video, this.#audio];
+    // What was held back before goes first, if that was more than the network holds it back anyway.
+    if (freed.jitterBufferTarget > this.#delays.of(freed.track.kind) - ROUGHLY_MS) freed.jitterBufferTarget = Math.max(0, freed.jitterBufferTarget - Math.abs(ms));
+    else {
+      freed.jitterBufferTarget = null;
+      held.jitterBufferTarget = Math.min(MOST_HELD_MS, this.#delays.of(held.track.kind) + Math.abs(ms));
+    }
+  }
+
   /** Numbers of the connection since its start: `{lost, received, rttMs, jitterMs, codec}`; undefined ones are unknown. */
   async numbers() {
     const numbers = { lost: 0, received: 0, rttMs: this.#rtt ?? undefined, transport: "WebRTC" };
@@ -145,13 +162,13 @@ export class WebRtcConnection {
     }
   }
 
-  /** The RTP timestamp of the sound that is being handed to the speaker at `now`. */
+  /** The RTP timestamp of the sound that comes out of the speaker at `now`. */
   #audioRtp(now) {
     const [source] = this.#audio?.getSynchronizationSources() ?? [];
     if (source?.rtpTimestamp === undefined) return null;
     // Frames are handed over every 10 ms; between them time goes on, but not for ever when the sound has stopped.
     const since = Math.min(Math.max(performance.timeOrigin + now - source.timestamp, -100), 100);
-    return (source.rtpTimestamp + Math.round(since * AUDIO_PER_MS)) >>> 0;
+    return (source.rtpTimestamp + Math.round((since - this.#delays.speakerMs) * AUDIO_PER_MS)) >>> 0;
   }
 
   #receive(data) {
@@ -167,6 +184,7 @@ export class WebRtcConnection {
   }
 
   #heartbeat() {
+    this.#peer.getStats().then((reports) => this.#delays.note(reports.values()));
     // Counted in beats, not in time: the timers of a tab that sleeps do not run either.
     if (this.#misses >= MISSES) return this.#lose();
     this.#misses += 1;
@@ -177,6 +195,33 @@ export class WebRtcConnection {
     if (this.#closed) return;
     this.close();
     this.#callbacks.onLost();
+  }
+}
+
+/** How long sound and picture wait, as means since the note before. */
+class Delays {
+  /** From the jitter buffer to the speaker. Frames are handed over so long before they are heard. */
+  speakerMs = 0;
+  #sums = {};
+  #means = {};
+
+  note(reports) {
+    for (const report of reports) {
+      if (report.type === "media-playout") this.speakerMs = this.#mean("speaker", report.totalPlayoutDelay, report.totalSamplesCount);
+      else if (report.type === "inbound-rtp") this.#mean(report.kind, report.jitterBufferTargetDelay, report.jitterBufferEmittedCount);
+    }
+  }
+
+  /** What the jitter buffer of `kind` aims at, in ms. */
+  of(kind) {
+    return this.#means[kind] ?? 0;
+  }
+
+  #mean(name, seconds = 0, count = 0) {
+    const [secondsBefore, countBefore] = this.#sums[name] ?? [0, 0];
+    this.#sums[name] = [seconds, count];
+    if (count > countBefore) this.#means[name] = (1000 * (seconds - secondsBefore)) / (count - countBefore);
+    return this.#means[name] ?? 0;
   }
 }
 

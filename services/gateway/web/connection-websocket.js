@@ -91,6 +91,9 @@ export class WebSocketConnection {
     return null;
   }
 
+  /** Nothing to do, then. */
+  shiftSound() {}
+
   async numbers() {
     return { transport: "WebSocket", rttMs: this.#rtt ?? undefined, bufferMs: this.#source.aheadMs(), skippedMs: this.#source.skippedMs };
   }

@@ -1,6 +1,6 @@
 // Tells when sound begins after silence, to the sample: for the latency that a person hears.
 
-const THRESHOLD = 0.01;
+const THRESHOLD = 0.0032; // -50 dBFS
 const SILENCE_S = 0.3;
 
 class Ear extends AudioWorkletProcessor {

@@ -82,7 +82,7 @@ function start() {
   context();
   view = { ...empty(), persona };
   talk = new Talk(BASE, video, { transport: query.get("transport") ?? "" });
-  stats = new Stats(talk, video);
+  stats = new Stats(talk);
   talk.addEventListener("phase", ({ detail }) => onPhase(detail));
   talk.addEventListener("message", ({ detail }) => onMessage(detail));
   talk.addEventListener("fallback", ({ detail }) => onFallback(detail));
@@ -202,7 +202,7 @@ setInterval(async () => {
  * For benchmarks and the curious, in the console: fps, av_offset_ms (median of the last second, positive: the sound comes after
  * its picture), av_offsets_ms (every frame since the last call), lost_pct, rtt_ms, heard_at ([{at_ms since 1970, turn_id}]).
  */
-window.vivantStats = async () => (stats ? { ...(await stats.read()), av_offsets_ms: stats.drainOffsets(), stages: view.stages } : null);
+window.vivantStats = async () => (stats ? { ...(await stats.read()), av_offsets_ms: talk.lips.drainOffsets(), stages: view.stages } : null);
 
 // --- what the user does ---
 

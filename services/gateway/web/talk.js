@@ -3,6 +3,7 @@
 import { Refused, getInfo } from "./api.js";
 import * as webrtc from "./connection-webrtc.js";
 import * as websocket from "./connection-websocket.js";
+import { LipSync } from "./lip-sync.js";
 import { Playhead } from "./playhead.js";
 
 /** The gateway keeps a conversation for so long; see GATEWAY_RESUME_S. */
@@ -25,6 +26,8 @@ const STABLE_MS = 5000;
 export class Talk extends EventTarget {
   phase = { phase: "idle" };
   playhead = new Playhead();
+  /** How well sound and picture keep together. */
+  lips;
   connection = null;
   #base;
   #video;
@@ -46,6 +49,7 @@ export class Talk extends EventTarget {
     super();
     this.#base = base;
     this.#video = video;
+    this.lips = new LipSync(this, video);
     this.#transport = transport || (webrtc.supported() ? "webrtc" : "websocket");
   }
 
@@ -222,6 +226,7 @@ export class Talk extends EventTarget {
 
   #enter(phase) {
     this.phase = phase;
+    if (phase.phase === "ended") this.lips.end();
     this.dispatchEvent(new CustomEvent("phase", { detail: phase }));
   }
 }
