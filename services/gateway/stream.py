@@ -25,6 +25,8 @@ _log = get_logger(__name__)
 #: What waits for a slow network: about two seconds.
 _MOST_WAITING: Final = 120
 _UNIT_MS: Final = 40
+#: At least so often comes a picture that stands alone: players forget nothing in between.
+_KEYFRAME_UNITS: Final = 10_000 // _UNIT_MS
 #: A chunk of the microphone: 20 to 100 ms; at least one sample.
 _MOST_PCM: Final = MICROPHONE_HZ // 10 * 2
 #: A page that answers no ping for so long is gone.
@@ -80,6 +82,7 @@ class StreamConnection:
         self._webm = WebmStream(ready.voice_rate_hz, ready.video.size_px if ready.video else 0)
         self._waiting: asyncio.Queue[bytes | str] = asyncio.Queue(_MOST_WAITING)
         self._closed = asyncio.Event()
+        self._keyframe = 0
 
     async def run(self) -> None:
         """Takes part until the page or the conversation leaves."""
@@ -112,7 +115,10 @@ class StreamConnection:
 
     def unit(self, unit: vivant.Unit) -> None:
         number = self._timeline.place(unit.index)
-        if unit.frame is not None and self._webm.needs_keyframe and not unit.frame.keyframe:
+        if unit.frame is not None and unit.frame.keyframe:
+            self._keyframe = number
+        elif unit.frame is not None and (self._webm.needs_keyframe or number - self._keyframe >= _KEYFRAME_UNITS):
+            self._keyframe = number
             self._conversation.want_keyframe()
         data = self._webm.add(number, unit)
         if data and not self._offer(data):

@@ -2,11 +2,35 @@
 
 from __future__ import annotations
 
+import base64
+
 import pytest
 from playwright.async_api import Page, expect
 
+from services.gateway.webm import WebmStream
+from tests import media
 from tests.browser.page import scenes
 from tests.browser.page.standin import StandIn
+
+#: Seconds of a stream -> after each: where what is kept begins, where it is played, where it ends.
+_PLAYED_THROUGH = """async (parts) => {
+    const { LiveSource } = await import("./live-source.js");
+    const video = Object.assign(document.createElement("video"), { muted: true });
+    const source = new LiveSource(video);
+    const kept = [];
+    for (const part of parts) {
+        source.append(Uint8Array.from(atob(part), (letter) => letter.charCodeAt(0)).buffer);
+        const { length } = kept;
+        const there = () => video.buffered.length && video.buffered.end(0) >= length + 0.9;
+        for (let tries = 0; !there() && tries < 200; tries += 1) await new Promise((then) => setTimeout(then, 5));
+        if (!there()) return [...kept, [length, video.currentTime, length]];
+        // The next one finds it at the edge.
+        video.currentTime = length + 0.8;
+        kept.push([video.buffered.start(0), video.currentTime, video.buffered.end(video.buffered.length - 1)]);
+    }
+    source.close();
+    return kept;
+}"""
 
 
 async def test_it_waits_for_what_is_still_loading(page: Page, standin: StandIn) -> None:
@@ -105,6 +129,17 @@ async def test_where_webrtc_is_blocked_the_stream_takes_over(page: Page, standin
     await page.fill("#words", "Hello")
     await page.keyboard.press("Enter")
     await standin.until(lambda: bool(standin.of_type("text")))
+
+
+async def test_a_long_stream_forgets_what_was_shown_and_nothing_else(page: Page, standin: StandIn) -> None:
+    await page.goto(standin.url)
+    stream = WebmStream(media.RATE_HZ, 64)
+    # The most that may lie between two keyframes.
+    units = [stream.add(unit.index, unit) for unit in media.units(59 * 25, "vp8", keyframe_every=250)]
+    parts = [b"".join(units[at : at + 25]) for at in range(0, len(units), 25)]
+    kept = await page.evaluate(_PLAYED_THROUGH, [base64.b64encode(part).decode() for part in parts])
+    assert all(begin <= now <= end for begin, now, end in kept)
+    assert kept[-1][0] > 10
 
 
 async def test_where_nothing_gets_through_it_says_so(page: Page, standin: StandIn) -> None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import signal
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
@@ -97,3 +99,36 @@ async def test_a_site_that_is_not_allowed_is_told_so(chromium: Browser, site: An
             await page.get_by_role("button", name="Type instead").click()
             await expect(page.get_by_text("its owner can allow them with GATEWAY_ORIGINS")).to_be_visible()
         assert not servicer.configs
+
+
+@pytest.mark.parametrize("script", ["", _NO_WEBRTC], ids=["webrtc", "websocket"])
+@pytest.mark.parametrize("nap_s", [5.0])
+async def test_a_tab_that_sleeps_goes_on_when_it_wakes(chromium: Browser, script: str, nap_s: float) -> None:
+    async with house() as (door, servicer), guest(chromium, f"{door.url}/example.html", script) as (page, _):
+        await page.get_by_role("button", name="Start talking").click()
+        await scenes.until(page, f"{_VIDEO}.videoWidth === 128")
+        async with asleep(chromium):
+            # Longer than the page waits for a sign of life, and the gateway for a page.
+            await asyncio.sleep(nap_s)
+        await page.get_by_label("Type a message").fill("Where did you grow up?")
+        await page.keyboard.press("Enter")
+        await expect(page.get_by_text("In a white house.")).to_be_visible()
+        frames = await page.evaluate(f"{_VIDEO}.getVideoPlaybackQuality().totalVideoFrames")
+        await scenes.until(page, f"{_VIDEO}.getVideoPlaybackQuality().totalVideoFrames > {frames + 10}")
+        assert len(servicer.configs) == 1
+
+
+@asynccontextmanager
+async def asleep(chromium: Browser) -> AsyncIterator[None]:
+    """The processes of all its tabs stand still, as those of a computer whose lid is closed."""
+    devtools = await chromium.new_browser_cdp_session()
+    processes = (await devtools.send("SystemInfo.getProcessInfo"))["processInfo"]
+    tabs = [process["id"] for process in processes if process["type"] == "renderer"]
+    try:
+        for tab in tabs:
+            os.kill(tab, signal.SIGSTOP)
+        yield
+    finally:
+        for tab in tabs:
+            os.kill(tab, signal.SIGCONT)
+        await devtools.detach()

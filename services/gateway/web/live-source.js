@@ -8,8 +8,11 @@ const AIM = 0.2;
 const BEHIND = 0.4;
 const LATE = 1.0;
 const FASTER = 1.08;
-/** What was played is kept for so long. */
-const KEEP = 4;
+/**
+ * What was played is kept for so long, in seconds. The browser forgets pictures up to the next one that stands alone, so this
+ * must be longer than the gateway's ten seconds between two of those: else what is about to be shown would be forgotten too.
+ */
+const KEEP = 15;
 /** Bytes that may wait for the decoder; more means that it stands still. */
 const MOST_WAITING = 4_000_000;
 
