@@ -96,6 +96,20 @@ async def test_a_connection_that_is_dead_without_a_word_is_noticed(page: Page, s
     await scenes.live(page)
 
 
+async def test_what_was_typed_into_a_dead_connection_is_said_on_the_next(page: Page, standin: StandIn) -> None:
+    await scenes.listening(page, standin)
+    for text in ("Hello", "Are you there?"):
+        await page.fill("#words", text)
+        await page.keyboard.press("Enter")
+        await standin.until(lambda text=text: standin.of_type("text")[-1:] == [{"type": "text", "text": text}])
+        if text == "Hello":
+            standin.send("transcript", id=1, final=True, text=text, stable_text="", typed=True)
+    await standin.hang_up()
+    await standin.until(lambda: len(standin.of_type("text")) == 3)
+    assert standin.of_type("text")[-1]["text"] == "Are you there?"
+    assert len(standin.offers) == 2
+
+
 async def test_full_tries_again_and_gets_in(page: Page, standin: StandIn) -> None:
     await scenes.full(page, standin)
     await expect(page.locator("#refused-text")).to_contain_text("16 people")

@@ -43,6 +43,7 @@ export class Talk extends EventTarget {
   #lastPlayed = "";
   #liveSince = -Infinity;
   #tries = 0;
+  #unheard = []; // texts of which no transcript has come: a connection that is lost takes them with it
 
   /** `base`: address of the gateway; `video`: the element that shows and sounds. */
   constructor(base, video, { transport = "" } = {}) {
@@ -63,6 +64,7 @@ export class Talk extends EventTarget {
     this.#microphone = microphone;
     this.#token = this.#conversationId = "";
     this.#liveSince = -Infinity;
+    this.#unheard = [];
     this.#connect("connecting");
   }
 
@@ -77,7 +79,9 @@ export class Talk extends EventTarget {
   }
 
   say(text) {
-    return this.send({ type: "text", text });
+    const sent = this.send({ type: "text", text });
+    if (sent) this.#unheard.push(text);
+    return sent;
   }
 
   interrupt() {
@@ -175,10 +179,12 @@ export class Talk extends EventTarget {
     this.#timer = setInterval(() => this.#reportPlayed(), PLAYED_MS);
     this.#liveSince = performance.now();
     this.#enter({ phase: "live" });
+    for (const text of this.#unheard.splice(0)) this.say(text);
   }
 
   #receive(message) {
     if (message.type === "ready") this.#remember(message);
+    if (message.type === "transcript" && message.typed && message.final) this.#unheard.shift();
     const elapsed = (clock) => this.connection?.elapsed(clock) ?? null;
     this.playhead.feed(message, performance.now(), elapsed, this.connection?.delayMs() ?? 0);
     this.dispatchEvent(new CustomEvent("message", { detail: message }));
