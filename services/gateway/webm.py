@@ -11,6 +11,9 @@ import vivant
 from services.gateway.media import AUDIO_CLOCK, PACKET_MS, OpusVoice
 
 _UNIT_MS: Final = 40
+#: Written into the stream as the length of a picture: a second. Players show a picture until the next one anyway; but Chromium
+#: throws away all up to the next keyframe when one comes later than twice that length after the one before.
+_NOMINAL_RATE: Final = 1
 #: A cluster holds a unit: a player can show it as soon as it has come.
 _MUXER: Final = {"live": "1", "cluster_time_limit": str(_UNIT_MS), "flush_packets": "1"}
 
@@ -38,7 +41,7 @@ class WebmStream:
     def __init__(self, voice_rate_hz: int, size_px: int) -> None:
         self._pipe = _Pipe()
         self._container: Any = av.open(self._pipe, "w", format="webm", container_options=_MUXER)
-        self._video = self._container.add_stream("libvpx", rate=25) if size_px else None
+        self._video = self._container.add_stream("libvpx", rate=_NOMINAL_RATE) if size_px else None
         if self._video:
             self._video.width = self._video.height = size_px
             self._video.pix_fmt = "yuv420p"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+from dataclasses import replace
 
 import pytest
 from playwright.async_api import Page, expect
@@ -154,6 +155,17 @@ async def test_a_long_stream_forgets_what_was_shown_and_nothing_else(page: Page,
     kept = await page.evaluate(_PLAYED_THROUGH, [base64.b64encode(part).decode() for part in parts])
     assert all(begin <= now <= end for begin, now, end in kept)
     assert kept[-1][0] > 10
+
+
+async def test_where_pictures_are_missing_the_stream_goes_on(page: Page, standin: StandIn) -> None:
+    await page.goto(standin.url)
+    stream = WebmStream(media.RATE_HZ, 64)
+    # A face that is short of time draws none for a while, and needs no keyframe after that.
+    units = [replace(unit, frame=None) if unit.index % 25 in range(8, 18) else unit for unit in media.units(8 * 25, "vp8")]
+    parts = [b"".join(stream.add(unit.index, unit) for unit in units[at : at + 25]) for at in range(0, len(units), 25)]
+    kept = await page.evaluate(_PLAYED_THROUGH, [base64.b64encode(part).decode() for part in parts])
+    assert len(kept) == len(parts)
+    assert all(end > at + 0.9 for at, (_, _, end) in enumerate(kept))
 
 
 async def test_where_nothing_gets_through_it_says_so(page: Page, standin: StandIn) -> None:
