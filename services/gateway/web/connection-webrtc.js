@@ -1,11 +1,11 @@
 // One WebRTC connection to the gateway: microphone out, voice and face in, messages on the data channel `vivant`.
 
 import { Refused, postOffer } from "./api.js";
+import { Heartbeat } from "./heartbeat.js";
 
 const GATHER_MS = 1000;
 /** Not connected by then: this network does not let it through. */
 export const CONNECT_MS = 6000;
-const BEAT_MS = 1000;
 /** Heartbeats in a row without any sign of life. */
 const MISSES = 3;
 const TYPICAL_DELAY_MS = 150;
@@ -24,13 +24,11 @@ export class WebRtcConnection {
   #peer;
   #channel;
   #callbacks;
-  #beat = 0;
-  #misses = 0;
+  #heart = new Heartbeat(MISSES, (ping) => this.#beat(ping), () => this.#lose());
   #closed = false;
   #abort = new AbortController();
   #audio = null;
   #video = null;
-  #rtt = null;
   #delays = new Delays();
 
   /** `onMessage(object)` for each message, `onLost()` once when a connection that had been open is gone. */
@@ -54,10 +52,10 @@ export class WebRtcConnection {
     channel.onmessage = (event) => this.#receive(event.data);
     const opened = new Promise((resolve, reject) => {
       channel.onopen = resolve;
-      channel.onclose = () => (this.#beat ? this.#lose() : reject(new Refused("no_webrtc", "The connection was closed.")));
+      channel.onclose = () => (this.#heart.begun ? this.#lose() : reject(new Refused("no_webrtc", "The connection was closed.")));
       peer.onconnectionstatechange = () => {
         if (peer.connectionState !== "failed") return;
-        if (this.#beat) this.#lose();
+        if (this.#heart.begun) this.#lose();
         else reject(new Refused("no_webrtc", "This network does not let WebRTC through."));
       };
     });
@@ -78,7 +76,7 @@ export class WebRtcConnection {
       throw asRefused(error);
     }
     if (this.#closed) throw new Refused("closed", "The connection was given up.");
-    this.#beat = setInterval(() => this.#heartbeat(), BEAT_MS);
+    this.#heart.begin();
   }
 
   /** Sends one message; false when it cannot be sent now. */
@@ -133,7 +131,7 @@ export class WebRtcConnection {
 
   /** Numbers of the connection since its start: `{lost, received, rttMs, jitterMs, codec}`; undefined ones are unknown. */
   async numbers() {
-    const numbers = { lost: 0, received: 0, rttMs: this.#rtt ?? undefined, transport: "WebRTC" };
+    const numbers = { lost: 0, received: 0, rttMs: this.#heart.rttMs, transport: "WebRTC" };
     const playout = {};
     for (const report of (await this.#peer.getStats()).values()) {
       if (report.type === "inbound-rtp") {
@@ -153,7 +151,7 @@ export class WebRtcConnection {
 
   close() {
     this.#closed = true;
-    clearInterval(this.#beat);
+    this.#heart.end();
     this.#abort.abort();
     if (this.#channel) this.#channel.onclose = null;
     if (this.#peer) {
@@ -172,23 +170,13 @@ export class WebRtcConnection {
   }
 
   #receive(data) {
-    this.#misses = 0;
-    let message;
-    try {
-      message = JSON.parse(data);
-    } catch {
-      return;
-    }
-    if (message?.type === "pong") this.#rtt = performance.now() - message.t;
-    else if (message) this.#callbacks.onMessage(message);
+    const message = this.#heart.read(data);
+    if (message) this.#callbacks.onMessage(message);
   }
 
-  #heartbeat() {
+  #beat(ping) {
     this.#peer.getStats().then((reports) => this.#delays.note(reports.values()));
-    // Counted in beats, not in time: the timers of a tab that sleeps do not run either.
-    if (this.#misses >= MISSES) return this.#lose();
-    this.#misses += 1;
-    this.send({ type: "ping", t: performance.now() });
+    this.send(ping);
   }
 
   #lose() {

@@ -2,11 +2,11 @@
 // microphone as PCM out, messages as text.
 
 import { Refused } from "./api.js";
+import { Heartbeat } from "./heartbeat.js";
 import { LiveSource } from "./live-source.js";
 import { pcmOf } from "./sound.js";
 
 const OPEN_MS = 8000;
-const BEAT_MS = 1000;
 const MISSES = 4;
 /** More than this waiting to be sent is no conversation any more: the microphone's oldest is dropped. */
 const MOST_WAITING_BYTES = 32_000;
@@ -20,10 +20,8 @@ export class WebSocketConnection {
   #source;
   #callbacks;
   #stopMicrophone = null;
-  #beat = 0;
-  #misses = 0;
+  #heart = new Heartbeat(MISSES, (message) => this.send(message), () => this.#lose());
   #closed = false;
-  #rtt = null;
 
   /** `onMessage(object)` for each message, `onLost()` once when a connection that had been open is gone. `video` plays it. */
   constructor(callbacks, video) {
@@ -53,7 +51,7 @@ export class WebSocketConnection {
       throw error instanceof Refused ? error : new Refused("unreachable", error.message);
     }
     if (this.#closed) throw new Refused("closed", "The connection was given up.");
-    this.#beat = setInterval(() => this.#heartbeat(), BEAT_MS);
+    this.#heart.begin();
   }
 
   send(message) {
@@ -95,12 +93,12 @@ export class WebSocketConnection {
   shiftSound() {}
 
   async numbers() {
-    return { transport: "WebSocket", rttMs: this.#rtt ?? undefined, bufferMs: this.#source.aheadMs(), skippedMs: this.#source.skippedMs };
+    return { transport: "WebSocket", rttMs: this.#heart.rttMs, bufferMs: this.#source.aheadMs(), skippedMs: this.#source.skippedMs };
   }
 
   close() {
     this.#closed = true;
-    clearInterval(this.#beat);
+    this.#heart.end();
     this.#stopMicrophone?.();
     this.#source.close();
     if (this.#socket) {
@@ -110,27 +108,17 @@ export class WebSocketConnection {
   }
 
   #receive(data) {
-    this.#misses = 0;
-    if (typeof data !== "string") return this.#source.append(data);
-    let message;
-    try {
-      message = JSON.parse(data);
-    } catch {
-      return;
+    if (typeof data !== "string") {
+      this.#heart.sign();
+      return this.#source.append(data);
     }
+    const message = this.#heart.read(data);
     if (message?.type === "ready") this.#source.withPicture = message.video !== null;
-    if (message?.type === "pong") this.#rtt = performance.now() - message.t;
-    else if (message) this.#callbacks.onMessage(message);
+    if (message) this.#callbacks.onMessage(message);
   }
 
   #sendSound(pcm) {
     if (this.#socket.readyState === WebSocket.OPEN && this.#socket.bufferedAmount < MOST_WAITING_BYTES) this.#socket.send(pcm);
-  }
-
-  #heartbeat() {
-    if (this.#misses >= MISSES) return this.#lose();
-    this.#misses += 1;
-    this.send({ type: "ping", t: performance.now() });
   }
 
   #lose() {
