@@ -12,7 +12,7 @@ from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -69,7 +69,8 @@ async def prepare(scenarios: Sequence[Scenario], runs: int, tts_address: str) ->
     known = recordings()
     made: dict[tuple[str, str], Sound] = {}
     async with open_channel(tts_address) as channel:
-        voice = Voice(tts_pb2_grpc.TtsServiceStub(channel))
+        stub: Any = tts_pb2_grpc.TtsServiceStub(channel)
+        voice = Voice(stub)
         for scenario in scenarios:
             for line in scenario.lines:
                 if line.recording and line.recording not in known:
@@ -93,7 +94,7 @@ def recordings() -> dict[str, Sound]:
 class Voice:
     """Makes voices with the tts service."""
 
-    def __init__(self, stub: tts_pb2_grpc.TtsServiceStub) -> None:
+    def __init__(self, stub: tts_pb2_grpc.TtsServiceAsyncStub) -> None:
         self._stub = stub
 
     async def speak(self, text: str, voice: str) -> Sound:
@@ -118,7 +119,8 @@ def pitched(samples: Samples, pitch: float) -> Samples:
     ratio = Fraction(MICROPHONE_HZ / (_TTS_HZ * pitch)).limit_denominator(200)
     sound = resample_poly(samples.astype(np.float64), ratio.numerator, ratio.denominator)
     level = np.sqrt(np.mean(sound[np.abs(sound) > 0.01 * np.abs(sound).max()] ** 2))
-    return np.clip(sound * _SPEECH_RMS / level, -32768, 32767).astype(np.int16)
+    scaled: Samples = np.clip(sound * _SPEECH_RMS / level, -32768, 32767).astype(np.int16)
+    return scaled
 
 
 def joined(parts: Sequence[Samples], pauses_s: Sequence[float]) -> Sound:
