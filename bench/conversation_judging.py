@@ -13,6 +13,7 @@ import numpy as np
 
 import vivant
 from bench.conversation_scenarios import Expect, Scenario
+from bench.conversation_sounds import PAUSE_S
 from bench.conversation_stage import PATIENCE_S, WATCHED_S
 from bench.conversation_take import Heard, Said, Take
 from bench.conversing import UNIT_S
@@ -23,8 +24,6 @@ YIELD_S: Final = 2.0
 NEAR_END_S: Final = 0.4
 #: An "mm-hm" so soon before the end may be an answer.
 MAY_BE_ANSWER_S: Final = 1.0
-#: A gap of the user's that counts as a pause inside a turn.
-PAUSE_S: Final = 0.3
 #: A line that is so long is a story: little words are due while it is told.
 STORY_S: Final = 10.0
 #: A step between two samples of so much, and of three times what is usual around it, is a click.
@@ -84,7 +83,7 @@ class RunResult:
     murmurs: int = 0
     """Little words of the persona while a story was told to it."""
     murmurs_across: int = 0
-    """Of these, those that were heard after the story's end."""
+    """Little words that were heard between the end of any turn and its answer, or across that end."""
     nods: int = 0
     told_murmurs: bool = False
     """The server has told of one, spoken or nodded."""
@@ -296,7 +295,11 @@ def _count_murmurs(take: Take, result: RunResult) -> None:
     for said in stories:
         during = [(first, last) for first, last in heard if said.begin <= first < said.end]
         result.murmurs += len(during)
-        result.murmurs_across += sum(last > said.end for _, last in during)
+    for said in take.said:
+        if said.line.expect is Expect.ANSWER and said.line.spoken:
+            answer = take.first_audible(take.newest_turn(said.begin), said.end)
+            until = answer.at if answer else said.end + WATCHED_S
+            result.murmurs_across += sum(last > said.end and first < until for first, last in heard)
     told = [(at, event) for at, event in take.events if isinstance(event, vivant.Backchannel)]
     result.told_murmurs = bool(told)
     result.nods = sum(event.nod and any(said.begin <= at < said.end for said in stories) for at, event in told)

@@ -194,7 +194,7 @@ def _asides(runs: Sequence[RunResult]) -> dict[str, object]:
         "resumed at another sample": sum(len(run.jumps) for run in runs),
         "clicks": sum(len(run.clicks) for run in runs),
         "nods while a story is told": sum(run.nods for run in runs),
-        "backchannels across the end of a story": sum(run.murmurs_across for run in runs),
+        "backchannels spoken across or after the end of a turn": sum(run.murmurs_across for run in runs),
         "answered, though the client said it was for somebody else": sum(
             line.answered is True for line in _lines([run for run in runs if run.told], Expect.QUIET)
         ),

@@ -11,6 +11,7 @@ import tomllib
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
+from itertools import pairwise
 from pathlib import Path
 from typing import Any, Final
 
@@ -33,9 +34,12 @@ _TTS_HZ: Final = 24_000
 VOICES: Final = {"low": (0.78, 1.0), "high": (1.18, 1.05), "slow": (0.86, 0.85), "quick": (1.1, 1.25)}
 #: How loud a made voice is at the microphone, -26 dBFS over its speech.
 _SPEECH_RMS: Final = 1640.0
-#: Less than the loudest 10 ms by so much is not speech.
+#: Less than the loudest 10 ms by so much is not speech, in a made voice; in a room, whose noise fills the pauses.
 _FLOOR_DB: Final = 32.0
+_ROOM_FLOOR_DB: Final = 22.0
 _FRAME: Final = MICROPHONE_HZ // 100
+#: A gap that counts as a pause inside a turn.
+PAUSE_S: Final = 0.3
 #: Around what is said, so that nothing of it is cut off.
 _MARGIN_S: Final = 0.05
 _PAUSE: Final = re.compile(r"\[(\d+(?:\.\d+)?)\]")
@@ -84,7 +88,9 @@ async def prepare(scenarios: Sequence[Scenario], runs: int, tts_address: str) ->
 
 def recordings() -> dict[str, Sound]:
     """The recordings of `bench/data/scenarios`, and the questions of `bench/data/questions`."""
-    found = {each.name: Sound(each.samples, ((each.start_s, each.end_s),), each.floor_s) for each in questions()}
+    found = {
+        each.name: Sound(each.samples, spans_of(each.samples, each.start_s, each.end_s), each.floor_s) for each in questions()
+    }
     for name, row in tomllib.loads((_FOLDER / "sounds.toml").read_text("utf-8")).items():
         spans = tuple((float(start), float(end)) for start, end in row["spans"])
         found[name] = Sound(audio.read(_FOLDER / f"{name}.flac", MICROPHONE_HZ), spans, row.get("floor_s", spans[0][0]))
@@ -143,9 +149,24 @@ def joined(parts: Sequence[Samples], pauses_s: Sequence[float]) -> Sound:
     return Sound(np.concatenate(pieces), tuple(spans), spans[0][0])
 
 
-def speech_of(samples: Samples) -> tuple[int, int]:
-    """The first sample of speech and one past the last, in steps of 10 ms."""
+def spans_of(samples: Samples, start_s: float, end_s: float) -> tuple[tuple[float, float], ...]:
+    """Where somebody speaks between these moments, with pauses of at least `PAUSE_S` in between."""
+    loud = np.flatnonzero(_loud(samples, _ROOM_FLOOR_DB)) / 100
+    inside = loud[(loud > start_s) & (loud < end_s)]
+    pauses = [(before + 0.01, after) for before, after in pairwise(inside.tolist()) if after - before > PAUSE_S]
+    edges = [start_s, *(edge for pause in pauses for edge in pause), end_s]
+    return tuple(zip(edges[::2], edges[1::2], strict=True))
+
+
+def _loud(samples: Samples, floor_db: float) -> NDArray[np.bool_]:
+    """Which steps of 10 ms are as loud as speech."""
     frames = samples[: len(samples) // _FRAME * _FRAME].reshape(-1, _FRAME).astype(np.float64)
     levels = 10 * np.log10(np.mean(frames**2, axis=1) + 1)
-    loud = np.flatnonzero(levels > levels.max() - _FLOOR_DB)
+    found: NDArray[np.bool_] = levels > levels.max() - floor_db
+    return found
+
+
+def speech_of(samples: Samples) -> tuple[int, int]:
+    """The first sample of speech and one past the last, in steps of 10 ms."""
+    loud = np.flatnonzero(_loud(samples, _FLOOR_DB))
     return int(loud[0]) * _FRAME, int(loud[-1] + 1) * _FRAME

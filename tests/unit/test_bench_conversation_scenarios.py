@@ -79,3 +79,12 @@ def test_a_higher_voice_is_shorter_by_its_pitch() -> None:
     assert len(pitched(tone, 1.25)) == pytest.approx(16_000 / 1.25, rel=0.01)
     spectrum = np.abs(np.fft.rfft(pitched(tone, 1.25)))
     assert spectrum.argmax() * 16_000 / len(pitched(tone, 1.25)) == pytest.approx(250, rel=0.02)
+
+
+def test_pauses_in_a_recording_are_found_though_the_room_is_not_silent() -> None:
+    found = recordings()
+    assert len(found["weather"].spans) == 1
+    (first, second) = found["hello_world"].spans
+    assert first[1] == pytest.approx(0.70, abs=0.05)
+    assert second[0] == pytest.approx(1.70, abs=0.05)
+    assert len(found["call_me_abbie"].spans) == 2
