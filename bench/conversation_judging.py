@@ -85,6 +85,8 @@ class RunResult:
     murmurs_across: int = 0
     """Little words that were heard between the end of any turn and its answer, or across that end."""
     nods: int = 0
+    told_after_ms: list[float] = field(default_factory=list)
+    """From the beginning of a pause in a story to what the server tells of in it, a nod or a little word."""
     told_murmurs: bool = False
     """The server has told of one, spoken or nodded."""
     turns: int = 0
@@ -229,11 +231,12 @@ def _label(take: Take, said: Said) -> str | None:
 
 
 def history_off(take: Take) -> list[int]:
-    """Of each spoken reply: the words that are remembered against those whose sound was delivered to its end."""
+    """Of each spoken reply: the words that are remembered against those whose sound was played to its end."""
     found = []
-    for turn_id, (_, turn) in take.ends().items():
+    for turn_id, (over, turn) in take.ends().items():
         words = [word for caption in take.of(vivant.Caption) if caption.turn_id == turn_id for word in caption.words]
-        delivered = max((unit.turn_end_sample for unit in take.of_turn(turn_id)), default=0)
+        played = over - take.buffer_s if turn.interrupted else np.inf
+        delivered = max((unit.turn_end_sample for unit in take.of_turn(turn_id) if unit.at <= played), default=0)
         if words and delivered:
             expected = _plain(" ".join(word.text for word in words if word.end_sample <= delivered))
             found.append(_apart(expected, _plain(turn.heard_text)))
@@ -302,6 +305,10 @@ def _count_murmurs(take: Take, result: RunResult) -> None:
             result.murmurs_across += sum(last > said.end and first < until for first, last in heard)
     told = [(at, event) for at, event in take.events if isinstance(event, vivant.Backchannel)]
     result.told_murmurs = bool(told)
+    ends = [end for said in stories for _, end in said.spans]
+    result.told_after_ms = [
+        1000 * (at - max(end for end in ends if end < at)) for at, _ in told if any(end < at for end in ends)
+    ]
     result.nods = sum(event.nod and any(said.begin <= at < said.end for said in stories) for at, event in told)
 
 

@@ -182,17 +182,22 @@ def summary(runs: Sequence[RunResult]) -> tuple[dict[str, Any], Table, list[str]
 def _asides(runs: Sequence[RunResult]) -> dict[str, object]:
     """Counts that have no target."""
     held = [line.held_ms for line in _lines(runs, Expect.GO_ON) if line.held_ms]
+    told = [after for run in runs for after in run.told_after_ms]
+    yielded = _lines(runs, Expect.YIELD)
     made = [line.v2v_ms for line in _lines(runs, Expect.ANSWER) if line.spoken and not line.recorded and line.v2v_ms]
     return {
-        "end of speech to first sound, made voices, p50 ms": round(float(np.median(made))) if made else "-",
+        "end of speech to first sound, made voices, p50 ms": _median(made),
         "questions without an answer": sum(line.answered is False for line in _lines(runs, Expect.ANSWER)),
         "whole turns answered before their end": sum(
             bool(line.early) and not line.pauses for line in _lines(runs, Expect.ANSWER)
         ),
         "voice held and resumed, times": len(held),
-        "... for, p50 ms": round(float(np.median(held))) if held else "-",
+        "... for, p50 ms": _median(held),
         "resumed at another sample": sum(len(run.jumps) for run in runs),
         "clicks": sum(len(run.clicks) for run in runs),
+        "interruption to ducked, p50 ms": _median([line.duck_ms for line in yielded]),
+        "interruption to the last sound, p50 ms": _median([line.stop_ms for line in yielded]),
+        "from a pause to a nod or a backchannel, p50 ms": _median(told),
         "nods while a story is told": sum(run.nods for run in runs),
         "backchannels spoken across or after the end of a turn": sum(run.murmurs_across for run in runs),
         "answered, though the client said it was for somebody else": sum(
@@ -200,6 +205,11 @@ def _asides(runs: Sequence[RunResult]) -> dict[str, object]:
         ),
         "lines that could not be said": sum(len(run.unsaid) for run in runs),
     }
+
+
+def _median(values: Sequence[float | None]) -> str:
+    known = [value for value in values if value is not None]
+    return f"{np.median(known):.0f} ({len(known)})" if known else "-"
 
 
 def _faults(run: RunResult) -> list[str]:

@@ -82,17 +82,16 @@ class Microphones:
 class Player:
     """A client that plays later than it hears, and tells the server what it has played."""
 
-    def __init__(self, session: vivant.Session, take: Take, buffer_s: float) -> None:
+    def __init__(self, session: vivant.Session, take: Take) -> None:
         self._session = session
         self._take = take
-        self._buffer_s = buffer_s
 
     async def run(self) -> None:
         """Reports each unit of a reply when it has been played, until the reply is said to be over."""
         loop, reported = asyncio.get_running_loop(), 0
         while True:
             await asyncio.sleep(UNIT_S)
-            played = [u for u in self._take.units[reported:] if u.at + self._buffer_s + UNIT_S <= loop.time()]
+            played = [u for u in self._take.units[reported:] if u.at + self._take.buffer_s + UNIT_S <= loop.time()]
             reported += len(played)
             if played and played[-1].turn_id:
                 await self._session.played(played[-1].index)
@@ -191,13 +190,13 @@ class Actor:
 
 async def play(client: vivant.Client, scenario: Scenario, run: int, sounds: Sounds) -> Take:
     """One run of a scenario."""
-    take = Take(scenario.name, run)
+    take = Take(scenario.name, run, buffer_s=scenario.buffer_ms / 1000)
     speakers = ("",) if scenario.one_microphone else scenario.speakers
     async with client.converse(video=vivant.Video("vp8", 512), microphone=MICROPHONE_HZ) as session:
         microphones = Microphones(session, speakers, take)
         tasks = [asyncio.create_task(take.listen(session)), asyncio.create_task(microphones.run())]
         if scenario.buffer_ms:
-            tasks.append(asyncio.create_task(Player(session, take, scenario.buffer_ms / 1000).run()))
+            tasks.append(asyncio.create_task(Player(session, take).run()))
         try:
             await asyncio.sleep(_SETTLE_S)
             actor = Actor(session, microphones, take, sounds, scenario)

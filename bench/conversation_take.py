@@ -94,6 +94,8 @@ class Take:
     microphone: NDArray[np.int16] = field(default_factory=lambda: np.zeros(0, np.int16))
     microphone_at: float = 0.0
     """When its first sample was recorded."""
+    buffer_s: float = 0.0
+    """The client plays so much later than it hears, and has told the server so."""
     broken: str = ""
     """What ended the conversation too early."""
     _news: asyncio.Condition = field(default_factory=asyncio.Condition, repr=False)

@@ -187,6 +187,12 @@ def test_what_is_remembered_is_compared_with_what_was_delivered(remembered: int,
     assert judged(maker).history_off == [off]
 
 
+def test_what_a_late_player_has_not_played_yet_was_not_heard() -> None:
+    maker = Maker().caption(6).speak(1.2).over(interrupted=True, heard=heard(1))
+    maker.take.buffer_s = 0.4
+    assert judged(maker).history_off == [0]
+
+
 # --- several people -------------------------------------------------------------------------------------------------
 
 
