@@ -30,6 +30,8 @@ STORY_S: Final = 10.0
 CLICK: Final = 1000
 _CLICK_RATIO: Final = 3.0
 _AROUND_S: Final = 0.01
+#: So much of a line is shown in lists.
+_SHOWN: Final = 48
 #: Softer than before by 6 dB is ducked.
 _DUCKED: Final = 0.5
 #: The stage of a reply that says when it was begun, if that was before the turn was known to be over.
@@ -47,11 +49,14 @@ class LineResult:
     recorded: bool
     seconds: float
     pauses: int
+    """Pauses inside it."""
     at_s: float
     """Where in the recording it begins."""
     v2v_ms: float | None = None
     early: bool | None = None
     """It was answered before its end."""
+    pauses_taken: int = 0
+    """Pauses inside it in which the persona began to speak."""
     answered: bool | None = None
     duck_ms: float | None = None
     stop_ms: float | None = None
@@ -125,9 +130,9 @@ def judge(take: Take, scenario: Scenario, began: float) -> RunResult:
 
 def _line(take: Take, said: Said, until: float, began: float) -> LineResult:
     line = said.line
-    pauses = sum(pause >= PAUSE_S for pause in said.pauses_s)
+    pauses = sum(end - begin >= PAUSE_S for begin, end in said.pauses)
     result = LineResult(
-        line.what,
+        line.what[:_SHOWN],
         line.expect.value,
         line.speaker,
         line.spoken,
@@ -155,6 +160,7 @@ def _line(take: Take, said: Said, until: float, began: float) -> LineResult:
 def _answer(take: Take, said: Said, until: float, result: LineResult) -> None:
     before = take.newest_turn(said.begin)
     first = take.first_audible(before, said.begin)
+    result.pauses_taken = sum(_taken(take, *pause) for pause in said.pauses)
     result.early = first is not None and first.first is not None and first.first < said.end
     if result.early:
         result.answered, result.fault = True, "was answered before its end"
@@ -164,6 +170,12 @@ def _answer(take: Take, said: Said, until: float, result: LineResult) -> None:
         result.v2v_ms = (first.first - said.end) * 1000
     else:
         result.fault = "was not answered"
+
+
+def _taken(take: Take, begin: float, end: float) -> bool:
+    """A reply began in this pause; one that begins with the next words was begun for the pause, too."""
+    first = take.first_audible(take.newest_turn(begin), begin)
+    return end - begin >= PAUSE_S and first is not None and first.at < end + UNIT_S
 
 
 def _goes_on(take: Take, said: Said, until: float, result: LineResult) -> None:

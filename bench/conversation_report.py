@@ -135,7 +135,7 @@ def _best_naming(heard: Sequence[tuple[str, str | None]]) -> int:
 
 def _addressees(runs: Sequence[RunResult]) -> Found:
     """The smaller of two shares: answered when addressed, silent otherwise."""
-    several = [run for run in runs if run.speakers > 1 and not run.told]
+    several = [run for run in runs if run.speakers > 1 and not (run.told or run.one_microphone)]
     meant = [line.answered for line in _lines(several, Expect.ANSWER)]
     others = [not line.answered for line in _lines(several, Expect.QUIET) if line.answered is not None]
     if not meant or not others:
@@ -182,6 +182,8 @@ def summary(runs: Sequence[RunResult]) -> tuple[dict[str, Any], Table, list[str]
 def _asides(runs: Sequence[RunResult]) -> dict[str, object]:
     """Counts that have no target."""
     held = [line.held_ms for line in _lines(runs, Expect.GO_ON) if line.held_ms]
+    turns = [line for line in _lines(runs, Expect.ANSWER) if line.pauses]
+    taken, pauses = sum(line.pauses_taken for line in turns), sum(line.pauses for line in turns)
     told = [after for run in runs for after in run.told_after_ms]
     yielded = _lines(runs, Expect.YIELD)
     made = [line.v2v_ms for line in _lines(runs, Expect.ANSWER) if line.spoken and not line.recorded and line.v2v_ms]
@@ -191,6 +193,7 @@ def _asides(runs: Sequence[RunResult]) -> dict[str, object]:
         "whole turns answered before their end": sum(
             bool(line.early) and not line.pauses for line in _lines(runs, Expect.ANSWER)
         ),
+        "pauses inside turns in which it took the floor": f"{taken} of {pauses}",
         "voice held and resumed, times": len(held),
         "... for, p50 ms": _median(held),
         "resumed at another sample": sum(len(run.jumps) for run in runs),

@@ -73,9 +73,9 @@ class Said:
         return self.spans[-1][1] if self.spans else self.at
 
     @property
-    def pauses_s(self) -> list[float]:
-        """The pauses inside it."""
-        return [later[0] - earlier[1] for earlier, later in pairwise(self.spans)]
+    def pauses(self) -> list[tuple[float, float]]:
+        """The gaps between its spans."""
+        return [(before[1], after[0]) for before, after in pairwise(self.spans)]
 
 
 @dataclass

@@ -98,6 +98,12 @@ def test_an_answer_in_a_pause_is_early_and_has_no_time() -> None:
     assert (line.early, line.v2v_ms) == (True, None)
 
 
+def test_each_pause_in_which_it_speaks_is_counted() -> None:
+    maker = Maker().says(Expect.ANSWER, (0.0, 1.0), (2.0, 3.0), (3.4, 4.0), (5.0, 6.0)).quiet(1.5).speak(0.6).over()
+    line = only(maker.quiet(2.4).speak(0.8, 2).over(2).quiet(1))
+    assert (line.pauses, line.pauses_taken) == (3, 2)
+
+
 def test_a_word_beside_the_replies_is_no_answer() -> None:
     maker = Maker().quiet(1).says(Expect.ANSWER, (0.0, 12.0)).quiet(3).units(10, level=2000).quiet(9.2).speak(1)
     result = judged(maker.event(vivant.Backchannel("Mm-hm.", nod=True)))
