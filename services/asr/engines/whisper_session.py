@@ -34,6 +34,8 @@ _PRE_ROLL: Final = 80
 _MIN_VOICED: Final = SAMPLE_RATE_HZ * 96 // 1000
 #: With less speech than this a partial result would be a guess.
 _MIN_GUESSED: Final = SAMPLE_RATE_HZ * 256 // 1000
+#: After this much silence no partial result is begun: the words may be complete, and are decoded anew then.
+_LULL: Final = SAMPLE_RATE_HZ * 64 // 1000
 #: After this much silence the words are decoded as if they were complete: a flush is likely to come.
 _SETTLE: Final = SAMPLE_RATE_HZ * 128 // 1000
 #: After this much silence they are committed and their audio is forgotten.
@@ -141,6 +143,8 @@ class WhisperSession:
             return
         if self._job is not None:
             if not self._job.done() and self._kept < _FULL:
+                if silence >= _SETTLE:
+                    self._abandon_partial()
                 return
             await self._idle()
         if not self._spoken:
@@ -150,7 +154,12 @@ class WhisperSession:
                 self._start(_Kind.SETTLE)
         elif self._kept >= _COMMIT:
             self._start(_Kind.COMMIT)
-        elif partials and self._gate.voiced >= _MIN_GUESSED and self._mel.end - self._tried >= self._partial_columns:
+        elif (
+            partials
+            and silence < _LULL
+            and self._gate.voiced >= _MIN_GUESSED
+            and self._mel.end - self._tried >= self._partial_columns
+        ):
             self._start(_Kind.PARTIAL)
 
     def _start(self, kind: _Kind) -> None:
@@ -223,12 +232,16 @@ class WhisperSession:
 
     async def _settle(self) -> None:
         """Decodes what was said since the commit point, unless that is done. A partial result is not waited for."""
-        if self._task is not None and not self._task.final:
-            self._task.abandoned.set()
+        self._abandon_partial()
         await self._idle()
         if self._open and self._spoken and not self._is_settled():
             self._start(_Kind.SETTLE)
             await self._idle()
+
+    def _abandon_partial(self) -> None:
+        """The complete words are wanted now, and a partial result would only be in their way."""
+        if self._task is not None and not self._task.final:
+            self._task.abandoned.set()
 
     async def _idle(self) -> None:
         """Waits for the decoding that runs, and raises what went wrong in it."""
