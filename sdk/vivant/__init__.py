@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from vivant.conversation import Session
     from vivant.errors import VivantError
     from vivant.events import (
+        Backchannel,
         Caption,
         Event,
         Frame,
@@ -45,6 +46,7 @@ if TYPE_CHECKING:
     from vivant.info import Component, Model, ServiceInfo, SystemInfo
 
 __all__ = [
+    "Backchannel",
     "Caption",
     "Client",
     "Component",

@@ -156,6 +156,10 @@ def _notice(item: session_pb2.Notice) -> events.Notice:
     return events.Notice(severity, item.reason, item.message, item.ability, item.retryable)
 
 
+def _backchannel(item: session_pb2.Backchannel) -> events.Backchannel:
+    return events.Backchannel(item.text, item.nod)
+
+
 _STATES: Final = {
     session_pb2.STATE_LISTENING: events.State.LISTENING,
     session_pb2.STATE_THINKING: events.State.THINKING,
@@ -177,4 +181,5 @@ _READERS: Final[dict[str, Callable[[Any], events.Event | None]]] = {
     "turn": _turn,
     "metrics": _metrics,
     "notice": _notice,
+    "backchannel": _backchannel,
 }

@@ -59,6 +59,7 @@ class Client:
         language: str = "",
         voice_rate_hz: int = DEFAULT_VOICE_RATE_HZ,
         manual_turns: bool = False,
+        only_answers: bool = False,
     ) -> Session:
         """A conversation, to be opened with `async with`.
 
@@ -72,6 +73,7 @@ class Client:
             language: of the user's speech, BCP 47; empty: the persona's first.
             voice_rate_hz: sample rate of the persona's voice.
             manual_turns: push to talk: what is said is answered at `Session.end_turn`, and speech does not interrupt.
+            only_answers: the persona never speaks up by itself, however long nobody speaks.
 
         Opening raises NotFound for an unknown persona, Full when the server has all the conversations it can hold, Unavailable
         when it is starting or gone, InvalidRequest for a format that it does not speak.
@@ -86,6 +88,7 @@ class Client:
             greeting=session_pb2.GREETING_SPOKEN if greeting else session_pb2.GREETING_UNSPECIFIED,
             language=language,
             turns=session_pb2.TURNS_MANUAL if manual_turns else session_pb2.TURNS_UNSPECIFIED,
+            initiative=session_pb2.INITIATIVE_NONE if only_answers else session_pb2.INITIATIVE_UNSPECIFIED,
         )
         return Session(self._stub.Converse, config, self.address)
 

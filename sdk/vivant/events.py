@@ -150,6 +150,15 @@ class Turn:
 
 
 @dataclass(frozen=True, slots=True)
+class Backchannel:
+    """The persona shows that it listens. No turn, and nothing that is remembered."""
+
+    text: str
+    """What it says meanwhile, in units with turn_id 0; empty: nothing."""
+    nod: bool
+
+
+@dataclass(frozen=True, slots=True)
 class Stage:
     """A point on the way to a reply, in milliseconds after the end of the user's speech (or after the text arrived)."""
 
@@ -178,5 +187,5 @@ class Notice:
     retryable: bool
 
 
-Event = Ready | Transcript | StateChanged | Unit | Caption | Turn | Metrics | Notice
+Event = Ready | Transcript | StateChanged | Unit | Caption | Turn | Metrics | Notice | Backchannel
 """Everything that a session yields."""

@@ -60,7 +60,7 @@ class Slot:
     """The voice of this unit in -1..1, zeros when silent; 40 ms at `sample_rate_hz`."""
     sample_rate_hz: int
     turn_id: int
-    """The reply that is being said; 0 when nothing is."""
+    """The reply that is being said; 0 when nothing is, negative for a little word beside the replies ("mm-hm")."""
     turn_sample: int
     """Position of pcm[0] in the reply."""
     phonemes: Sequence[Phoneme]

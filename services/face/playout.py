@@ -4,14 +4,15 @@ Each unit is made in two steps. `plan` describes the unit that will leave next, 
 what really leaves, at the moment when it does. What comes between the two counts at once: a pause or a clear takes the voice
 away, and a reply begins although its first picture still shows a closed mouth, which is how speech begins anyway.
 
-A unit holds 40 ms of one reply, or the end of one, or silence. Where the voice is cut off it fades out over 5 ms, where it goes
-on in the middle it fades in; samples of a fade-out are not counted as said and come again after `resume`.
+A unit holds 40 ms of one reply, or the end of one, or silence; a little word beside all replies may be mixed in. Where the
+voice is cut off it fades out over 5 ms, where it goes on in the middle it fades in; samples of a fade-out are not counted as
+said and come again after `resume`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum
 from typing import Final
 
@@ -76,6 +77,8 @@ class Playout:
         self._fade = sample_rate_hz * FADE_MS // 1000
         self._newest = 0
         self._reply: Reply | None = None
+        self._aside: Reply | None = None
+        self._asides = 0
         self._over = 0
         self._paused = False
         self._index = 0
@@ -159,9 +162,19 @@ class Playout:
         """Shows an expression from now on, for a few seconds."""
         self._cue, self._cue_until = cue, self._index + CUE_UNITS
 
+    def murmur(self, pcm: Samples, phonemes: Sequence[Phoneme] = ()) -> bool:
+        """Says a little word beside all replies, at once. False: another one is being said, and this one is not."""
+        if self._aside is not None:
+            return False
+        self._asides += 1
+        self._aside = Reply(-self._asides)
+        self._aside.add(pcm, phonemes, None)
+        self._aside.ended = True
+        return True
+
     def plan(self) -> Slot:
         """The next unit as far as it is known now."""
-        reply = self._speaker()
+        reply = self._speaker() or self._aside
         pcm, turn_id, position = np.zeros(self.unit_samples, np.float32), 0, 0
         phonemes: Sequence[Phoneme] = ()
         if reply is not None:
@@ -178,7 +191,14 @@ class Playout:
         reply = self._speaker()
         emission = self._speak(reply) if reply else self._be_silent()
         self._index += 1
-        return emission
+        return self._with_aside(emission) if self._aside else emission
+
+    def _with_aside(self, emission: Emission) -> Emission:
+        assert self._aside is not None
+        mixed = emission.pcm + self._padded(self._aside.take(self.unit_samples))
+        if not self._aside.held:
+            self._aside = None
+        return replace(emission, pcm=np.clip(mixed, -1, 1))
 
     def _speak(self, reply: Reply) -> Emission:
         before: list[Playback] = []

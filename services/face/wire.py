@@ -22,6 +22,7 @@ from vivant.face.v1 import face_pb2
 RATES_HZ: Final = (16_000, 22_050, 24_000, 44_100, 48_000)
 #: A 100 ms message holds a handful; this is far beyond any language and far below a nuisance.
 MAX_PHONEMES: Final = 1000
+ASIDE_S: Final = 1.5
 
 _CODECS: Final = {
     common_pb2.VIDEO_CODEC_VP8: Codec.VP8,
@@ -96,7 +97,17 @@ def check_pcm(pcm: bytes, sample_rate_hz: int) -> None:
         )
 
 
-def phonemes(speech: face_pb2.Speech) -> list[Phoneme]:
+def check_aside(pcm: bytes, sample_rate_hz: int) -> None:
+    """Checks a little word that is said beside the replies."""
+    limit = round(sample_rate_hz * ASIDE_S)
+    if not pcm or len(pcm) % 2 or len(pcm) // 2 > limit:
+        raise InvalidRequest(
+            f"face: an aside holds 1 to {limit} samples ({ASIDE_S} s) of 16-bit PCM, got {len(pcm)} bytes",
+            reason="invalid_aside",
+        )
+
+
+def phonemes(speech: face_pb2.Speech | face_pb2.Aside) -> list[Phoneme]:
     """The sounds of one message, in its order."""
     if len(speech.phonemes) > MAX_PHONEMES:
         raise InvalidRequest(

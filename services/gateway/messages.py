@@ -143,6 +143,8 @@ class Writer:
                 message = {"type": "metrics", "turn_id": turn_id, "stages": stages_ms}
             case vivant.Notice():
                 message = notice(event.severity.value, event.reason, event.message, event.ability)
+            case vivant.Backchannel(text=text, nod=nod):
+                message = {"type": "backchannel", "text": text, "nod": nod}
         return message
 
     def _word(self, word: vivant.Word) -> list[Any]:

@@ -55,6 +55,25 @@ class Fallbacks(_Table):
     listening: tuple[str, ...] = ("Go on, I'm listening.", "Tell me a bit more about that.", "Is that so? Tell me more.")
 
 
+class Conversing(_Table):
+    """How the person converses. What is left out, it does not do, or as most do."""
+
+    backchannels: tuple[str, ...] = ()
+    """Said while somebody tells something long."""
+    backchannel_every_s: Annotated[float, Field(ge=3, le=120)] = 8.0
+    nods: bool = True
+    prompts: tuple[str, ...] = ()
+    """Said when nobody has spoken for a while, at most twice in a row."""
+    prompt_after_s: Annotated[float, Field(ge=5, le=600)] = 10.0
+    waits: tuple[str, ...] = ()
+    """Said when asked to wait."""
+    patience: Annotated[float, Field(ge=0.5, le=3)] = 1.0
+    """A factor on how long it waits before it takes the floor."""
+    interruptible: bool = True
+    pace: Annotated[float, Field(ge=0.5, le=2)] = 1.0
+    """Of the speech; 1 is the voice's own."""
+
+
 class Profile(_Table):
     """persona.toml."""
 
@@ -69,6 +88,7 @@ class Profile(_Table):
     boundaries: Lines = ()
     examples: tuple[Example, ...] = ()
     fallbacks: Fallbacks
+    conversation: Conversing = Conversing()
 
 
 @dataclass(frozen=True)

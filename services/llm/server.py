@@ -15,7 +15,7 @@ from services.llm import embedding
 from services.llm.conversation import Broken, Conversation, Finished, Output
 from services.llm.engine import Engine
 from services.llm.history import Said
-from services.llm.persona import Persona
+from services.llm.persona import Conversing, Persona
 from services.llm.personas import Personas
 from services.llm.reply import Cue, Source, Text
 from vivant.common.v1 import common_pb2
@@ -199,4 +199,19 @@ def _persona(persona: Persona) -> llm_pb2.Persona:
         passages=len(persona.passages),
         apologies=profile.fallbacks.trouble,
         fillers=profile.fallbacks.thinking,
+        style=_style(profile.conversation),
+    )
+
+
+def _style(conversing: Conversing) -> llm_pb2.Style:
+    return llm_pb2.Style(
+        backchannels=conversing.backchannels,
+        backchannel_every_ms=round(conversing.backchannel_every_s * 1000),
+        still=not conversing.nods,
+        prompts=conversing.prompts,
+        prompt_after_ms=round(conversing.prompt_after_s * 1000),
+        waits=conversing.waits,
+        patience=conversing.patience,
+        uninterruptible=not conversing.interruptible,
+        pace=conversing.pace,
     )

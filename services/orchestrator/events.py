@@ -23,6 +23,21 @@ class Phase(Enum):
     THINKING = "thinking"
     SPEAKING = "speaking"
     PAUSED = "paused"
+    SILENT = "silent"
+
+    @property
+    def quiet(self) -> bool:
+        """The persona says nothing and prepares nothing."""
+        return self in (Phase.LISTENING, Phase.SILENT)
+
+
+class Line(Enum):
+    """Lines of the persona's own that answer nothing."""
+
+    PROMPT = "prompt"
+    """Nobody has spoken for a while."""
+    WAIT = "wait"
+    """It was asked to wait."""
 
 
 class OverlapKind(Enum):
@@ -78,6 +93,14 @@ class Overlapped(Event):
     speaker: str
     kind: OverlapKind
     probability: float = 1.0
+
+
+@dataclass(frozen=True)
+class Opportunity(Event):
+    """A good moment to show that one listens: a short pause in a long turn."""
+
+    speaker: str
+    probability: float
 
 
 @dataclass(frozen=True)
@@ -236,6 +259,22 @@ class Fill(Effect):
     """Say a little word of the persona's while the reply takes its time."""
 
     turn_id: int
+
+
+@dataclass(frozen=True)
+class SayLine(Effect):
+    """Say a line of the persona's own."""
+
+    turn_id: int
+    line: Line
+
+
+@dataclass(frozen=True)
+class Backchannel(Effect):
+    """Show that one listens, without taking the floor."""
+
+    nod: bool
+    voice: bool
 
 
 @dataclass(frozen=True)

@@ -142,6 +142,8 @@ class Listener:
             self._feed(ev.SpeechStopped(now, self.speaker, self.at(message.last_speech_sample + self._turn_base)))
         elif kind == "end_of_turn":
             self._feed(ev.EndOfTurn(now, self.speaker, message.probability))
+        elif kind == "backchannel_opportunity":
+            self._feed(ev.Opportunity(now, self.speaker, message.probability))
         elif kind == "overlap" and message.kind in _OVERLAPS:
             self._feed(ev.Overlapped(now, self.speaker, _OVERLAPS[message.kind], message.probability))
 

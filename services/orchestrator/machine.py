@@ -13,7 +13,7 @@ from dataclasses import replace
 from typing import Final
 
 from services.orchestrator import events as ev
-from services.orchestrator.dialog import endpointing, floor, overlap, reply
+from services.orchestrator.dialog import endpointing, floor, overlap, quiet, reply
 from services.orchestrator.dialog.state import Rule, State, Step, Style, with_ear
 from services.orchestrator.events import Effect, Phase
 
@@ -73,7 +73,7 @@ def _finished(state: State, event: ev.Finished, style: Style) -> Step:
 
 def _idle(state: State) -> bool:
     waiting = any(ear.speaking or ear.flush_id or ear.heard for ear in state.ears.values())
-    return state.phase is Phase.LISTENING and not waiting
+    return state.phase.quiet and not waiting
 
 
 #: Rules that are the same in every phase.
@@ -99,6 +99,13 @@ PHASES: Final[Mapping[Phase, Mapping[type[ev.Event], Rule]]] = {
         ev.WordsHeard: floor.words_heard,
         ev.WordsFinal: floor.words_final,
         ev.Greeted: floor.greeted,
+        ev.Opportunity: quiet.opportunity,
+    },
+    Phase.SILENT: {
+        ev.SpeechStarted: quiet.woken(endpointing.speech_started),
+        ev.WordsHeard: quiet.woken(floor.words_heard),
+        ev.WordsFinal: quiet.woken(floor.words_final),
+        ev.Greeted: quiet.woken(floor.greeted),
     },
     Phase.THINKING: {
         ev.SpeechStarted: floor.taken_back,
@@ -124,13 +131,14 @@ PHASES: Final[Mapping[Phase, Mapping[type[ev.Event], Rule]]] = {
 
 #: What each phase waits for, and what follows when it has waited long enough.
 _DUE: Final[Mapping[Phase, Callable[[State, Style], list[int]]]] = {
-    Phase.LISTENING: endpointing.due,
+    Phase.LISTENING: quiet.due,
+    Phase.SILENT: quiet.never,
     Phase.THINKING: reply.due,
     Phase.SPEAKING: reply.due,
     Phase.PAUSED: overlap.due,
 }
 _WAITED: Final[Mapping[Phase, Rule]] = {
-    Phase.LISTENING: endpointing.words_stopped,
+    Phase.LISTENING: quiet.waited,
     Phase.THINKING: reply.waited,
     Phase.SPEAKING: reply.waited,
     Phase.PAUSED: overlap.undecided,

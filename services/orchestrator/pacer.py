@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, Final
 
+import numpy as np
 from google.protobuf.message import Message
 
 from services.common.metronome import Metronome
@@ -15,6 +16,13 @@ from vivant.common.v1 import common_pb2
 from vivant.face.v1 import face_pb2
 
 UNIT_S: Final = 0.04
+
+
+def mix(voice: bytes, aside: bytes) -> bytes:
+    """Two voices at once: 16-bit PCM; the second may be shorter."""
+    mixed = np.frombuffer(voice, "<i2").astype(np.int32)
+    mixed[: len(aside) // 2] += np.frombuffer(aside, "<i2")
+    return mixed.clip(-32768, 32767).astype("<i2").tobytes()
 
 
 class Pacer:
@@ -26,6 +34,7 @@ class Pacer:
         self._newest = 0
         self._turn_id = 0
         self._pcm = bytearray()
+        self._murmur = b""
         self._position = 0
         self._started = False
         self._complete = False
@@ -56,6 +65,9 @@ class Pacer:
     def _speech_end(self, end: face_pb2.SpeechEnd) -> None:
         if self._accepts(end.turn_id):
             self._complete = True
+
+    def _aside(self, aside: face_pb2.Aside) -> None:
+        self._murmur = self._murmur or aside.pcm
 
     def _pause(self, _: face_pb2.Pause) -> None:
         self._paused = True
@@ -94,6 +106,9 @@ class Pacer:
             if not self._started:
                 self._started = True
                 self._report(face_pb2.PLAYBACK_STATE_STARTED, unit.turn_sample)
+        if self._murmur:
+            now, self._murmur = self._murmur[: self._unit_bytes], self._murmur[self._unit_bytes :]
+            unit.pcm = mix(unit.pcm, now)
         self._on_response("unit", unit)
         self._index += 1
         if self._turn_id and self._complete and not self._pcm:

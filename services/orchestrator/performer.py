@@ -12,6 +12,7 @@ from services.orchestrator import notices
 from services.orchestrator.events import CLOCK_HZ, Contribution, Phase
 from services.orchestrator.microphones import Microphones
 from services.orchestrator.mind import Mind
+from services.orchestrator.murmurs import Murmur
 from services.orchestrator.opening import Opening
 from services.orchestrator.playout import Reply
 from services.orchestrator.stage import Stage
@@ -27,7 +28,9 @@ _STATES: Final = {
     Phase.THINKING: session_pb2.STATE_THINKING,
     Phase.SPEAKING: session_pb2.STATE_SPEAKING,
     Phase.PAUSED: session_pb2.STATE_PAUSED,
+    Phase.SILENT: session_pb2.STATE_SILENT,
 }
+_LOOKS: Final = {Phase.THINKING: face_pb2.LOOK_THINKING, Phase.SILENT: face_pb2.LOOK_IDLE}
 
 
 class Performer:
@@ -55,6 +58,10 @@ class Performer:
         self._wires = wires
         self._end = end
         self._fillers = 0
+        self._lines = 0
+        self._murmured = 0
+        self.murmurs: tuple[Murmur, ...] = ()
+        """Backchannels in the persona's voice, once they are prepared."""
         self._closed: deque[int] = deque(maxlen=2)
 
     def perform(self, effect: ev.Effect) -> None:
@@ -102,6 +109,10 @@ class Performer:
                 self._stage.say(turn_id, apologies[turn_id % len(apologies)])
             case ev.Fill(turn_id):
                 self._fill(turn_id)
+            case ev.SayLine(turn_id, line):
+                self._say_line(turn_id, line)
+            case ev.Backchannel(nod, voice):
+                self._backchannel(nod, voice)
             case ev.SayEnd(turn_id):
                 self._stage.say_end(turn_id)
             case ev.Hold():
@@ -124,6 +135,21 @@ class Performer:
         fillers = self._persona.fillers
         self._stage.say(turn_id, f"{fillers[self._fillers % len(fillers)]} ")
         self._fillers += 1
+
+    def _say_line(self, turn_id: int, line: ev.Line) -> None:
+        style = self._persona.style
+        lines = style.waits if line is ev.Line.WAIT else style.prompts
+        self._stage.say(turn_id, lines[self._lines % len(lines)])
+        self._lines += 1
+
+    def _backchannel(self, nod: bool, voice: bool) -> None:
+        murmur = self.murmurs[self._murmured % len(self.murmurs)] if voice and self.murmurs else None
+        nod = nod and self._stage.nod()
+        if murmur is not None:
+            self._murmured += 1
+            self._stage.direct(aside=murmur.aside)
+        if nod or murmur is not None:
+            self._wires.send(backchannel=session_pb2.Backchannel(text=murmur.text if murmur else "", nod=nod))
 
     def _close_turn(self, turn_id: int, interrupted: bool) -> None:
         reply = self._stage.reply
@@ -152,8 +178,7 @@ class Performer:
             output_sample=self._stage.output_sample,
         )
         self._wires.send(state=change)
-        look = face_pb2.LOOK_THINKING if phase is Phase.THINKING else face_pb2.LOOK_LISTENING
-        self._stage.direct(look=face_pb2.LookChange(look=look))
+        self._stage.direct(look=face_pb2.LookChange(look=_LOOKS.get(phase, face_pb2.LOOK_LISTENING)))
         if phase is Phase.LISTENING:
             self._stage.regain_face()
 

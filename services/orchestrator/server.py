@@ -11,6 +11,7 @@ from services.common.audio import pcm_format, require_format
 from services.common.metrics import Metrics
 from services.common.streams import Admission, ServerStream, rpc
 from services.orchestrator.clients import Peers
+from services.orchestrator.murmurs import Murmurs
 from services.orchestrator.opening import Opening, persona_card, require_name
 from services.orchestrator.recollection import Conversations
 from services.orchestrator.session import Session
@@ -35,6 +36,7 @@ class SessionServicer(session_pb2_grpc.SessionServiceServicer):
         self._peers = peers
         self._admission = admission
         self._conversations = Conversations()
+        self._murmurs = Murmurs(peers, settings.voice_timeout_s)
         self.metrics = metrics
 
     @rpc
@@ -45,7 +47,7 @@ class SessionServicer(session_pb2_grpc.SessionServiceServicer):
             service="session",
             engine="orchestrator",
             version=VERSION,
-            capabilities=["text", "interruption", "resume_after_backchannel"],
+            capabilities=["text", "interruption", "resume_after_backchannel", "backchannels"],
             input_audio=infos["asr"].input_audio,
             output_audio=infos["face"].output_audio or infos["tts"].output_audio,
             output_video=infos["face"].output_video,
@@ -79,7 +81,7 @@ class SessionServicer(session_pb2_grpc.SessionServiceServicer):
                 kind = response.WhichOneof("response") or ""
                 await stream.send(**{kind: getattr(response, kind)})
 
-            session = Session(opening, self._peers, self._settings, self.metrics, self._conversations)
+            session = Session(opening, self._peers, self._settings, self.metrics, self._conversations, murmurs=self._murmurs)
             logs.session_context(session_id=session.id)
             await session.run(aiter(stream), lambda: stream.finished, write)
 

@@ -25,6 +25,7 @@ from services.orchestrator.dialog.state import State, Style
 from services.orchestrator.events import CLOCK_HZ, Phase
 from services.orchestrator.microphones import Microphones
 from services.orchestrator.mind import Mind
+from services.orchestrator.murmurs import Murmurs
 from services.orchestrator.opening import Opening, persona_card
 from services.orchestrator.outbox import Write
 from services.orchestrator.performer import Performer
@@ -40,6 +41,9 @@ from vivant.session.v1 import session_pb2
 
 _WATCH_S: Final = 0.25
 _SETTLE_S: Final = 5.0
+_BACKCHANNEL_EVERY_MS: Final = 8_000
+_LEAST_PATIENCE: Final = 0.5
+_MOST_PATIENCE: Final = 3.0
 
 
 class Session:
@@ -52,6 +56,8 @@ class Session:
         settings: OrchestratorSettings,
         metrics: Metrics,
         conversations: Conversations,
+        *,
+        murmurs: Murmurs,
     ) -> None:
         self.id = uuid.uuid4().hex[:12]
         self.conversation_id = opening.config.conversation_id or uuid.uuid4().hex
@@ -59,6 +65,7 @@ class Session:
         self._settings = settings
         self._metrics = metrics
         self._conversations = conversations
+        self._murmurs = murmurs
         self._said = conversations.open(self.conversation_id, opening.persona.id)
         self._loop = asyncio.get_running_loop()
         self._began = self._loop.time()
@@ -79,8 +86,9 @@ class Session:
         opening, wires = self._opening, Wires(self.id, self.now, self._feed, self._send, self._notify)
         timeline = Timeline(self._metrics)
         self._microphones = Microphones(opening, peers, self._settings.max_speakers, wires, self._connections.keep_listener)
+        self._manner = _manner(opening, self.id, self._settings)
         self._stage = Stage(
-            _manner(opening, self.id, self._settings),
+            self._manner,
             peers,
             self._abilities,
             self._metrics,
@@ -165,6 +173,12 @@ class Session:
         self._say_hello()
         if config.greeting == session_pb2.GREETING_SPOKEN:
             self._requests.greet()
+        if self._style.backchannel_every is not None:
+            self._tasks.create_task(self._learn_murmurs(), name="murmurs")
+
+    async def _learn_murmurs(self) -> None:
+        texts = self._opening.persona.style.backchannels
+        self._performer.murmurs = await self._murmurs.of(self._manner.synthesis(turn_id=0), texts)
 
     def _say_hello(self) -> None:
         ready = session_pb2.Ready(
@@ -245,17 +259,31 @@ class Session:
         if ability == "face":
             if not available:
                 self._stage.lose_face(self._tasks)
-            elif self._state.phase is Phase.LISTENING:
+            elif self._state.phase.quiet:
                 self._stage.regain_face()
-        if ability == "llm" and not available and self._state.phase is not Phase.LISTENING:
+        if ability == "llm" and not available and not self._state.phase.quiet:
             # Also while it is spoken: no more text will come, and nothing else would end the reply.
             self._feed(ev.ReplyFailed(self.now(), self._state.turn_id, retryable=False))
 
 
 def _style(opening: Opening, settings: OrchestratorSettings) -> Style:
-    manual = opening.manual_turns
-    style = Style(interruptible=settings.interruptible and not manual, manual_turns=manual)
-    return style if opening.persona.fillers else replace(style, filler_after=None)
+    manual, listening = opening.manual_turns, opening.config.HasField("input_audio")
+    wanted = opening.persona.style
+    usual = Style()
+    patience = min(max(wanted.patience or 1.0, _LEAST_PATIENCE), _MOST_PATIENCE)
+    return replace(
+        usual,
+        interruptible=settings.interruptible and not manual and not wanted.uninterruptible,
+        manual_turns=manual,
+        endpoint_rules=tuple((round(silence * patience), least) for silence, least in usual.endpoint_rules),
+        filler_after=usual.filler_after if opening.persona.fillers else None,
+        nods=not wanted.still,
+        backchannel_every=ev.ms(wanted.backchannel_every_ms or _BACKCHANNEL_EVERY_MS) if wanted.backchannels else None,
+        silent_after=ev.ms(wanted.prompt_after_ms) if wanted.prompt_after_ms else usual.silent_after,
+        # Who only types may be reading, or thinking: nobody is hurried.
+        prompts=bool(wanted.prompts) and listening and opening.config.initiative != session_pb2.INITIATIVE_NONE,
+        waits=bool(wanted.waits),
+    )
 
 
 def _manner(opening: Opening, session_id: str, settings: OrchestratorSettings) -> Manner:
@@ -268,4 +296,5 @@ def _manner(opening: Opening, session_id: str, settings: OrchestratorSettings) -
         video=opening.video,
         cues=opening.cues,
         voice_timeout_s=settings.voice_timeout_s,
+        pace=opening.persona.style.pace,
     )

@@ -32,6 +32,8 @@ _PLAYBACK: Final = {
     face_pb2.PLAYBACK_STATE_STARTED: ev.PlaybackState.STARTED,
     face_pb2.PLAYBACK_STATE_FINISHED: ev.PlaybackState.FINISHED,
 }
+_NOD: Final = "nod"
+_NOD_INTENSITY: Final = 0.6
 
 
 @dataclass(frozen=True)
@@ -47,6 +49,19 @@ class Manner:
     cues: frozenset[str]
     """Expressions that the face knows; it refuses others."""
     voice_timeout_s: float
+    pace: float = 0.0
+    """Of the speech; 0: the voice's own."""
+
+    def synthesis(self, turn_id: int) -> tts_pb2.SynthesizeConfig:
+        """What the voice is asked for."""
+        return tts_pb2.SynthesizeConfig(
+            turn_id=turn_id,
+            audio=self.audio,
+            voice=self.voice,
+            language=self.language,
+            speed=self.pace,
+            session_id=self.session_id,
+        )
 
 
 class Stage:
@@ -110,6 +125,13 @@ class Stage:
         """The expression of the speech that comes next."""
         if cue.name in self._manner.cues:
             self._cue = cue
+
+    def nod(self) -> bool:
+        """A small nod now, if the face can; False when it cannot be seen."""
+        if _NOD not in self._manner.cues or self._pacer is not None:
+            return False
+        self.direct(cue=common_pb2.Cue(name=_NOD, intensity=_NOD_INTENSITY))
+        return True
 
     def say(self, turn_id: int, text: str) -> None:
         if self.reply.turn_id != turn_id:
@@ -194,14 +216,7 @@ class Stage:
     # --- the voice ----------------------------------------------------------------------------------------------------
 
     def _open_voice(self, turn_id: int) -> Voice:
-        manner = self._manner
-        config = tts_pb2.SynthesizeConfig(
-            turn_id=turn_id,
-            audio=manner.audio,
-            voice=manner.voice,
-            language=manner.language,
-            session_id=manner.session_id,
-        )
+        manner, config = self._manner, self._manner.synthesis(turn_id)
         voice = Voice(turn_id, self._peers, config, manner.voice_timeout_s, on_audio=self._on_audio, on_end=self._on_voice_end)
         self._voices.add(voice)
         return voice

@@ -178,6 +178,8 @@ class Talk:
                 conversation_id=self._conversation_id,
                 greeting=opening.greeting,
                 manual_turns=opening.manual,
+                # Voice apps of OpenAI's take every response for an answer.
+                only_answers=True,
             )
             try:
                 return await session.__aenter__()

@@ -28,6 +28,7 @@ export function empty() {
     reply: null, // what the persona says now: {turnId, words: [{text, start, end}], over}
     log: [], // what was said: {key, who: "you" | "persona" | "note", text, typed, interrupted}
     notices: [], // {key, severity, reason, message, ability}
+    murmur: null, // what the persona said last while it listened: {key, text}
     stages: null, // of the last reply: [[name, ms], ...]
     bye: null,
     keys: 0,
@@ -120,6 +121,10 @@ const STEPS = {
       stopped: interrupted,
     };
     return heard ? logged(next, { who: "persona", text: heard, interrupted }, reply?.place) : next;
+  },
+
+  backchannel(view, message) {
+    return message.text ? { ...view, murmur: { key: view.keys, text: message.text }, keys: view.keys + 1 } : view;
   },
 
   metrics(view, message) {

@@ -4,6 +4,7 @@ import { ABILITIES } from "./conversation.js";
 import { ReplyLine } from "./reply-line.js";
 import { STAGES } from "./stats.js";
 
+const MURMUR_MS = 2000;
 const FLOORS = {
   listening: "Listening",
   thinking: "Thinking",
@@ -115,6 +116,7 @@ export function showConversation(view) {
   const floor = view.stopped && view.floor === "listening" ? "stopped" : view.floor;
   $("frame").dataset.floor = floor;
   $("floor-text").textContent = floor === "stopped" ? "Stopped. Listening" : (FLOORS[floor] ?? "");
+  showMurmur(view.murmur);
   $("stop").disabled = !["speaking", "thinking", "paused"].includes(view.floor);
 }
 
@@ -182,6 +184,18 @@ function showLog(view) {
   $("log-nothing").hidden = view.log.length > 0;
   $("copy").disabled = view.log.length === 0;
   if (atEnd) scroll.scrollTop = scroll.scrollHeight;
+}
+
+/** "Mm-hm" beside the state, for as long as a word stays in the ear. */
+function showMurmur(murmur) {
+  const element = $("murmur");
+  if (!murmur || element.dataset.key === String(murmur.key)) return;
+  element.dataset.key = murmur.key;
+  element.textContent = murmur.text;
+  element.animate([{ opacity: 1, offset: 0.7 }, { opacity: 0 }], MURMUR_MS).finished.then(
+    () => element.dataset.key === String(murmur.key) && element.replaceChildren(),
+    () => {},
+  );
 }
 
 function showStages(stages) {

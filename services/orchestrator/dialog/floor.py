@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from services.orchestrator import events as ev
-from services.orchestrator.dialog import endpointing
+from services.orchestrator.dialog import endpointing, quiet
 from services.orchestrator.dialog.state import Ear, State, Step, Style, ear_of, enter, forget_turn, with_ear
 from services.orchestrator.events import Contribution, Effect, Phase
 
@@ -38,16 +38,19 @@ def _think_along(state: State, speaker: str, text: str, *, draft: bool) -> Step:
 
 def commit_when_ready(state: State, at: int, style: Style) -> Step:
     """While the persona listens, whoever has finished is answered."""
-    said = endpointing.complete(state, at, style) if state.phase is Phase.LISTENING else None
+    said = endpointing.complete(state, at, style) if state.phase.quiet else None
     if said is None:
         return state, []
-    return contribute(with_ear(state, said.speaker, Ear()), said, at)
+    return contribute(with_ear(state, said.speaker, Ear()), said, at, style)
 
 
-def contribute(state: State, said: Contribution, at: int) -> Step:
+def contribute(state: State, said: Contribution, at: int, style: Style) -> Step:
     """A contribution is complete: answer it, or only remember it when it was meant for somebody else."""
     if said.addressee:
         return state, [ev.Note(said)]
+    state = replace(state, spoken_to=True, prompted=0, held=False)
+    if style.waits and quiet.asks_to_wait(said):
+        return quiet.wait_for(state, said, at)
     turn_id = state.turn_id if state.candidate else state.turn_id + 1
     state = replace(forget_turn(state), turn_id=turn_id, candidate=False, answering=said)
     return enter(state, Phase.THINKING, at, [ev.Commit(turn_id, said)])
@@ -96,7 +99,7 @@ def text_typed(state: State, event: ev.TextTyped, style: Style) -> Step:
     if said.addressee:
         return state, [ev.Note(said)]
     state, effects = _yield_floor(state, event.at)
-    state, more = contribute(state, said, event.at)
+    state, more = contribute(state, said, event.at, style)
     return state, effects + more
 
 

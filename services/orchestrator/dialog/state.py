@@ -9,6 +9,7 @@ from services.orchestrator import events as ev
 from services.orchestrator.events import Contribution, Effect, Phase, ms
 
 Step = tuple["State", list[Effect]]
+_LONG_AGO = -ms(3_600_000)
 #: (state, event, style) -> the next state, and effects in the order in which they must be carried out.
 Rule = Callable[..., Step]
 
@@ -34,6 +35,19 @@ class Style:
     """But the reply has at least so long from its commit on."""
     voiceless_endpoint: int = ms(1200)
     """Without the turn service, this long without new words ends a turn."""
+    nods: bool = True
+    """The persona nods while it listens, at most once in `nod_every`."""
+    nod_every: int = ms(1500)
+    backchannel_every: int | None = None
+    """At least so long between two backchannels in its voice; None: it says none."""
+    backchannel_below: float = 0.35
+    """And only while the end of the turn is less likely than this."""
+    silent_after: int = ms(10_000)
+    """When nobody has spoken for so long, the persona speaks up if it has something to say, or is silent too."""
+    prompts: bool = False
+    """It has something to say then."""
+    waits: bool = False
+    """It has something to say when it is asked to wait."""
 
 
 @dataclass(frozen=True)
@@ -75,6 +89,14 @@ class State:
     flushes: int = 0
     ears: Mapping[str, Ear] = field(default_factory=dict)
     lost: frozenset[str] = frozenset()
+    nodded_at: int = _LONG_AGO
+    backchannelled_at: int = _LONG_AGO
+    spoken_to: bool = False
+    """Somebody has said something to the persona."""
+    prompted: int = 0
+    """How often it has spoken up since."""
+    held: bool = False
+    """It was asked to wait."""
     finishing: bool = False
     ended: bool = False
 
@@ -109,4 +131,4 @@ def forget_turn(state: State) -> State:
 
 def current(state: State, turn_id: int) -> bool:
     """Whether this is the turn in hand."""
-    return turn_id == state.turn_id and not state.candidate and state.phase is not Phase.LISTENING
+    return turn_id == state.turn_id and not state.candidate and not state.phase.quiet

@@ -19,6 +19,8 @@ from services.face.engines.portrait.visemes import VOWELS, visemes_of
 DOWN_S, SHUT_S, UP_S = 0.075, 0.035, 0.165
 #: A glance moves the eyes in a frame or two.
 SACCADE_S = 0.035
+#: After a nod that was asked for, the face nods again by itself this much later at the earliest.
+_AFTER_NOD_S = 4.0
 
 
 class Blinks:
@@ -135,9 +137,12 @@ class Life:
         speaking = slot.turn_id != 0 and not slot.paused
         self._beat(slot, speaking, dt)
         if begun:
+            strength = slot.cue.intensity if slot.cue else 1.0
             for n in range(begun.nods):
-                self._nods.add(0.075 * (0.75**n), delay_s=0.34 * n)
-        look = Look.IDLE if slot.turn_id else slot.look
+                self._nods.add(0.075 * strength * (0.75**n), delay_s=0.34 * n)
+            if begun.nods:
+                self._next_nod_s = max(self._next_nod_s, _AFTER_NOD_S)
+        look = Look.IDLE if slot.turn_id > 0 else slot.look
         gaze_x, gaze_y = self._gaze.step(look, slot.paused, bool(begun and begun.looks_aside), dt)
         self._blinks.prompt(0.45 if self._gaze.moved > 0.35 else 0.0)
         lively = self._lively.step(1.0 if speaking else 0.25 if slot.paused else 0.6, dt)

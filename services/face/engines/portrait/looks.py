@@ -120,10 +120,10 @@ class Attitude:
         """The attitude [ATTITUDE] for `slot`."""
         self.begun = None
         self._since_s += dt
-        if slot.cue != self._cue:
+        if slot.cue is not self._cue:
             self._cue, self._since_s = slot.cue, 0.0
             self.begun = PRESETS.get(slot.cue.name) if slot.cue else None
-        target = NEUTRAL + (PAUSED if slot.paused else LOOKS[Look.IDLE if slot.turn_id else slot.look])
+        target = NEUTRAL + (PAUSED if slot.paused else LOOKS[Look.IDLE if slot.turn_id > 0 else slot.look])
         preset = PRESETS.get(self._cue.name) if self._cue else None
         if preset and self._cue:
             left = 1.0 if self._since_s < preset.lasts_s else preset.remains

@@ -1,0 +1,158 @@
+"""What the persona does while nothing is asked of it, in virtual time."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from services.orchestrator import events as ev
+from services.orchestrator.dialog import quiet
+from services.orchestrator.dialog.state import Style
+from services.orchestrator.events import Contribution, Line, Phase, PlaybackState, ms
+from services.orchestrator.murmurs import trimmed
+from tests.unit.test_orchestrator_machine import Talk
+from vivant.common.v1 import common_pb2
+
+STYLE = Style(backchannel_every=ms(8000), prompts=True, waits=True)
+
+
+def story(talk: Talk, start: float, parts: int) -> None:
+    """Somebody tells something long: each part 3 s of speech and 0.5 s of silence with an opportunity in it."""
+    for part in range(parts):
+        at = start + part * 3500
+        talk(ev.SpeechStarted, at, "Spk1")
+        talk(ev.WordsHeard, at + 1500, "Spk1", f"and then {part}")
+        talk(ev.SpeechStopped, at + 3200, "Spk1", last_speech_at=ms(at + 3000))
+        talk(ev.WordsFinal, at + 3230, "Spk1", talk.state.flushes, f"and then {part} and")
+        talk(ev.EndOfTurn, at + 3240, "Spk1", 0.05)
+        talk(ev.Opportunity, at + 3250, "Spk1", 0.95)
+
+
+def test_a_long_story_is_nodded_at_in_every_pause_and_answered_by_a_word_now_and_then() -> None:
+    talk = Talk(STYLE)
+    story(talk, 0, parts=6)
+    given = talk.of(ev.Backchannel)
+    assert [each.nod for each in given] == [True] * 6
+    assert [each.voice for each in given] == [True, False, False, True, False, False]
+    assert talk.state.phase is Phase.LISTENING
+    assert not talk.of(ev.Commit)
+
+
+def test_no_word_is_said_where_the_turn_may_be_over() -> None:
+    talk = Talk(STYLE)
+    talk(ev.SpeechStarted, 0, "Spk1")
+    talk(ev.SpeechStopped, 4200, "Spk1", last_speech_at=ms(4000))
+    talk(ev.EndOfTurn, 4240, "Spk1", 0.45)
+    talk(ev.Opportunity, 4250, "Spk1", 0.55)
+    assert talk.of(ev.Backchannel) == [ev.Backchannel(nod=True, voice=False)]
+
+
+def test_a_persona_that_neither_nods_nor_speaks_only_listens() -> None:
+    talk = Talk(Style(nods=False))
+    story(talk, 0, parts=3)
+    assert not talk.of(ev.Backchannel)
+
+
+def test_after_a_long_silence_it_speaks_up_twice_and_then_is_silent() -> None:
+    talk = Talk(STYLE)
+    talk.say("hello", 0, 500)
+    talk(ev.PlaybackChanged, 3000, talk.answered(1000), PlaybackState.FINISHED)
+    at = 3000.0
+    for _ in range(2):
+        talk.until(at + 9_999)
+        assert talk.state.phase is Phase.LISTENING
+        talk.until(at + 10_002)
+        assert talk.state.phase is Phase.THINKING
+        turn_id = talk.state.turn_id
+        talk(ev.PlaybackChanged, at + 10_300, turn_id, PlaybackState.STARTED)
+        talk(ev.PlaybackChanged, at + 12_000, turn_id, PlaybackState.FINISHED)
+        at += 12_000
+    talk.until(at + 60_000)
+    assert talk.state.phase is Phase.SILENT
+    assert [each.line for each in talk.of(ev.SayLine)] == [Line.PROMPT] * 2
+    assert len({each.turn_id for each in talk.of(ev.SayLine)}) == 2
+
+
+def test_it_does_not_speak_up_before_anybody_has_spoken_to_it() -> None:
+    talk = Talk(STYLE)
+    talk.until(60_000)
+    assert talk.state.phase is Phase.SILENT
+    assert not talk.of(ev.SayLine)
+
+
+def test_speech_ends_the_silence_and_is_answered() -> None:
+    talk = Talk(Style())
+    talk.until(11_000)
+    assert talk.state.phase is Phase.SILENT
+    talk.say("where did you grow up", 12_000, 13_500)
+    assert [commit.contribution.text for commit in talk.of(ev.Commit)] == ["where did you grow up"]
+    assert [show.phase for show in talk.of(ev.Show)] == [Phase.SILENT, Phase.LISTENING, Phase.THINKING]
+
+
+def test_what_is_typed_into_the_silence_is_answered() -> None:
+    talk = Talk(Style())
+    talk.until(11_000)
+    talk(ev.TextTyped, 12_000, Contribution("Spk1", "hello", typed=True, ended_at=ms(12_000)))
+    assert len(talk.of(ev.Commit)) == 1
+
+
+def test_who_is_asked_to_wait_says_so_and_waits() -> None:
+    talk = Talk(STYLE)
+    talk.say("hang on a second", 0, 1000)
+    assert not talk.of(ev.Commit), "no reply is thought of"
+    assert [note.contribution.text for note in talk.of(ev.Note)] == ["hang on a second"]
+    (line,) = talk.of(ev.SayLine)
+    assert line.line is Line.WAIT
+    talk(ev.PlaybackChanged, 1600, line.turn_id, PlaybackState.STARTED)
+    talk(ev.PlaybackChanged, 2600, line.turn_id, PlaybackState.FINISHED)
+    talk.until(200_000)
+    assert talk.state.phase is Phase.SILENT
+    assert len(talk.of(ev.SayLine)) == 1, "it does not speak up"
+    talk.say("so where did you grow up", 200_000, 201_000)
+    assert len(talk.of(ev.Commit)) == 1
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Wait a moment.",
+        "Hold on.",
+        "Hang on a sec, please",
+        "Just a minute.",
+        "One moment",
+        "Give me a second.",
+        "I need a minute",
+    ],
+)
+def test_a_request_to_wait(text: str) -> None:
+    assert quiet.asks_to_wait(Contribution("Spk1", text))
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Hold on, what did you say?",
+        "Wait, who is Cal?",
+        "I held on to it.",
+        "It took a minute.",
+        "Tell me about the moment you knew.",
+        "We had to wait a minute for the bus and then it rained all the way home",
+    ],
+)
+def test_something_else(text: str) -> None:
+    assert not quiet.asks_to_wait(Contribution("Spk1", text))
+
+
+def test_a_murmur_has_no_silence_around_it_and_keeps_its_sounds() -> None:
+    voice = np.zeros(24_000, np.int16)
+    voice[6_000:12_000] = 8_000
+    sounds = [common_pb2.Phoneme(symbol="m", start_sample=6_000, end_sample=12_000)]
+    aside = trimmed(voice, sounds, 24_000)
+    pcm = np.frombuffer(aside.pcm, "<i2")
+    assert len(pcm) == 6_000 + 240 + 960
+    assert pcm.max() == 4_800
+    assert [(sound.start_sample, sound.end_sample) for sound in aside.phonemes] == [(240, 6_240)]
+
+
+def test_a_murmur_of_nothing_is_empty() -> None:
+    assert not trimmed(np.zeros(1000, np.int16), [], 24_000).pcm
