@@ -71,9 +71,7 @@ class Microphones:
                     room[: len(chunk)] += chunk
                     mixed += room
                     pcm = np.clip(room, -32768, 32767).astype(np.int16)
-                    await self._session.send_audio(
-                        pcm, stream.speaker or None, addressee=stream.addressee if len(chunk) else ""
-                    )
+                    await self._session.send_audio(pcm, stream.speaker or None, addressee=stream.addressee)
                 self._chunks.append(np.clip(mixed, -32768, 32767).astype(np.int16))
         finally:
             self._take.microphone = np.concatenate(self._chunks) if self._chunks else np.zeros(0, np.int16)

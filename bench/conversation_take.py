@@ -23,6 +23,8 @@ Kind = TypeVar("Kind")
 
 #: The fading out of a reply is heard in the unit after its last one.
 _FADE_UNITS: Final = 1
+#: What is heard for less is no word, but a rest of something.
+_SHORTEST_WORD_S: Final = 0.1
 
 
 @dataclass(frozen=True)
@@ -186,7 +188,7 @@ class Take:
                 found[-1] = (found[-1][0], unit.last)
             else:
                 found.append((unit.first, unit.last))
-        return found
+        return [(first, last) for first, last in found if last - first >= _SHORTEST_WORD_S]
 
     # --- what was told ------------------------------------------------------------------------------------------------
 
