@@ -199,10 +199,10 @@ async def play(client: vivant.Client, scenario: Scenario, run: int, sounds: Soun
             await asyncio.sleep(_SETTLE_S)
             actor = Actor(session, microphones, take, sounds, scenario)
             for line in scenario.lines:
-                if take.broken:
-                    break
-                await actor.perform(line)
-            await actor.listen_to_the_end()
+                if not take.broken:
+                    await actor.perform(line)
+            if not take.broken:
+                await actor.listen_to_the_end()
         except vivant.VivantError as exc:
             take.broken = take.broken or f"{exc.reason}: {exc}"
         finally:
