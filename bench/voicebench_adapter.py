@@ -42,6 +42,7 @@ from deploy.system import running
 _BELOW_SPEECH_DB: Final = 20.0
 #: The persona is let speak so long before somebody speaks over it.
 _OVER_MS: Final = 1500
+_PATIENCE_MS: Final = 5000
 _SEED: Final = 3
 
 
@@ -81,7 +82,8 @@ class VivantAdapter(Adapter):
         async for event in self._talk:
             now = self.session.clock.now()
             match event:
-                case vivant.Unit(pcm=pcm):
+                case vivant.Unit(pcm=pcm) if any(pcm):
+                    # A session ends there when no more sound comes; ours comes 25 times a second, silent or not.
                     sound = np.frombuffer(pcm, "<i2") / 32768
                     self.emit(AgentAudio(resample_poly(sound, wanted, rate).astype(np.float32), now))
                 case vivant.Transcript(final=True, text=text):
@@ -93,10 +95,11 @@ def scenario_of(name: str, sounds: Sequence[tuple[Sound, str]], folder: Path) ->
     turns: list[dict[str, Any]] = []
     for number, (sound, expect) in enumerate(sounds):
         path = folder / f"{name}-{number}.wav"
-        soundfile.write(path, sound.samples, MICROPHONE_HZ, subtype="PCM_16")
-        turn: dict[str, Any] = {"audio": {"file": str(path)}, "expect": expect, "response_timeout_ms": 8000}
+        # An answer that comes while the silence behind a question is still being played would not be seen.
+        soundfile.write(path, sound.samples[: round(sound.spans[-1][1] * MICROPHONE_HZ)], MICROPHONE_HZ, subtype="PCM_16")
+        turn: dict[str, Any] = {"audio": {"file": str(path)}, "expect": expect, "response_timeout_ms": _PATIENCE_MS}
         if number:
-            turn["start"] = {"after": "agent_speech_start", "delay_ms": _OVER_MS}
+            turn["start"] = {"after": "agent_speech_start", "delay_ms": _OVER_MS, "timeout_ms": _PATIENCE_MS}
         turns.append(turn)
     quietest = min(_speech_db(sound) for sound, _ in sounds)
     vad = {"user": {"threshold_db": quietest - _BELOW_SPEECH_DB}, "agent": {"min_silence_ms": 700}}
