@@ -311,7 +311,7 @@ async def test_words_move_the_end_of_the_turn(fusion: Service) -> None:
         end = next(e for e in of(events, "end_of_turn") if e.probability >= 0.5)
         return float(end.detected_at_sample - end.last_speech_sample) / RATE
 
-    assert await decided("what's the weather like") < await decided("") < await decided("what's the weather and the")
+    assert await decided("What's the weather like?") < await decided("") < await decided("what's the weather and the")
 
 
 def speaking_persona() -> Audio:

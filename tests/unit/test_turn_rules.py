@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from services.turn.engine import OverlapKind
 from services.turn.engines.echo import BandEnergies, is_echo, likeness
-from services.turn.engines.estimate import ByFusion, BySilence
+from services.turn.engines.estimate import BySilence
 from services.turn.engines.overlap import OverlapJudge, Verdict
 from services.turn.engines.segments import RATE_HZ, WINDOW, Segmenter, Window
 from services.turn.engines.smart_turn import SAMPLES, log_mel, normalised
@@ -96,38 +96,7 @@ def test_words_over_the_persona(text: str, kind: Kind) -> None:
 
 def test_silence_alone_rises_to_one() -> None:
     estimate = BySilence(0.7)
-    assert [round(estimate.probability(s, 0.0), 2) for s in (0.2, 0.35, 0.7, 1.0)] == [0.29, 0.5, 1.0, 1.0]
-
-
-def fused(model: float, silence_s: float, words: float = 0.0) -> float:
-    estimate = ByFusion(lambda: model, longest_s=2.5)
-    estimate.begin()
-    return [estimate.probability(s, words) for s in np.arange(0.2, silence_s + 1e-9, 0.1)][-1]
-
-
-def test_fusion_weighs_sound_words_and_silence() -> None:
-    assert fused(0.98, 0.2) > 0.5 > fused(0.5, 0.2) > fused(0.01, 0.2)
-    assert fused(0.01, 1.2) > 0.5
-    assert fused(0.3, 0.5, FINISHED) > 0.5 > fused(0.3, 0.5, UNFINISHED)
-    assert fused(0.005, 2.4, UNFINISHED) < 1
-    assert fused(0.005, 2.6, UNFINISHED) == 1
-
-
-def test_the_model_is_asked_again_only_while_it_is_unsure() -> None:
-    asked = 0
-
-    def listen(answer: float) -> float:
-        nonlocal asked
-        asked += 1
-        return answer
-
-    for answer, words, times in ((0.1, 0.0, 3), (0.99, 3.0, 1)):
-        asked = 0
-        estimate = ByFusion(lambda answer=answer: listen(answer), longest_s=2.5)
-        estimate.begin()
-        for silence in np.arange(0.2, 2.0, 0.1):
-            estimate.probability(float(silence), words)
-        assert asked == times
+    assert [round(estimate.probability(s, ""), 2) for s in (0.2, 0.35, 0.7, 1.0)] == [0.29, 0.5, 1.0, 1.0]
 
 
 def test_log_mel_is_whispers() -> None:

@@ -1,31 +1,24 @@
-"""How likely it is that the user has finished, from how long it has been silent and, where there is one, what a model hears.
-
-The fusion is logistic:  logit p = BIAS + SOUND * logit(model) + words + SILENCE * (seconds - 0.2)
-
-SILENCE is Bayes: pauses inside a turn are about exponential, so that each further second of silence makes "finished" exp(1 /
-mean) times as likely. In the AMI recordings of the README the mean of the excess over 0.2 s is 0.34 s in 40 pauses (1 / 0.34
-= 2.9); a logistic fit over the 62 pauses and turn ends, each seen at 0.2 to 1 s, gives 2.7, SOUND 0.24 and BIAS -0.57 (ridge
-towards the two operating points published for Smart Turn on eot-bench: .5 at 0.2 s, .09 at 0.7 s, which alone would mean 2.8,
-0.6 and 0). The values below lie between, closer to the fit.
-"""
+"""How likely it is that the user has finished: from the silence alone, or from all the evidence that there is."""
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
 from typing import Final, Protocol
 
-BIAS: Final = -0.5
-SOUND: Final = 0.3
-SILENCE: Final = 2.7
-_SHORTEST_S: Final = 0.2
-#: The model answers .005 to .99; beyond that is rounding.
-_LEAST: Final = 0.005
-_MOST: Final = 0.99
-#: Silences at which the model listens (again); later ones tell nothing new, its training had none.
+import numpy as np
+from numpy.typing import NDArray
+
+from services.turn.engines.evidence import WORDS, Model, logit, numbers, of_words
+from services.turn.engines.prosody import NAMES as PROSODY
+from services.turn.engines.prosody import RATE_HZ, prosody
+
+#: Silences at which the model of the sound listens (again); later ones tell nothing new, its training had none.
 _LISTEN_AT_S: Final = (0.0, 0.4, 0.6)
 #: Above this there is no need to ask again.
 _SURE: Final = 0.9
+
+Audio = NDArray[np.float32]
+Numbers = NDArray[np.float64]
 
 
 class Estimator(Protocol):
@@ -34,8 +27,8 @@ class Estimator(Protocol):
     def begin(self) -> None:
         """A new silence begins."""
 
-    def probability(self, silence_s: float, words: float) -> float:
-        """0..1; `words` is their completeness in logits."""
+    def probability(self, silence_s: float, text: str) -> float:
+        """0..1; `text` are the words before the silence, "" while they are not known."""
 
 
 class BySilence:
@@ -47,38 +40,65 @@ class BySilence:
     def begin(self) -> None:
         """See Estimator."""
 
-    def probability(self, silence_s: float, words: float) -> float:
+    def probability(self, silence_s: float, text: str) -> float:
         """See Estimator; the words do not matter."""
         return min(1.0, silence_s / self._turn_s)
 
 
-class ByFusion:
-    """Silence, sound and words. `listen` asks the model about the turn as heard so far; `longest_s` ends any turn."""
+class Evidence:
+    """What one silence tells. `audio` gives the turn as heard so far, `listen` what the model makes of it."""
 
-    def __init__(self, listen: Callable[[], float], longest_s: float) -> None:
+    def __init__(self, audio: Callable[[], Audio], listen: Callable[[Audio], float]) -> None:
+        self._audio = audio
         self._listen = listen
+        self.begin()
+
+    def begin(self) -> None:
+        """A new silence begins."""
+        self._answers: list[float] = []
+        self._prosody: Numbers = np.zeros(len(PROSODY))
+        self._text = ""
+        self._words: Numbers = np.zeros(len(WORDS))
+
+    def due(self, silence_s: float) -> bool:
+        """It is time to listen (again)."""
+        return len(self._answers) < len(_LISTEN_AT_S) and silence_s >= _LISTEN_AT_S[len(self._answers)]
+
+    def hear(self, silence_s: float) -> None:
+        """Listens, if it is time."""
+        if not self.due(silence_s):
+            return
+        audio = self._audio()
+        if not self._answers:
+            self._prosody = prosody(audio[: max(0, len(audio) - round(silence_s * RATE_HZ))])
+        self._answers.append(logit(self._listen(audio)))
+
+    def numbers(self, silence_s: float, text: str) -> Numbers:
+        """For `Model`. The answers to the same silence are noisy: their mean counts."""
+        if text != self._text:
+            self._text, self._words = text, of_words(text)
+        return numbers(sum(self._answers) / len(self._answers), self._prosody, self._words, silence_s)
+
+
+class ByFusion:
+    """Silence, sound, melody and words; `longest_s` ends any turn."""
+
+    def __init__(self, audio: Callable[[], Audio], listen: Callable[[Audio], float], model: Model, longest_s: float) -> None:
+        self._evidence = Evidence(audio, listen)
+        self._model = model
         self._longest_s = longest_s
-        self._heard: list[float] = []
+        self._newest = 0.0
 
     def begin(self) -> None:
         """See Estimator."""
-        self._heard = []
+        self._evidence.begin()
+        self._newest = 0.0
 
-    def probability(self, silence_s: float, words: float) -> float:
+    def probability(self, silence_s: float, text: str) -> float:
         """See Estimator."""
         if silence_s >= self._longest_s:
             return 1.0
-        asked = len(self._heard)
-        due = asked < len(_LISTEN_AT_S) and silence_s >= _LISTEN_AT_S[asked]
-        if due and (not asked or self._fused(silence_s, words) < _SURE):
-            self._heard.append(_logit(min(_MOST, max(_LEAST, self._listen()))))
-        return self._fused(silence_s, words)
-
-    def _fused(self, silence_s: float, words: float) -> float:
-        """The model's answers to the same silence are noisy: their mean counts."""
-        sound = sum(self._heard) / len(self._heard)
-        return 1 / (1 + math.exp(-(BIAS + SOUND * sound + words + SILENCE * max(0.0, silence_s - _SHORTEST_S))))
-
-
-def _logit(probability: float) -> float:
-    return math.log(probability / (1 - probability))
+        if self._newest < _SURE:
+            self._evidence.hear(silence_s)
+        self._newest = self._model.probability(self._evidence.numbers(silence_s, text))
+        return self._newest

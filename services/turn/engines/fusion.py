@@ -9,7 +9,9 @@ import numpy as np
 
 from services.common.settings import SharedSettings
 from services.turn.engine import EngineInfo, Model, StreamConfig
+from services.turn.engines.endings import endings
 from services.turn.engines.estimate import ByFusion
+from services.turn.engines.evidence import model
 from services.turn.engines.segments import RATE_HZ, Segmenter
 from services.turn.engines.session import TurnSession
 from services.turn.engines.silence import RATES_HZ, SILERO
@@ -41,6 +43,8 @@ class FusionEngine:
         self._silero = Silero(self._silero_path)
         self._smart_turn = SmartTurn(self._smart_turn_path)
         self._smart_turn.probability(np.zeros(RATE_HZ, np.float32))
+        model()
+        endings()
 
     def open(self, config: StreamConfig) -> TurnSession:
         """See TurnEngine."""
@@ -50,6 +54,6 @@ class FusionEngine:
         return TurnSession(
             config,
             Segmenter(VoiceActivity(self._silero), self._options.stop_ms),
-            lambda audio: ByFusion(lambda: smart_turn.probability(audio()), longest_s),
+            lambda audio: ByFusion(audio, smart_turn.probability, model(), longest_s),
             judge_s=self._options.judge_ms / 1000,
         )

@@ -19,7 +19,6 @@ from services.turn.engines.echo import BandEnergies
 from services.turn.engines.estimate import Estimator
 from services.turn.engines.overlap import OverlapJudge
 from services.turn.engines.segments import RATE_HZ, WINDOW, Segmenter, Window
-from services.turn.engines.words import completeness
 
 #: Audio kept for the model of the end of the turn, and a little of what came before the turn.
 _KEPT: Final = 8 * RATE_HZ
@@ -29,8 +28,8 @@ _NEWS: Final = 0.02
 _AGAIN: Final = 3 * WINDOW
 #: A longer gap in the audio is skipped once the turn in it is over.
 _GAP: Final = 4 * RATE_HZ
-#: Words are about the speech that just ended when they reach this close to its end.
-_WORDS_REACH: Final = RATE_HZ // 2
+#: Words are about the speech that just ended when they reach this close to its end: a missing last word would mislead.
+_WORDS_REACH: Final = RATE_HZ // 10
 _OPPORTUNITY_S: Final = (0.2, 0.4)
 _LONG_TURN: Final = 3 * RATE_HZ
 
@@ -68,7 +67,7 @@ class TurnSession:
         self._said = -1.0
         self._said_at = 0
         self._offered = False
-        self._words = 0.0
+        self._words = ""
         self._words_end = 0
 
     def push_user(self, samples: NDArray[np.float32], start_sample: int, speaker: str) -> Iterator[Event]:
@@ -93,7 +92,7 @@ class TurnSession:
             return []
         text = f"{stable_text} {unstable_text}"
         end = round(end_sample * RATE_HZ / self._rate)
-        self._words, self._words_end = completeness(text), end
+        self._words, self._words_end = text, end
         if self._judge is not None:
             self._judge.heard(text, end)
         return []
@@ -178,7 +177,7 @@ class TurnSession:
         if self._said >= 1 or now - self._said_at < _AGAIN or (self._judge is not None and self._judge.not_speech):
             return
         silence_s = (now - since) / RATE_HZ
-        words = self._words if self._words_end > since - _WORDS_REACH else 0.0
+        words = self._words if self._words_end > since - _WORDS_REACH else ""
         probability = self._estimator.probability(silence_s, words)
         if probability < 1 and abs(probability - self._said) < _NEWS:
             return

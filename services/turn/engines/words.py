@@ -60,7 +60,7 @@ class Kind(Enum):
 
 def completeness(text: str) -> float:
     """How finished the words sound, in logits: above 0 finished, below 0 not, 0 no opinion."""
-    words = _words(text)
+    words = words_of(text)
     if not words:
         return 0.0
     asking = words[0] in _ASKING and len(words) >= 3
@@ -75,7 +75,7 @@ def completeness(text: str) -> float:
 
 def kind_of(text: str) -> Kind:
     """Whether words said over the persona are an acknowledgement ("mm-hm", "oh yeah"), may be one ("okay"), or mean more."""
-    words = _words(text)
+    words = words_of(text)
     if not words or " ".join(words) in _NOISE:
         return Kind.NOTHING
     if len(words) <= _LONGEST_ACKNOWLEDGEMENT and all(word in _ACKNOWLEDGING for word in words):
@@ -83,5 +83,6 @@ def kind_of(text: str) -> Kind:
     return Kind.CONTENT
 
 
-def _words(text: str) -> list[str]:
+def words_of(text: str) -> list[str]:
+    """Lower-case words without punctuation."""
     return [match.lower().replace("’", "'") for match in _WORD.findall(text)]

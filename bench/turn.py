@@ -1,0 +1,150 @@
+"""`make bench-turn`: how often a turn is ended in a pause, against how long it takes to end it where it is over.
+
+Three ways in one run: silence only, plain Smart Turn and the `fusion` engine, the latter two with the best threshold, wait and
+timeout at each delay; and `fusion` at the one operating point that is in use. On made turns of unseen voices and texts
+(`bench/data/turn`), on real meetings and questions, and, for the record only, on passages that are read. Delays count from the
+end of the last word; the computing comes on top (about 40 ms).
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from multiprocessing import get_context
+from pathlib import Path
+from typing import Any, Final
+
+from rich.console import Console
+from rich.progress import track
+from rich.table import Table
+
+from bench import turn_curves as curves
+from bench.turn_curves import Point
+from bench.turn_material import Recording, made, meetings, passages, questions
+from bench.turn_models import Models
+from bench.turn_picture import svg
+from bench.turn_trace import Recogniser, Silence, trace
+from services.common import registry
+from services.common.settings import SharedSettings
+from services.turn.engine import StreamConfig, TurnEngine
+from services.turn.engines import ENGINES
+from vivant.errors import VivantError
+
+#: The operating point of the README: after so much silence a probability of at least so much ends the turn.
+RULES: Final = ((0.4, 0.75),)
+PICTURE: Final = Path("out") / "turn.svg"
+_RATE_HZ: Final = 16_000
+
+
+class _Player:
+    """What each process has loaded."""
+
+    engine: TurnEngine
+    models: Models
+    recogniser: Recogniser
+
+    @classmethod
+    def start(cls) -> None:
+        cls.engine = registry.load(registry.find(ENGINES, "fusion", "TURN_ENGINE"), SharedSettings())
+        cls.engine.load()
+        cls.models, cls.recogniser = Models(), Recogniser()
+
+    @classmethod
+    def play(cls, recording: Recording) -> list[Silence]:
+        """All silences, with what the engine and plain Smart Turn say about them."""
+        silences = trace(recording, cls.engine.open(StreamConfig(_RATE_HZ)), cls.recogniser.words)
+        for silence, asked in zip(silences, trace(recording, cls.models.plain()), strict=True):
+            silence.plain = asked.said[0][1]
+        return silences
+
+
+def play(recordings: Mapping[str, Sequence[Recording]]) -> dict[str, list[Silence]]:
+    """All silences of each group."""
+    with ProcessPoolExecutor(mp_context=get_context("spawn"), initializer=_Player.start) as pool:
+        jobs = {title: [pool.submit(_Player.play, each) for each in group] for title, group in recordings.items()}
+        return {
+            title: [silence for job in track(group, title, console=Console(stderr=True)) for silence in job.result()]
+            for title, group in jobs.items()
+        }
+
+
+def measure(read: int) -> dict[str, Any]:
+    """All figures; draws the picture."""
+    # A missing model is better said here than by a process that did not start.
+    _Player.start()
+    _Player.recogniser.close()
+    groups = play(
+        {
+            "made turns": list(made()),
+            "meetings and questions": [*meetings(), *questions()],
+            "read": list(passages())[:read],
+        }
+    )
+    groups["questions"] = [each for each in groups["meetings and questions"] if each.recording.end_s is not None]
+    chosen = {title: curves.point("fusion", curves.by_rules(RULES), silences) for title, silences in groups.items()}
+    panels = {
+        title: {
+            "silence only": curves.silence_curve(groups[title]),
+            "Smart Turn": curves.smart_turn_curve(groups[title]),
+            "fusion": curves.fusion_curve(groups[title]),
+        }
+        for title in ("made turns", "meetings and questions")
+    }
+    PICTURE.parent.mkdir(exist_ok=True)
+    PICTURE.write_text(svg(panels, chosen), encoding="utf-8")
+    for title, panel in panels.items():
+        _print(title, groups[title], panel, chosen[title])
+    _print_chosen(chosen)
+    result = {
+        "rules": RULES,
+        "cutoff_pct": round(chosen["made turns"].turns_cut_pct, 1),
+        "cutoff_pauses_pct": round(chosen["made turns"].cut_pct, 1),
+        "cutoff_real_pct": round(chosen["meetings and questions"].cut_pct, 1),
+        "cutoff_read_pct": round(chosen["read"].cut_pct, 1),
+        "delay_p50_ms": round(chosen["made turns"].p50_ms),
+        "delay_mean_ms": round(chosen["made turns"].mean_ms),
+        "delay_real_p50_ms": round(chosen["meetings and questions"].p50_ms),
+        "delay_real_mean_ms": round(chosen["meetings and questions"].mean_ms),
+        "delay_questions_p50_ms": round(chosen["questions"].p50_ms),
+    }
+    for title, key in (("made turns", "pauses"), ("meetings and questions", "real")):
+        for name, short in (("silence only", "silence"), ("Smart Turn", "smart_turn")):
+            equal = curves.at_delay(panels[title][name], chosen[title].mean_ms)
+            result[f"{short}_{key}_pct"] = round(equal.cut_pct, 1) if equal else None
+    return result
+
+
+def _print(title: str, silences: Sequence[Silence], panel: dict[str, list[Point]], chosen: Point) -> None:
+    pauses, ends = (sum(silence.kind == kind for silence in silences) for kind in ("pause", "end"))
+    table = Table("mean delay", *panel, title=f"{title}: % of {pauses} pauses cut off; {ends} ends")
+    for delay in (300, 400, 500, 600, 700, 800, 1000, 1200):
+        found = [curves.at_delay(points, delay) for points in panel.values()]
+        table.add_row(f"<= {delay} ms", *(f"{each.cut_pct:.1f}  ({each.name})" if each else "" for each in found))
+    found = [curves.at_delay(points, chosen.mean_ms) for points in panel.values()]
+    table.add_row(f"<= {chosen.mean_ms:.0f} ms", *(f"{each.cut_pct:.1f}  ({each.name})" if each else "" for each in found))
+    Console(file=sys.stdout).print(table)
+
+
+def _print_chosen(chosen: dict[str, Point]) -> None:
+    columns = ("material", "pauses cut %", "turns cut %", "delay p50 ms", "mean ms")
+    table = Table(*columns, title=f"fusion, (silence, least p): {RULES}")
+    for title, each in chosen.items():
+        table.add_row(title, *(f"{value:.1f}" for value in (each.cut_pct, each.turns_cut_pct, each.p50_ms, each.mean_ms)))
+    Console(file=sys.stdout).print(table)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description="Measures when turns are ended.")
+    parser.add_argument("--read", type=int, default=10, help="so many read passages (of 50)")
+    args = parser.parse_args()
+    try:
+        print(json.dumps(measure(args.read)))
+    except VivantError as exc:
+        raise SystemExit(exc.message) from exc
+
+
+if __name__ == "__main__":
+    main()

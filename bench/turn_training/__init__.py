@@ -1,0 +1,1 @@
+"""How the `fusion` turn engine was trained: made conversational turns, features at each silence, a small logistic model."""
