@@ -32,6 +32,8 @@ _CLICK_RATIO: Final = 3.0
 _AROUND_S: Final = 0.01
 #: So much of a line is shown in lists.
 _SHOWN: Final = 48
+#: A reply that begins so soon after a pause was on its way in it.
+_ON_ITS_WAY_S: Final = 0.2
 #: Softer than before by 6 dB is ducked.
 _DUCKED: Final = 0.5
 #: The stage of a reply that says when it was begun, if that was before the turn was known to be over.
@@ -173,9 +175,9 @@ def _answer(take: Take, said: Said, until: float, result: LineResult) -> None:
 
 
 def _taken(take: Take, begin: float, end: float) -> bool:
-    """A reply began in this pause; one that begins with the next words was begun for the pause, too."""
+    """A reply began in this pause; or was on its way when the words went on."""
     first = take.first_audible(take.newest_turn(begin), begin)
-    return end - begin >= PAUSE_S and first is not None and first.at < end + UNIT_S
+    return end - begin >= PAUSE_S and first is not None and first.at < end + _ON_ITS_WAY_S
 
 
 def _goes_on(take: Take, said: Said, until: float, result: LineResult) -> None:
