@@ -128,7 +128,7 @@ async def measure(address: str, rounds: int, folder: Path, console: Console) -> 
     latencies: list[float | None] = []
     for number in range(rounds * len(names)):
         name = names[number % len(names)]
-        over = (known[softly[number % len(softly)]], "ignore") if number % 2 and softly else (known["weather"], "stop")
+        over = (known[softly[number // 2 % len(softly)]], "ignore") if number % 2 and softly else (known["weather"], "stop")
         scenario = scenario_of(name, [(known[name], "respond"), over], folder)
         sessions.append(analyze(await run(scenario, VivantAdapter(address))))
         latencies.append(latency_ms(sessions[-1].turns[0], known[name], sessions[-1]))
