@@ -72,9 +72,18 @@ def silence_curve(silences: Sequence[Silence]) -> list[Point]:
 
 
 def smart_turn_curve(silences: Sequence[Silence]) -> list[Point]:
-    """The best of all its policies at each delay: thresholds, waits and timeouts."""
-    thresholds = [*np.linspace(0.02, 0.98, 25), 0.99]
-    policies = itertools.product(thresholds, (0.2, 0.3, 0.4, 0.5, 0.7, 1.0), (0.7, 1.0, 1.5, 2.0, LONGEST_S))
+    """Its own policy: asked after 0.2 s, done if the answer is enough, else when the longest silence is over."""
+    return [
+        point(f"p >= {least:.2f}", by_smart_turn(least, 0.2, LONGEST_S), silences)
+        for least in [*np.linspace(0.005, 0.95, 40), *np.linspace(0.955, 0.999, 12)]
+    ]
+
+
+def smart_turn_tuned(silences: Sequence[Silence]) -> list[Point]:
+    """The best that could be made of it with other waits and timeouts, chosen on the very silences that are measured."""
+    policies = itertools.product(
+        [*np.linspace(0.02, 0.98, 25), 0.99], (0.2, 0.3, 0.4, 0.5, 0.7, 1.0), (0.7, 1.0, 1.5, 2.0, LONGEST_S)
+    )
     return lowest(
         [
             point(f"p >= {least:.2f}: {wait} s, else {timeout} s", by_smart_turn(least, wait, timeout), silences)
@@ -85,7 +94,12 @@ def smart_turn_curve(silences: Sequence[Silence]) -> list[Point]:
 
 
 def fusion_curve(silences: Sequence[Silence]) -> list[Point]:
-    """The same for the engine's probabilities."""
+    """One threshold, from 0.4 s on, when the words are there."""
+    return [point(f"p >= {least:.2f}", by_rules([(0.4, least)]), silences) for least in np.arange(0.3, 0.99, 0.01)]
+
+
+def fusion_tuned(silences: Sequence[Silence]) -> list[Point]:
+    """The same for the engine's probabilities as `smart_turn_tuned` for Smart Turn's."""
     policies = itertools.product(np.arange(0.3, 0.98, 0.02), (0.2, 0.3, 0.4, 0.5), (1.0, 1.5, 2.0, LONGEST_S))
     return lowest(
         [

@@ -8,7 +8,13 @@ from typing import Final
 
 from bench.turn_curves import Point
 
-_COLOURS: Final = {"silence only": "#8a8a8a", "Smart Turn": "#c2571a", "fusion": "#0b62a8"}
+_COLOURS: Final = {
+    "silence only": "#8a8a8a",
+    "Smart Turn": "#c2571a",
+    "fusion": "#0b62a8",
+    "Smart Turn, tuned here": "#e8b48f",
+    "fusion, tuned here": "#8fbfe8",
+}
 _WIDTH: Final = 420
 _HEIGHT: Final = 300
 _LEFT: Final = 48
@@ -30,8 +36,8 @@ def svg(panels: Mapping[str, Mapping[str, Sequence[Point]]], chosen: Mapping[str
         for row, (name, points) in enumerate(curves.items()):
             parts.append(_curve(points, _COLOURS[name]))
             line = 18 + 18 * row
-            parts.append(f'<rect x="{_WIDTH - 110}" y="{line - 9}" width="14" height="4" fill="{_COLOURS[name]}"/>')
-            parts.append(f'<text x="{_WIDTH - 90}" y="{line - 2}">{escape(name)}</text>')
+            parts.append(f'<rect x="{_WIDTH - 170}" y="{line - 9}" width="14" height="4" fill="{_COLOURS[name]}"/>')
+            parts.append(f'<text x="{_WIDTH - 150}" y="{line - 2}">{escape(name)}</text>')
         if title in chosen:
             x, y = _place(chosen[title])
             parts.append(f'<circle cx="{x:.1f}" cy="{y:.1f}" r="5" fill="none" stroke="black" stroke-width="2"/>')

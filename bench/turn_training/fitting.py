@@ -37,7 +37,7 @@ _AGAINST: Final = ("open_mark", "filler")
 _BEFORE: Final = {"sound": 0.3, "rule": 1.0}
 #: Made voices end in ways of their own: in the real recordings these numbers tell next to nothing.
 _DOUBTED: Final = (*PROSODY, "length")
-_DOUBT: Final = 20.0
+_DOUBT: Final = 5.0
 _FOLDS: Final = 6
 _STEPS: Final = 4_000
 _WORDLESS: Final = 0.15

@@ -308,7 +308,7 @@ async def test_words_move_the_end_of_the_turn(fusion: Service) -> None:
     async def decided(text: str) -> float:
         words = turn_pb2.DetectRequest(words=turn_pb2.HeardWords(stable_text=text, end_sample=len(question)))
         events = await detect(fusion, config(), user(question), words, user(audio[len(question) :], len(question)), FINISH)
-        end = next(e for e in of(events, "end_of_turn") if e.probability >= 0.5)
+        end = next(e for e in of(events, "end_of_turn") if e.probability >= 0.75)
         return float(end.detected_at_sample - end.last_speech_sample) / RATE
 
     assert await decided("What's the weather like?") < await decided("") < await decided("what's the weather and the")
