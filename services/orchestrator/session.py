@@ -30,6 +30,7 @@ from services.orchestrator.opening import Opening, persona_card
 from services.orchestrator.outbox import Write
 from services.orchestrator.performer import Performer
 from services.orchestrator.recollection import Conversations
+from services.orchestrator.recorder import Recorder
 from services.orchestrator.requests import Requests
 from services.orchestrator.settings import OrchestratorSettings
 from services.orchestrator.stage import Manner, Stage
@@ -71,6 +72,8 @@ class Session:
         self._began = self._loop.time()
         self._state = State()
         self._style = _style(opening, settings)
+        folder = settings.decisions_dir
+        self._recorder = Recorder(folder / f"{self.id}.jsonl", self._style) if folder else None
         self._timer: asyncio.TimerHandle | None = None
         self._last_event = 0
         self._ready = False
@@ -147,6 +150,8 @@ class Session:
         finally:
             if self._timer:
                 self._timer.cancel()
+            if self._recorder:
+                self._recorder.close()
             await self._stage.leave()
             if self._state.phase in (Phase.SPEAKING, Phase.PAUSED):
                 heard = self._stage.heard_text(self._stage.reply, interrupted=True)
@@ -222,6 +227,8 @@ class Session:
         self._state, effects = machine.step(self._state, event, self._style)
         if effects:
             decisions.log(event, self._state, effects)
+        if self._recorder:
+            self._recorder.note(event, self._state, effects)
         for effect in effects:
             self._performer.perform(effect)
         self._arm()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from pydantic_settings import SettingsConfigDict
 
 from services.common.settings import ServiceSettings
@@ -36,5 +38,7 @@ class OrchestratorSettings(ServiceSettings):
     """People with a microphone of their own in one session."""
     idle_timeout_s: float = 600.0
     """A session in which nobody has said anything for so long is ended."""
+    decisions_dir: Path | None = None
+    """Folder for the decisions of each session, for `vivant replay`. They hold what people said; unset: none are kept."""
     interruptible: bool = True
     """Speaking over the persona stops it."""

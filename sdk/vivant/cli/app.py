@@ -68,6 +68,28 @@ def ask(
 
 
 @app.command()
+def replay(
+    recording: Annotated[Path, typer.Argument(help="A file that a server with ORCHESTRATOR_DECISIONS_DIR has written.")],
+    changes: Annotated[
+        list[str] | None, typer.Option("--set", metavar="NAME=VALUE", help="Another value in the style; times in samples.")
+    ] = None,
+) -> None:
+    """Make the decisions of a conversation again, and see which ones are made otherwise now."""
+    import importlib
+
+    try:
+        show = importlib.import_module("services.orchestrator.replay").show
+    except ModuleNotFoundError as exc:
+        raise typer.BadParameter("the rules of conversation are in Vivant's own folder: run this there") from exc
+    try:
+        same = show(recording, changes or [], Console())
+    except (VivantError, OSError) as exc:
+        Console(stderr=True).print(str(exc), style="red", markup=False)
+        raise typer.Exit(1) from exc
+    raise typer.Exit(0 if same else 2)
+
+
+@app.command()
 def chat(
     persona: PersonaName = "",
     audio_out: Annotated[Path | None, typer.Option("--audio-out", help="Record the persona's voice as .wav.")] = None,

@@ -1,0 +1,87 @@
+"""Conversations that were recorded are decided the same again, and otherwise with another style."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from rich.console import Console
+from typer.testing import CliRunner
+
+from services.orchestrator import events as ev
+from services.orchestrator.events import Contribution, OverlapKind, PlaybackState, ms
+from services.orchestrator.recorder import Recorder, read
+from services.orchestrator.replay import replay, show
+from tests.unit.test_orchestrator_machine import Talk
+from vivant.cli.app import app
+from vivant.errors import InvalidRequest
+
+
+class Recorded(Talk):
+    """A conversation that is recorded as it goes."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__()
+        self.recorder = Recorder(path, self.style)
+
+    def _step(self, event: ev.Event) -> list[ev.Effect]:
+        effects = super()._step(event)
+        self.recorder.note(event, self.state, effects)
+        return effects
+
+
+@pytest.fixture
+def recording(tmp_path: Path) -> Path:
+    path = tmp_path / "decisions" / "one.jsonl"
+    talk = Recorded(path)
+    talk.say("where did you grow up", 0, 1500, p=0.3)
+    turn_id = talk.answered(2400)
+    talk(ev.SpeechStarted, 3000, "Spk1")
+    talk(ev.Overlapped, 3300, "Spk1", OverlapKind.INTERRUPTION, probability=0.9)
+    talk(ev.TextTyped, 4000, Contribution("Zoë", "and where is that?", typed=True, ended_at=ms(4000)))
+    talk(ev.PlaybackChanged, 4500, turn_id, PlaybackState.FINISHED)
+    talk.recorder.close()
+    return path
+
+
+def test_the_same_events_give_the_same_decisions(recording: Path) -> None:
+    decisions = replay(recording)
+    assert all(decision.same for decision in decisions)
+    assert "Commit" in [name for decision in decisions for name in decision.effects]
+    assert [event for event, _, _ in read(recording)[1]] == [decision.event for decision in decisions]
+
+
+def test_another_style_decides_otherwise(recording: Path) -> None:
+    decisions = replay(recording, ["endpoint_rules=[[48000, 0.0]]"])
+    other = [decision for decision in decisions if not decision.same]
+    assert other, "it would have waited for three seconds"
+    assert "Commit" in other[0].effects_then
+    assert "Commit" not in other[0].effects
+
+
+def test_what_is_printed_says_what_differs(recording: Path) -> None:
+    console = Console(record=True, width=200)
+    assert show(recording, [], console)
+    assert "all as then" in console.export_text()
+    assert not show(recording, ["interruptible=false"], console)
+    assert "decided otherwise" in console.export_text()
+
+
+@pytest.mark.parametrize("change", ["no_such=1", "filler_after=soon", "endpoint_rules=3"])
+def test_a_style_that_cannot_be_is_refused(recording: Path, change: str) -> None:
+    with pytest.raises(InvalidRequest):
+        replay(recording, [change])
+
+
+@pytest.mark.parametrize("text", ["", "{}", "not json", '{"style": {}}\n{"event": "Nothing", "phase": "", "effects": []}'])
+def test_another_file_is_refused(tmp_path: Path, text: str) -> None:
+    path = tmp_path / "other.jsonl"
+    path.write_text(text)
+    with pytest.raises(InvalidRequest, match="no recording"):
+        replay(path)
+
+
+def test_the_command_line(recording: Path, tmp_path: Path) -> None:
+    assert CliRunner().invoke(app, ["replay", str(recording)]).exit_code == 0
+    assert CliRunner().invoke(app, ["replay", str(recording), "--set", "interruptible=false"]).exit_code == 2
+    assert CliRunner().invoke(app, ["replay", str(tmp_path / "none")]).exit_code == 1
