@@ -54,7 +54,9 @@ class Recording:
         if self.end_s is not None:
             return "end" if next_s is None or last_s >= self.end_s - FADE_S else "pause"
         if next_s is None:
-            return None if self.speakers else "pause"
+            return None
+        if not self.speakers:
+            return "pause"
         before, after = self._speaking(last_s - 0.1), self._speaking(next_s + 0.1)
         if not before:
             return None
