@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
 from typing import Final
 
 from services.common.metrics import Metrics
@@ -65,11 +65,10 @@ class Outbox:
         self._units += 1
         self._append(session_pb2.ConverseResponse(unit=unit))
 
-    def silence(self, newest_turn_id: int) -> None:
-        """Takes the voice of older turns out of the units that wait."""
-        for response in self._queue:
-            if response.HasField("unit") and 0 < response.unit.turn_id < newest_turn_id:
-                mute(response.unit)
+    @property
+    def units(self) -> Iterator[common_pb2.Unit]:
+        """Those that wait, oldest first."""
+        return (response.unit for response in self._queue if response.HasField("unit"))
 
     def close(self) -> None:
         """Lets `run` end when all that waits has been written."""
@@ -97,10 +96,3 @@ class Outbox:
     def _append(self, response: session_pb2.ConverseResponse) -> None:
         self._queue.append(response)
         self._something.set()
-
-
-def mute(unit: common_pb2.Unit) -> None:
-    """Takes the voice out of a unit and keeps its picture and its place in time."""
-    unit.pcm = bytes(len(unit.pcm))
-    unit.turn_id = 0
-    unit.turn_sample = 0

@@ -17,7 +17,8 @@ from services.common.metrics import Metrics
 from services.orchestrator import events as ev
 from services.orchestrator.abilities import Abilities
 from services.orchestrator.clients import Link, Peers
-from services.orchestrator.outbox import Outbox, mute
+from services.orchestrator.cut import Cut
+from services.orchestrator.outbox import Outbox
 from services.orchestrator.pacer import Pacer
 from services.orchestrator.playout import Ledger, Reply
 from services.orchestrator.timeline import Timeline
@@ -90,6 +91,7 @@ class Stage:
         self._send = send
         self._overhear = overhear
         self._ledger = Ledger()
+        self._cut = Cut(manner.audio.sample_rate_hz)
         self._newest = 0
         self._cue: common_pb2.Cue | None = None
         self._voice: Voice | None = None
@@ -159,7 +161,7 @@ class Stage:
             self._voice.cancel()
             self._voice = None
         self.direct(clear=face_pb2.Clear(newest_turn_id=newest_turn_id))
-        self.outbox.silence(newest_turn_id)
+        self._cut.waiting(self.outbox.units, newest_turn_id)
 
     def played(self, unit_index: int) -> None:
         self._ledger.played(unit_index)
@@ -286,9 +288,8 @@ class Stage:
             self._pass_on(message)
 
     def _pass_on(self, unit: common_pb2.Unit) -> None:
-        if 0 < unit.turn_id < self._newest:
+        if self._cut.passing(unit, self._newest):
             self._metrics.count("vivant_stale_output_total", "unit")
-            mute(unit)
         unit.index = self._units
         unit.start_sample = self.output_sample
         self._units += 1

@@ -476,3 +476,14 @@ def test_every_event_has_a_rule_and_only_one() -> None:
     by_phase = [set(rules) for rules in machine.PHASES.values()]
     assert everywhere | set().union(*by_phase) == set(ev.Event.__subclasses__())
     assert not any(everywhere & rules for rules in by_phase)
+
+
+def test_one_word_again_and_again_is_no_interruption_by_its_number() -> None:
+    talk = Talk()
+    talk.say("where did you grow up", 0, 1500)
+    talk.answered(1900)
+    talk(ev.SpeechStarted, 2500, "Spk1")
+    talk(ev.WordsHeard, 2700, "Spk1", "Right. Right. Right.")
+    assert talk.state.phase is Phase.PAUSED
+    talk(ev.WordsHeard, 2800, "Spk1", "Right. But where")
+    assert talk.state.phase is Phase.LISTENING

@@ -5,11 +5,14 @@ from __future__ import annotations
 import asyncio
 from typing import Any
 
+import numpy as np
 import pytest
 from google.protobuf.message import Message
+from numpy.typing import NDArray
 
 from services.common.metrics import Metrics
 from services.orchestrator import outbox as outbox_module
+from services.orchestrator.cut import Cut
 from services.orchestrator.outbox import FRAMES_AT, UNITS_AT, Outbox
 from services.orchestrator.pacer import Pacer
 from services.orchestrator.playout import Ledger
@@ -158,7 +161,7 @@ class TestOutbox:
     async def test_an_interruption_silences_what_waits(self, outbox: Outbox) -> None:
         outbox.put_unit(unit(0, turn_id=1, frame=True, key=True))
         outbox.put_unit(unit(1, turn_id=2))
-        outbox.silence(2)
+        Cut(24_000).waiting(outbox.units, 2)
         old, new = [item.unit for item in await self.drain(outbox)]
         assert (old.turn_id, set(old.pcm)) == (0, {0})
         assert old.HasField("frame"), "the picture goes on"
@@ -179,6 +182,43 @@ class TestOutbox:
             outbox.put(session_pb2.ConverseResponse())
         with pytest.raises(Full, match="unread"):
             outbox.put(session_pb2.ConverseResponse())
+
+
+class TestCut:
+    FADE = 120
+
+    def voiced(self, index: int, turn_id: int) -> common_pb2.Unit:
+        return common_pb2.Unit(index=index, pcm=np.full(UNIT, 8_000, "<i2").tobytes(), turn_id=turn_id, turn_sample=UNIT)
+
+    def heard(self, *units: common_pb2.Unit) -> NDArray[np.int32]:
+        return np.concatenate([np.frombuffer(each.pcm, "<i2") for each in units]).astype(np.int32)
+
+    def test_the_voice_of_an_older_turn_fades_out_in_five_milliseconds(self) -> None:
+        cut, units = Cut(24_000), [self.voiced(index, 1) for index in range(3)]
+        assert [cut.passing(units[0], 1), cut.passing(units[1], 2), cut.passing(units[2], 2)] == [False, True, True]
+        heard = self.heard(*units)
+        assert np.abs(np.diff(heard)).max() < 100, "no jump"
+        assert not heard[UNIT + self.FADE :].any()
+        assert [(each.turn_id, each.turn_sample) for each in units[1:]] == [(0, 0), (0, 0)]
+
+    def test_the_fade_of_the_face_does_not_come_after_it(self) -> None:
+        cut, before, late, next_one = Cut(24_000), self.voiced(0, 1), self.voiced(1, 1), self.voiced(2, 0)
+        cut.passing(before, 1)
+        cut.passing(late, 2)
+        cut.passing(next_one, 2)
+        assert not self.heard(next_one)[: self.FADE].any()
+        after = self.voiced(3, 0)
+        cut.passing(after, 2)
+        assert self.heard(after).all(), "what is said beside the replies stays"
+
+    def test_what_waits_to_be_sent_fades_where_it_goes_on(self) -> None:
+        cut, sent, waits = Cut(24_000), self.voiced(0, 1), [self.voiced(1, 1), self.voiced(2, 1)]
+        for each in (sent, *waits):
+            cut.passing(each, 1)
+        cut.waiting(waits, 2)
+        heard = self.heard(sent, *waits)
+        assert np.abs(np.diff(heard)).max() < 100
+        assert not heard[UNIT + self.FADE :].any()
 
 
 class TestPacer:

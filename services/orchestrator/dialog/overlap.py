@@ -79,4 +79,5 @@ def _resume(state: State, at: int) -> Step:
 
 
 def _are_enough(event: ev.WordsHeard, style: Style) -> bool:
-    return len(event.text.split()) >= style.interrupt_words
+    """Different words: of a hum or a cough the recognition makes one word again and again."""
+    return len({word.strip(".,!?…").lower() for word in event.text.split()} - {""}) >= style.interrupt_words
