@@ -53,7 +53,9 @@ def edges() -> Edges:
         for _ in range(_EVENTS):
             at += chance.choice((ms(20), ms(300), ms(900), ms(12_000)))
             due = machine.deadline(state, _STYLE)
-            while due is not None and due < at:
+            # In time, so that nothing else is taken for what the time has brought about.
+            while due is not None and due <= at:
+                at = max(at, due + 1)
                 state = _step(state, ev.Ticked(due + 1), found)
                 due = machine.deadline(state, _STYLE)
             state = _step(state, chance.choice(_HAPPENINGS)(at, state, chance), found)

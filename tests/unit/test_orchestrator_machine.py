@@ -88,7 +88,7 @@ def test_the_persona_thinks_along_under_the_turn_that_is_committed() -> None:
     assert {prefill.turn_id for prefill in prefills} == {talk.of(ev.Commit)[0].turn_id}
 
 
-@pytest.mark.parametrize(("p", "silence"), [(0.9, 401), (0.3, 601), (0.0, 1201)])
+@pytest.mark.parametrize(("p", "silence"), [(0.9, 401), (0.6, 901), (0.1, 1801)])
 def test_the_less_certain_the_end_the_longer_it_waits(p: float, silence: float) -> None:
     talk = Talk()
     talk.say("I was thinking", 0, 1000, p=p)
@@ -282,10 +282,10 @@ def test_a_reply_in_time_has_no_filler_and_a_late_commit_gets_its_chance() -> No
     assert not talk.of(ev.Fill)
     talk = Talk()
     talk.say("and so it was", 0, 1500, p=0.01)
-    talk.until(1500 + 1390)
+    talk.until(1500 + 1990)
     assert talk.state.phase is Phase.THINKING
     assert not talk.of(ev.Fill)
-    talk.until(1500 + 1410)
+    talk.until(1500 + 2010)
     assert len(talk.of(ev.Fill)) == 1
 
 

@@ -34,8 +34,8 @@ class Recorded(Talk):
 def recording(tmp_path: Path) -> Path:
     path = tmp_path / "decisions" / "one.jsonl"
     talk = Recorded(path)
-    talk.say("where did you grow up", 0, 1500, p=0.3)
-    turn_id = talk.answered(2400)
+    talk.say("where did you grow up", 0, 1500)
+    turn_id = talk.answered(2000)
     talk(ev.SpeechStarted, 3000, "Spk1")
     talk(ev.Overlapped, 3300, "Spk1", OverlapKind.INTERRUPTION, probability=0.9)
     talk(ev.TextTyped, 4000, Contribution("Zoë", "and where is that?", typed=True, ended_at=ms(4000)))
