@@ -38,6 +38,8 @@ MICROPHONE_HZ: Final = 16_000
 _ARRIVAL_S: Final = 10.0
 #: What was begun when the conversation ends, such as closing a connection, has so long.
 _LAST_THINGS_S: Final = 2.0
+#: How soon a picture that can be decoded alone may be asked for again.
+_KEYFRAME_S: Final = 0.4
 #: Units a second.
 _UNIT_HZ: Final = 25
 
@@ -87,6 +89,7 @@ class Conversation:
         self._state: vivant.StateChanged | None = None
         self._left = asyncio.Event()
         self._left_because: VivantError | None = None
+        self._next_keyframe = 0.0
         self._tasks: set[asyncio.Task[None]] = set()
 
     async def run(self) -> None:
@@ -181,7 +184,11 @@ class Conversation:
             _log.info("sound_refused", reason=exc.reason)
 
     def want_keyframe(self) -> None:
-        self._spawn(self.session.request_keyframe())
+        """Asks for a picture that can be decoded alone, unless that was done a moment ago."""
+        now = asyncio.get_running_loop().time()
+        if now >= self._next_keyframe:
+            self._next_keyframe = now + _KEYFRAME_S
+            self._spawn(self.session.request_keyframe())
 
     def _obey(self, message: Incoming) -> None:
         match message:

@@ -37,8 +37,6 @@ _CONNECT_S: Final = 15.0
 #: Messages wait for the data channel to open, and for a slow network to take them.
 _MOST_MESSAGES: Final = 200
 _MOST_BUFFERED: Final = 256 * 1024
-#: How soon a picture that can be decoded alone may be asked for again.
-_KEYFRAME_S: Final = 0.4
 
 
 class Peer:
@@ -56,7 +54,6 @@ class Peer:
         self._tasks: set[asyncio.Task[None]] = set()
         self._connected = False
         self._closed = False
-        self._next_keyframe = 0.0
         self._clock: Clock
 
     @classmethod
@@ -205,9 +202,7 @@ class Peer:
     # --- small parts ----------------------------------------------------------------------------------------------------
 
     def _want_keyframe(self) -> None:
-        now = asyncio.get_running_loop().time()
-        if self._conversation and now >= self._next_keyframe:
-            self._next_keyframe = now + _KEYFRAME_S
+        if self._conversation:
             self._conversation.want_keyframe()
 
     def _flush(self) -> None:

@@ -175,7 +175,7 @@ export class WebRtcConnection {
   }
 
   #beat(ping) {
-    this.#peer.getStats().then((reports) => this.#delays.note(reports.values()));
+    this.#peer.getStats().then((reports) => this.#delays.note(reports.values()), () => {});
     this.send(ping);
   }
 
