@@ -51,12 +51,15 @@ class Murmurs:
         self._preparing = asyncio.Lock()
 
     async def of(self, config: tts_pb2.SynthesizeConfig, texts: Sequence[str]) -> tuple[Murmur, ...]:
-        """The words in the voice of `config`. Without a voice there are none, and the next session tries again."""
+        """The words in the voice of `config`, without those of which nothing can be heard.
+
+        Without a voice there are none, and the next session tries again.
+        """
         key = (config.voice, config.language, config.audio.sample_rate_hz, config.speed, tuple(texts))
         async with self._preparing:
             if key not in self._kept:
                 try:
-                    prepared = tuple([await self._prepare(config, text) for text in texts])
+                    prepared = tuple([murmur for text in texts if (murmur := await self._prepare(config, text)).aside.pcm])
                 except VivantError as exc:
                     _log.warning("no_backchannels", reason=exc.reason, detail=exc.message)
                     return ()

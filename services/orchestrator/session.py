@@ -136,6 +136,7 @@ class Session:
                 self._connections.begin(self._tasks)
                 writing = self._tasks.create_task(self._stage.outbox.run(write), name="outbox")
                 await self._get_ready()
+                learning = self._tasks.create_task(self._learn_murmurs(), name="murmurs")
                 reading = self._tasks.create_task(self._read(requests, finished), name="read")
                 watching = self._tasks.create_task(self._watch(), name="watch")
                 await self._ended.wait()
@@ -145,7 +146,7 @@ class Session:
                 await writing
                 self._stage.close()
                 self._connections.close()
-                for task in (reading, watching):
+                for task in (learning, reading, watching):
                     task.cancel()
         finally:
             if self._timer:
@@ -178,12 +179,12 @@ class Session:
         self._say_hello()
         if config.greeting == session_pb2.GREETING_SPOKEN:
             self._requests.greet()
-        if self._style.backchannel_every is not None:
-            self._tasks.create_task(self._learn_murmurs(), name="murmurs")
 
     async def _learn_murmurs(self) -> None:
+        """Beside all else: a voice that takes its time holds up neither the beginning nor the end of a session."""
         texts = self._opening.persona.style.backchannels
-        self._performer.murmurs = await self._murmurs.of(self._manner.synthesis(turn_id=0), texts)
+        if texts:
+            self._performer.murmurs = await self._murmurs.of(self._manner.synthesis(turn_id=0), texts)
 
     def _say_hello(self) -> None:
         ready = session_pb2.Ready(

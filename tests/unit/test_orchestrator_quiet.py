@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncGenerator
+from typing import cast
+
 import numpy as np
 import pytest
 
 from services.orchestrator import events as ev
+from services.orchestrator.clients import Peers
 from services.orchestrator.dialog import quiet
 from services.orchestrator.dialog.state import Style
 from services.orchestrator.events import Contribution, Line, Phase, PlaybackState, ms
-from services.orchestrator.murmurs import trimmed
+from services.orchestrator.murmurs import Murmurs, trimmed
 from tests.unit.test_orchestrator_machine import Talk
 from vivant.common.v1 import common_pb2
+from vivant.errors import Unavailable
+from vivant.tts.v1 import tts_pb2
 
 STYLE = Style(backchannel_every=ms(8000), prompts=True, waits=True)
 
@@ -156,3 +162,31 @@ def test_a_murmur_has_no_silence_around_it_and_keeps_its_sounds() -> None:
 
 def test_a_murmur_of_nothing_is_empty() -> None:
     assert not trimmed(np.zeros(1000, np.int16), [], 24_000).pcm
+
+
+class Speaker:
+    """In place of the services: says one second for each text; "..." is silence, and at first there is no voice."""
+
+    def __init__(self) -> None:
+        self.asked: list[str] = []
+        self.available = False
+
+    async def speak(
+        self, config: tts_pb2.SynthesizeConfig, texts: AsyncGenerator[str, None], timeout_s: float
+    ) -> AsyncGenerator[tts_pb2.Audio, None]:
+        if not self.available:
+            raise Unavailable("no voice")
+        async for text in texts:
+            self.asked.append(text)
+            yield tts_pb2.Audio(pcm=bytes(48_000) if text == "..." else b"\1\x20" * 24_000)
+
+
+async def test_murmurs_are_prepared_once_for_a_voice_and_silent_ones_are_left_out() -> None:
+    speaker = Speaker()
+    murmurs = Murmurs(cast(Peers, speaker), timeout_s=1)
+    config = tts_pb2.SynthesizeConfig(audio=common_pb2.AudioFormat(sample_rate_hz=24_000))
+    assert await murmurs.of(config, ["Mm-hm.", "...", "Yeah."]) == ()
+    speaker.available = True
+    assert [murmur.text for murmur in await murmurs.of(config, ["Mm-hm.", "...", "Yeah."])] == ["Mm-hm.", "Yeah."]
+    await murmurs.of(config, ["Mm-hm.", "...", "Yeah."])
+    assert speaker.asked == ["Mm-hm.", "...", "Yeah."]
