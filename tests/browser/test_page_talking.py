@@ -280,3 +280,13 @@ async def test_what_lasts_of_an_offset_is_made_good_once(page: Page, standin: St
     assert await page.evaluate(_TRIMMED, [30, 45, 12]) == [0, -30, 0], "the picture, when it is late; no more than both say"
     assert await page.evaluate(_TRIMMED, [-60, 2, -60, 70]) == [0, 0, 0, 0], "one second may have had a stutter in it"
     assert await page.evaluate(_TRIMMED, [None, 20, None, 20]) == [0, 0, 0, 0]
+
+
+async def test_a_little_word_is_shown_beside_the_state_and_passes(page: Page, standin: StandIn) -> None:
+    await scenes.hearing(page, standin)
+    standin.send("backchannel", text="", nod=True)
+    standin.send("backchannel", text="Mm-hm.", nod=True)
+    await expect(page.locator("#murmur")).to_have_text("Mm-hm.")
+    await expect(page.locator("#floor-text")).to_have_text("Listening")
+    await expect(page.locator("#murmur")).to_be_empty()
+    await expect(page.locator("#log li.persona")).to_have_count(0)
