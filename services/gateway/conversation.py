@@ -92,6 +92,11 @@ class Conversation:
         self._next_keyframe = 0.0
         self._tasks: set[asyncio.Task[None]] = set()
 
+    @property
+    def connection(self) -> Connection | None:
+        """How somebody takes part now; None while it waits for the next one."""
+        return self._connection
+
     async def run(self) -> None:
         """Passes events on until the session ends, everybody has left, or nobody has come back in time."""
         session_context(session_id=self.session.ready.session_id)
@@ -285,6 +290,10 @@ class Conversations:
             self._open[wish.token].expect()
             return self._open[wish.token], True
         return await self._begin(replace(wish, persona=wish.persona or self._gateway.settings.persona)), False
+
+    def known(self, token: str) -> Conversation | None:
+        """The conversation with this token."""
+        return self._open.get(token)
 
     async def close(self) -> None:
         """Ends all of them, because the gateway stops."""

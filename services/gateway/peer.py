@@ -17,6 +17,7 @@ from aiortc import (
     RTCRtpSender,
     RTCSessionDescription,
 )
+from aiortc.exceptions import OperationError
 from aiortc.mediastreams import MediaStreamError
 
 import vivant
@@ -24,11 +25,12 @@ from services.common.logs import get_logger
 from services.gateway.arrivals import Arrivals
 from services.gateway.conversation import MICROPHONE_HZ, Conversation
 from services.gateway.gateway import Gateway
+from services.gateway.ice import Paths, bad_offer, read_sdp
 from services.gateway.media import UNIT_AUDIO, UNIT_VIDEO, Timeline
 from services.gateway.messages import Clock, Message, PlayedMessage, dumps
 from services.gateway.page import ice_servers
 from services.gateway.tracks import PictureTrack, VoiceTrack
-from vivant.errors import InvalidRequest
+from vivant.errors import Unusable
 
 _log = get_logger(__name__)
 
@@ -45,6 +47,7 @@ class Peer:
     def __init__(self, gateway: Gateway, pc: RTCPeerConnection) -> None:
         self._gateway = gateway
         self._pc = pc
+        self._paths: Paths
         self._conversation: Conversation | None = None
         self._timeline = Timeline()
         self._voice: VoiceTrack
@@ -59,6 +62,7 @@ class Peer:
     @classmethod
     async def made(cls, gateway: Gateway, sdp: str) -> Peer:
         """A peer that has understood an offer; raises InvalidRequest for one that it cannot."""
+        read_sdp(sdp)
         servers = [RTCIceServer(**server) for server in ice_servers(gateway)]
         pc = RTCPeerConnection(RTCConfiguration(iceServers=servers))
         peer = cls(gateway, pc)
@@ -70,10 +74,11 @@ class Peer:
             kinds = [transceiver.kind for transceiver in pc.getTransceivers()]
             if sorted(kinds) != ["audio", "video"] or pc.sctp is None:
                 raise ValueError("it must have one audio, one video and one data section")
-        except (ValueError, KeyError, IndexError, AttributeError, AssertionError, TypeError) as exc:
-            # What aiortc raises for SDP that it cannot read.
+        except (ValueError, KeyError, IndexError, AttributeError, AssertionError, TypeError, OperationError) as exc:
+            # What aiortc raises for SDP that it cannot use.
             await pc.close()
-            raise InvalidRequest(f"this SDP offer cannot be used: {exc}", reason="bad_offer") from exc
+            raise bad_offer(str(exc)) from exc
+        peer._paths = Paths(pc, servers)
         return peer
 
     async def join(self, conversation: Conversation, *, resumed: bool) -> RTCSessionDescription:
@@ -95,6 +100,12 @@ class Peer:
         conversation.attach(self, resumed=resumed)
         answer: RTCSessionDescription = self._pc.localDescription
         return answer
+
+    async def restart(self, sdp: str) -> RTCSessionDescription:
+        """Answers an offer for another network path under this connection; raises InvalidRequest and Unusable."""
+        if not self._connected:
+            raise Unusable("this connection was never there or is lost; make a new one", reason="cannot_restart")
+        return await self._paths.restart(sdp)
 
     # --- what the conversation asks of a connection ---------------------------------------------------------------------
 
@@ -131,6 +142,7 @@ class Peer:
         current = asyncio.current_task()
         for task in self._tasks - {current}:
             task.cancel()
+        await self._paths.give_up()
         # aiortc closes itself too when the browser has gone, and its second caller must not be cancelled.
         await asyncio.shield(self._pc.close())
 

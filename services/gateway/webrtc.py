@@ -6,12 +6,13 @@ from typing import Literal
 
 import aioice.ice
 from aiohttp import web
+from aiortc import RTCSessionDescription
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from services.gateway.conversation import Conversations, Wish
+from services.gateway.conversation import Conversation, Conversations, Wish
 from services.gateway.gateway import Gateway, cors
 from services.gateway.peer import Peer
-from vivant.errors import InvalidRequest
+from vivant.errors import InvalidRequest, Unusable
 
 _found_addresses = aioice.ice.get_host_addresses
 
@@ -28,6 +29,7 @@ class Offer(BaseModel):
     token: str = Field(default="", max_length=64)
     conversation_id: str = Field(default="", max_length=64)
     speaker: str = Field(default="", max_length=64)
+    restart: bool = False
 
 
 def routes(gateway: Gateway, conversations: Conversations) -> list[web.RouteDef]:
@@ -46,6 +48,9 @@ def routes(gateway: Gateway, conversations: Conversations) -> list[web.RouteDef]
             first = exc.errors(include_url=False)[0]
             where = ".".join(map(str, first["loc"])) or "the body"
             raise InvalidRequest(f"this offer cannot be read: {where}: {first['msg']}", reason="bad_request") from exc
+        if wanted.restart:
+            conversation, peer = live(conversations, wanted.token)
+            return answered(request, conversation, await peer.restart(wanted.sdp))
         peer = await Peer.made(gateway, wanted.sdp)
         try:
             conversation, resumed = await conversations.get(
@@ -55,17 +60,29 @@ def routes(gateway: Gateway, conversations: Conversations) -> list[web.RouteDef]
         except BaseException:
             await peer.close()
             raise
-        ready = conversation.session.ready
-        body = {
-            "sdp": answer.sdp,
-            "type": answer.type,
-            "token": conversation.token,
-            "conversation_id": ready.conversation_id,
-            "persona": {"id": ready.persona.id, "name": ready.persona.name},
-        }
-        return web.json_response(body, headers=cors(request))
+        return answered(request, conversation, answer)
 
     return [web.post("/api/offer", offer), web.options("/api/offer", preflight)]
+
+
+def live(conversations: Conversations, token: str) -> tuple[Conversation, Peer]:
+    """The conversation with this token and the peer that takes part in it; raises Unusable when there is none."""
+    conversation = conversations.known(token)
+    if conversation is None or not isinstance(conversation.connection, Peer):
+        raise Unusable("there is no WebRTC connection with this token to restart; make a new one", reason="cannot_restart")
+    return conversation, conversation.connection
+
+
+def answered(request: web.Request, conversation: Conversation, answer: RTCSessionDescription) -> web.Response:
+    ready = conversation.session.ready
+    body = {
+        "sdp": answer.sdp,
+        "type": answer.type,
+        "token": conversation.token,
+        "conversation_id": ready.conversation_id,
+        "persona": {"id": ready.persona.id, "name": ready.persona.name},
+    }
+    return web.json_response(body, headers=cors(request))
 
 
 def offer_loopback(*, enabled: bool) -> None:

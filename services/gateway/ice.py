@@ -1,0 +1,237 @@
+"""Another network path under a connection that lives on: the ICE restart that aiortc does not know.
+
+The path of a peer is one aioice connection. A restart makes a second one beside it, and puts it in the place of the first when
+it is connected; until then the first goes on. What is above, DTLS with its keys, the tracks and the data channel, notices
+nothing but packets that are lost. A path that is lost is the end of the peer only when none takes its place.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Any, Final
+
+import aioice
+from aiortc import RTCIceServer, RTCSessionDescription
+from aiortc.rtcicetransport import RTCIceParameters, candidate_from_aioice, candidate_to_aioice, connection_kwargs
+from aiortc.sdp import MediaDescription, SessionDescription
+
+from services.common.logs import get_logger
+from vivant.errors import InvalidRequest, Unusable
+
+_log = get_logger(__name__)
+
+#: What STUN and TURN servers have not answered by then is left out of an answer.
+_GATHER_S: Final = 1
+#: A new path that is not connected by then is given up. Pages give up sooner.
+_CONNECT_S: Final = 8.0
+#: When the path is lost, a restart may still come for so long.
+_GRACE_S: Final = 5.0
+#: A browser has one candidate for each of its addresses, and one more for each server.
+_MOST_CANDIDATES: Final = 64
+_USERNAME: Final = re.compile(r"[A-Za-z0-9+/]{4,256}")
+_PASSWORD: Final = re.compile(r"[A-Za-z0-9+/]{22,256}")
+_SET_STATE: Final = "_RTCIceTransport__setState"
+
+
+def read_sdp(sdp: str) -> SessionDescription:
+    """Raises InvalidRequest, reason `bad_offer`, for what is no SDP."""
+    try:
+        return SessionDescription.parse(sdp)
+    except (ValueError, LookupError, AttributeError, AssertionError, TypeError, StopIteration) as exc:
+        raise bad_offer(str(exc) or "it is not SDP") from exc
+
+
+def bad_offer(fault: str) -> InvalidRequest:
+    """An SDP offer that is refused, and why."""
+    return InvalidRequest(f"this SDP offer cannot be used: {fault}", reason="bad_offer")
+
+
+@dataclass(frozen=True)
+class _Offer:
+    """What an offer says about the browser's end of the path."""
+
+    username: str
+    password: str
+    lite: bool
+    candidates: tuple[aioice.Candidate, ...]
+
+
+class _Path(aioice.Connection):
+    async def get_component_candidates(self, component: int, addresses: list[str], timeout: int = 5) -> list[aioice.Candidate]:
+        return await super().get_component_candidates(component, addresses, min(timeout, _GATHER_S))
+
+
+class Paths:
+    """The path that a peer uses, and at most one that is being tried."""
+
+    def __init__(self, pc: Any, servers: list[RTCIceServer]) -> None:
+        """`pc`: an RTCPeerConnection that knows the offer and has answered nothing yet."""
+        self._pc = pc
+        self._servers = servers
+        self._ice: Any = pc.sctp.transport.transport
+        for name in ("_connection", "_recv", "_send", "_monitor", _SET_STATE):
+            assert hasattr(self._ice, name), f"aiortc has changed: its ICE transport has no {name}"
+        self._ice._recv, self._ice._send, self._ice._monitor = self._receive, self._deliver, self._watch
+        self._ice.on("statechange", self._on_state)
+        self._trial: asyncio.Task[None] | None = None
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._one_at_a_time = asyncio.Lock()
+        self._news = asyncio.Event()
+
+    async def restart(self, sdp: str) -> RTCSessionDescription:
+        """Answers an offer with new ICE credentials, and tries the path that it describes; an earlier trial is given up.
+
+        Raises InvalidRequest (`bad_offer`) for one that is no such offer, and Unusable (`cannot_restart`) when it belongs to
+        another connection or this one is over.
+        """
+        offer = self._understood(read_sdp(sdp))
+        transports = {each.receiver.transport for each in self._pc.getTransceivers()} | {self._pc.sctp.transport}
+        if len(transports) > 1:
+            raise Unusable("only a connection with all in one bundle can be restarted; make a new one", reason="cannot_restart")
+        async with self._one_at_a_time:
+            await self.give_up()
+            path = _Path(self._path.ice_controlling, **connection_kwargs(self._servers))
+            try:
+                await path.gather_candidates()
+                if not self._alive:
+                    raise Unusable("this connection has just ended; make a new one", reason="cannot_restart")
+            except BaseException:
+                await path.close()
+                raise
+            self._trial = asyncio.create_task(self._try(path, offer), name="ice-restart")
+            self._tasks.add(self._trial)
+            self._trial.add_done_callback(self._tasks.discard)
+            return self._answer(path)
+
+    async def give_up(self) -> None:
+        """Ends the trial, if there is one; the path in use stays as it is."""
+        if self._trial:
+            self._trial.cancel()
+        if self._tasks:
+            await asyncio.wait(self._tasks)
+
+    # --- the new path ---------------------------------------------------------------------------------------------------
+
+    async def _try(self, path: aioice.Connection, offer: _Offer) -> None:
+        unused = path
+        path.remote_username, path.remote_password, path.remote_is_lite = offer.username, offer.password, offer.lite
+        try:
+            async with asyncio.timeout(_CONNECT_S):
+                # The end of the candidates is not told: others may show themselves by their checks.
+                await asyncio.gather(*map(path.add_remote_candidate, offer.candidates))
+                await path.connect()
+            if self._alive:
+                unused = self._path
+                self._ice._connection = self._ice.iceGatherer._connection = path
+                _log.info("ice_restarted")
+        except (ConnectionError, TimeoutError):
+            _log.info("ice_restart_failed")
+        finally:
+            # From here on nothing cancels this task, so that no socket stays open.
+            self._trial = None
+            self._tell()
+            await unused.close()
+
+    def _understood(self, offer: SessionDescription) -> _Offer:
+        known = read_sdp(self._pc.remoteDescription.sdp)
+        if _sections(offer) != _sections(known):
+            raise bad_offer("its sections are not those of the connection that it restarts")
+        # All is bundled, so the first section speaks for all.
+        first, ice = offer.media[0], offer.media[0].ice
+        if not _fingerprints(first):
+            raise bad_offer("it has no fingerprint, or no setup")
+        if _fingerprints(first) != _fingerprints(known.media[0]):
+            raise Unusable("this offer is of another peer connection, which has to be connected anew", reason="cannot_restart")
+        username, password = (ice.usernameFragment or "", ice.password or "") if ice else ("", "")
+        if not _USERNAME.fullmatch(username) or not _PASSWORD.fullmatch(password):
+            raise bad_offer("ice-ufrag must have 4 to 256 and ice-pwd 22 to 256 letters, digits, + or /")
+        if username == self._path.remote_username:
+            raise bad_offer("its ice-ufrag is the one in use; restart ICE in the page before the offer is made")
+        if len(first.ice_candidates) > _MOST_CANDIDATES:
+            raise bad_offer(f"it has more than {_MOST_CANDIDATES} candidates")
+        return _Offer(username, password, bool(ice and ice.iceLite), tuple(map(candidate_to_aioice, first.ice_candidates)))
+
+    def _answer(self, path: aioice.Connection) -> RTCSessionDescription:
+        """What was answered first, with another path."""
+        answer = read_sdp(self._pc.localDescription.sdp)
+        for media in answer.media:
+            media.ice = RTCIceParameters(path.local_username, path.local_password)
+            media.ice_candidates = [candidate_from_aioice(each) for each in path.local_candidates]
+            media.ice_candidates_complete = True
+            for each in media.ice_candidates[:1]:
+                media.host, media.port = each.ip, each.port
+        return RTCSessionDescription(str(answer), "answer")
+
+    # --- in place of the methods of aiortc's ICE transport --------------------------------------------------------------
+
+    async def _receive(self) -> bytes:
+        while True:
+            path = self._path
+            try:
+                return await path.recv()
+            except ConnectionError:
+                if path is self._path:
+                    # Its socket may be lost and the rest still be there. `_watch` decides what becomes of the peer.
+                    await path.close()
+                while path is self._path:
+                    if not self._alive:
+                        raise
+                    await self._news.wait()
+
+    async def _deliver(self, data: bytes) -> None:
+        try:
+            await self._path.send(data)
+        except ConnectionError:
+            # Between two paths it is lost, as on any network.
+            if not self._alive:
+                raise
+
+    async def _watch(self) -> None:
+        while True:
+            path = self._path
+            # Its only event is its end: it was replaced, or closed, or the browser has not answered for half a minute.
+            await path.get_event()
+            await self._until_replaced(path)
+            if path is self._path:
+                break
+        if self._alive:
+            _log.info("path_lost")
+            getattr(self._ice, _SET_STATE)("failed")
+
+    async def _until_replaced(self, path: aioice.Connection) -> None:
+        """Waits for another path: as long as one is being tried, and a while for the next trial."""
+        clock = asyncio.get_running_loop().time
+        until = clock() + _GRACE_S
+        while path is self._path and self._alive and (self._trial or clock() < until):
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._news.wait(), None if self._trial else until - clock())
+
+    @property
+    def _path(self) -> aioice.Connection:
+        path: aioice.Connection = self._ice._connection
+        return path
+
+    @property
+    def _alive(self) -> bool:
+        return bool(self._ice.state == "completed")
+
+    def _on_state(self) -> None:
+        if self._trial and not self._alive:
+            self._trial.cancel()
+        self._tell()
+
+    def _tell(self) -> None:
+        """Wakes all who wait for something to change."""
+        self._news.set()
+        self._news = asyncio.Event()
+
+
+def _sections(description: SessionDescription) -> list[tuple[str, str]]:
+    return [(media.kind, media.rtp.muxId) for media in description.media]
+
+
+def _fingerprints(media: MediaDescription) -> set[tuple[str, str]]:
+    return {(each.algorithm.lower(), each.value.upper()) for each in media.dtls.fingerprints} if media.dtls else set()
