@@ -218,7 +218,8 @@ def _ducked(take: Take, turn_id: int, onset: float) -> float:
     for unit in take.units:
         if unit.at + UNIT_S <= onset:
             continue
-        if unit.turn_id != turn_id or (unit.at >= held and _level(unit) < _DUCKED * usual):
+        lowered = (unit.ducked or unit.at >= held) and _level(unit) < _DUCKED * usual
+        if unit.turn_id != turn_id or lowered:
             return unit.at
     return 0.0
 

@@ -39,6 +39,8 @@ class Heard:
     first: float | None
     """When its first audible sample is heard; None: it is silent."""
     last: float | None
+    ducked: bool = False
+    """The server says that it lowered the voice here."""
 
     @classmethod
     def of(cls, unit: vivant.Unit, at: float, rate_hz: int) -> Heard:
@@ -46,7 +48,7 @@ class Heard:
         pcm = np.frombuffer(unit.pcm, "<i2")
         loud = np.flatnonzero(np.abs(pcm.astype(np.int32)) > AUDIBLE)
         first, last = (at + float(loud[0]) / rate_hz, at + float(loud[-1]) / rate_hz) if len(loud) else (None, None)
-        return cls(unit.index, unit.turn_id, unit.turn_sample, at, pcm, first, last)
+        return cls(unit.index, unit.turn_id, unit.turn_sample, at, pcm, first, last, unit.ducked)
 
     @property
     def turn_end_sample(self) -> int:

@@ -136,7 +136,7 @@ def _unit(item: common_pb2.Unit) -> events.Unit:
     frame = None
     if item.HasField("frame"):
         frame = events.Frame(item.frame.data, item.frame.keyframe, item.frame.repeated)
-    return events.Unit(item.index, item.start_sample, item.pcm, frame, item.turn_id, item.turn_sample)
+    return events.Unit(item.index, item.start_sample, item.pcm, frame, item.turn_id, item.turn_sample, item.ducked)
 
 
 def _caption(item: session_pb2.Caption) -> events.Caption:

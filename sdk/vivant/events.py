@@ -125,6 +125,8 @@ class Unit:
     """The reply that is heard here; 0: nothing is being said."""
     turn_sample: int
     """Position in that reply of this unit's first sample."""
+    ducked: bool = False
+    """The voice is lowered: somebody may have begun to speak over it."""
 
 
 @dataclass(frozen=True, slots=True)

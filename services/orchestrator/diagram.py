@@ -30,7 +30,8 @@ _HAPPENINGS: Final[tuple[Callable[[int, State, random.Random], ev.Event], ...]] 
         at, _SPEAKER, state.flushes, chance.choice(("where did you go", "wait a moment", ""))
     ),
     lambda at, state, chance: ev.EndOfTurn(at, _SPEAKER, chance.choice((0.0, 0.2, 0.9))),
-    lambda at, state, chance: ev.Overlapped(at, _SPEAKER, chance.choice(tuple(OverlapKind))),
+    lambda at, state, chance: ev.SpeechSuspected(at, _SPEAKER),
+    lambda at, state, chance: ev.Overlapped(at, _SPEAKER, chance.choice(tuple(OverlapKind)), chance.choice((0.5, 0.9))),
     lambda at, state, chance: ev.Opportunity(at, _SPEAKER, 0.9),
     lambda at, state, chance: ev.TextTyped(at, Contribution(_SPEAKER, "and then", typed=True, ended_at=at)),
     lambda at, state, chance: ev.Interrupted(at),

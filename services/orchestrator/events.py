@@ -72,6 +72,13 @@ class Event:
 
 
 @dataclass(frozen=True)
+class SpeechSuspected(Event):
+    """A sound over the persona that may become speech."""
+
+    speaker: str
+
+
+@dataclass(frozen=True)
 class SpeechStarted(Event):
     speaker: str
 
@@ -282,6 +289,11 @@ class SayEnd(Effect):
     """The text of this turn is complete."""
 
     turn_id: int
+
+
+@dataclass(frozen=True)
+class Duck(Effect):
+    """Lower the voice for a moment."""
 
 
 @dataclass(frozen=True)

@@ -118,16 +118,11 @@ class Listener:
         if kind == "partial":
             self._transcribe(message, final=False)
             text = f"{message.stable_text} {message.unstable_text}".strip()
-            self.turn.send(
-                words=turn_pb2.HeardWords(
-                    stable_text=message.stable_text,
-                    unstable_text=message.unstable_text,
-                    end_sample=max(0, message.end_sample + self._asr_base - self._turn_base),
-                )
-            )
+            self._tell_words(message.stable_text, message.unstable_text, message.end_sample)
             self._feed(ev.WordsHeard(self._now(), self.speaker, text))
         elif kind == "final":
             self._transcribe(message, final=True)
+            self._tell_words(message.text, "", message.end_sample)
             self._feed(ev.WordsFinal(self._now(), self.speaker, message.flush_id, message.text.strip(), self._addressee))
         elif kind == "no_speech":
             self._feed(ev.WordsFinal(self._now(), self.speaker, message.flush_id, ""))
@@ -135,7 +130,9 @@ class Listener:
     def on_turn(self, kind: str, message: Any) -> None:
         """A response of the turn-taking."""
         now = self._now()
-        if kind == "speech_started":
+        if kind == "speech_suspected":
+            self._feed(ev.SpeechSuspected(now, self.speaker))
+        elif kind == "speech_started":
             self.started_at = self.at(message.sample + self._turn_base)
             self._feed(ev.SpeechStarted(now, self.speaker))
         elif kind == "speech_stopped":
@@ -146,6 +143,11 @@ class Listener:
             self._feed(ev.Opportunity(now, self.speaker, message.probability))
         elif kind == "overlap" and message.kind in _OVERLAPS:
             self._feed(ev.Overlapped(now, self.speaker, _OVERLAPS[message.kind], message.probability))
+
+    def _tell_words(self, stable: str, unstable: str, end_sample: int) -> None:
+        """The turn-taking weighs the words too."""
+        end = max(0, end_sample + self._asr_base - self._turn_base)
+        self.turn.send(words=turn_pb2.HeardWords(stable_text=stable, unstable_text=unstable, end_sample=end))
 
     def _refuse_haste(self, now: int, end: float) -> None:
         if self._base is None:

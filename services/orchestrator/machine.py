@@ -114,9 +114,10 @@ PHASES: Final[Mapping[Phase, Mapping[type[ev.Event], Rule]]] = {
         ev.PlaybackChanged: reply.playback_began,
     },
     Phase.SPEAKING: {
+        ev.SpeechSuspected: overlap.suspected,
         ev.SpeechStarted: overlap.speech_over_voice,
         ev.WordsHeard: overlap.words_over_voice,
-        ev.WordsFinal: overlap.words_set_aside,
+        ev.WordsFinal: endpointing.words_final,
         ev.Overlapped: overlap.interrupted,
         ev.PlaybackChanged: reply.playback_ended,
     },

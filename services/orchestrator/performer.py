@@ -115,11 +115,13 @@ class Performer:
                 self._backchannel(nod, voice)
             case ev.SayEnd(turn_id):
                 self._stage.say_end(turn_id)
+            case ev.Duck():
+                self._stage.duck()
             case ev.Hold():
-                self._stage.direct(pause=face_pb2.Pause())
+                self._stage.hold()
                 self._measure_interruption("held")
             case ev.Release():
-                self._stage.direct(resume=face_pb2.Resume())
+                self._stage.release()
             case ev.Silence(_, newest_turn_id):
                 self._stage.silence(newest_turn_id)
                 self._measure_interruption("stopped")

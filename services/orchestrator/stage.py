@@ -18,6 +18,7 @@ from services.orchestrator import events as ev
 from services.orchestrator.abilities import Abilities
 from services.orchestrator.clients import Link, Peers
 from services.orchestrator.cut import Cut
+from services.orchestrator.duck import Duck
 from services.orchestrator.outbox import Outbox
 from services.orchestrator.pacer import Pacer
 from services.orchestrator.playout import Ledger, Reply
@@ -92,6 +93,7 @@ class Stage:
         self._overhear = overhear
         self._ledger = Ledger()
         self._cut = Cut(manner.audio.sample_rate_hz)
+        self._duck = Duck(manner.audio.sample_rate_hz)
         self._newest = 0
         self._cue: common_pb2.Cue | None = None
         self._voice: Voice | None = None
@@ -153,6 +155,19 @@ class Stage:
                 self._complete(self.reply)
         if self._voice is not None and self._voice.turn_id == turn_id:
             self._voice.end()
+
+    def duck(self) -> None:
+        """Lowers the voice for a moment."""
+        self._duck.begin()
+
+    def hold(self) -> None:
+        """Stops the voice where it is."""
+        self.direct(pause=face_pb2.Pause())
+
+    def release(self) -> None:
+        """Goes on at the same sample."""
+        self._duck.end()
+        self.direct(resume=face_pb2.Resume())
 
     def silence(self, newest_turn_id: int) -> None:
         """Clears every queue of what belongs to older turns."""
@@ -290,6 +305,7 @@ class Stage:
     def _pass_on(self, unit: common_pb2.Unit) -> None:
         if self._cut.passing(unit, self._newest):
             self._metrics.count("vivant_stale_output_total", "unit")
+        self._duck.passing(unit)
         unit.index = self._units
         unit.start_sample = self.output_sample
         self._units += 1

@@ -51,6 +51,14 @@ class StreamConfig:
 
 
 @dataclass(frozen=True)
+class SpeechSuspected:
+    """A sound over the persona that may be the beginning of speech; `SpeechStarted` follows, or nothing."""
+
+    sample: int
+    detected_at: int
+
+
+@dataclass(frozen=True)
 class SpeechStarted:
     sample: int
     """The first sample of speech."""
@@ -85,6 +93,7 @@ class Overlap:
 
     kind: OverlapKind
     probability: float
+    """Below 0.6 it is a guess: the sound goes on, and a surer verdict follows."""
     start: int
     detected_at: int
 
@@ -97,7 +106,7 @@ class BackchannelOpportunity:
     detected_at: int
 
 
-Event: TypeAlias = SpeechStarted | SpeechStopped | EndOfTurn | Overlap | BackchannelOpportunity
+Event: TypeAlias = SpeechSuspected | SpeechStarted | SpeechStopped | EndOfTurn | Overlap | BackchannelOpportunity
 
 
 class Session(Protocol):

@@ -147,6 +147,8 @@ class _Detection:
 
 async def _send(stream: Stream, event: turn.Event) -> None:
     match event:
+        case turn.SpeechSuspected(sample, detected_at):
+            await stream.send(speech_suspected=turn_pb2.SpeechSuspected(sample=sample, detected_at_sample=detected_at))
         case turn.SpeechStarted(sample, detected_at, speaker):
             await stream.send(
                 speech_started=turn_pb2.SpeechStarted(sample=sample, detected_at_sample=detected_at, speaker=speaker)

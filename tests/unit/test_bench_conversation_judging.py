@@ -32,13 +32,15 @@ class Maker:
     def now(self) -> float:
         return len(self.take.units) * 0.04
 
-    def units(self, count: int, turn_id: int = 0, *, level: int = 0, skip: int = 0, fade: bool = False) -> Maker:
+    def units(
+        self, count: int, turn_id: int = 0, *, level: int = 0, skip: int = 0, fade: bool = False, ducked: bool = False
+    ) -> Maker:
         for number in range(count):
             at = self.position.get(turn_id, 0) + (skip if number == 0 else 0)
             pcm = (level * np.sin(np.arange(at, at + UNIT) * 2 * np.pi / TONE)).astype(np.int16)
             if fade and number == 0:
                 pcm[:120] = np.linspace(800, 0, 120)
-            unit = vivant.Unit(len(self.take.units), len(self.take.units) * UNIT, pcm.tobytes(), None, turn_id, at)
+            unit = vivant.Unit(len(self.take.units), len(self.take.units) * UNIT, pcm.tobytes(), None, turn_id, at, ducked)
             self.take.units.append(Heard.of(unit, self.now, RATE))
             self.position[turn_id] = at + UNIT
         return self
@@ -172,6 +174,12 @@ def test_a_softer_voice_is_ducked_once_the_server_says_that_it_holds_it() -> Non
     maker = Maker().caption(30).speak(2).says(Expect.YIELD, (0.0, 1.0)).speak(0.2)
     maker.event(StateChanged(vivant.State.PAUSED, 1, 0, 0)).units(5, 1, level=600).over(interrupted=True).quiet(2)
     assert only(maker).duck_ms == pytest.approx(200)
+
+
+@pytest.mark.parametrize(("level", "duck_ms"), [(600, 80), (2900, 200)])
+def test_a_voice_is_ducked_when_it_is_softer_and_not_when_the_server_only_says_so(level: int, duck_ms: float) -> None:
+    maker = Maker().caption(30).speak(2).says(Expect.YIELD, (0.0, 1.0)).speak(0.08).units(3, 1, level=level, ducked=True)
+    assert only(maker.quiet(0.4).over(interrupted=True).quiet(2)).duck_ms == pytest.approx(duck_ms)
 
 
 def test_a_persona_that_goes_on_has_not_yielded() -> None:

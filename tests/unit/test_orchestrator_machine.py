@@ -176,18 +176,71 @@ def test_a_backchannel_lets_it_go_on_and_is_not_answered_later(kind: OverlapKind
 
 def test_undecided_overlap_is_decided_by_whether_it_goes_on() -> None:
     talk, _ = interrupting()
-    talk.until(3601)
+    talk.until(5001)
     assert talk.of(ev.Silence)
     talk, _ = interrupting()
     talk(ev.SpeechStopped, 3400, "Spk1", last_speech_at=ms(3200))
-    talk.until(3601)
+    talk.until(5001)
     assert talk.of(ev.Release)
     assert not talk.of(ev.Silence)
 
 
-def test_two_words_over_it_are_an_interruption() -> None:
+@pytest.mark.parametrize("kind", [OverlapKind.INTERRUPTION, OverlapKind.BACKCHANNEL])
+def test_on_a_guess_it_stays_held(kind: OverlapKind) -> None:
     talk, _ = interrupting()
-    talk(ev.WordsHeard, 3200, "Spk1", "no")
+    talk(ev.Overlapped, 3450, "Spk1", kind, 0.5)
+    assert talk.state.phase is Phase.PAUSED
+    assert not talk.of(ev.Release) + talk.of(ev.Silence)
+
+
+def test_a_little_word_that_goes_on_after_all_holds_it_again() -> None:
+    talk, _ = interrupting()
+    talk(ev.Overlapped, 3300, "Spk1", OverlapKind.BACKCHANNEL, 0.9)
+    talk(ev.Overlapped, 3700, "Spk1", OverlapKind.INTERRUPTION, 0.5)
+    assert talk.state.phase is Phase.PAUSED
+    assert len(talk.of(ev.Hold)) == 2
+    talk(ev.Overlapped, 4000, "Spk1", OverlapKind.INTERRUPTION, 0.75)
+    assert talk.of(ev.Silence)
+
+
+@pytest.mark.parametrize(("ends_ms", "answers"), [(3900, 2), (4600, 1)])
+def test_a_yes_over_the_last_words_is_an_answer_and_one_before_is_not(ends_ms: int, answers: int) -> None:
+    talk, turn_id = interrupting()
+    talk(ev.SpeechStopped, 3500, "Spk1", last_speech_at=ms(3300))
+    talk(ev.Overlapped, 3550, "Spk1", OverlapKind.BACKCHANNEL, 0.9)
+    talk(ev.WordsFinal, 3650, "Spk1", talk.state.flushes, "yes")
+    talk(ev.PlaybackChanged, ends_ms, turn_id, PlaybackState.FINISHED)
+    talk.until(20_000)
+    assert len(talk.of(ev.Commit)) == answers
+
+
+def test_a_little_word_that_it_went_on_over_is_no_part_of_what_is_said_next() -> None:
+    talk, _ = interrupting()
+    talk(ev.SpeechStopped, 3500, "Spk1", last_speech_at=ms(3300))
+    talk(ev.Overlapped, 3550, "Spk1", OverlapKind.BACKCHANNEL, 0.9)
+    talk(ev.WordsFinal, 3650, "Spk1", talk.state.flushes, "mm-hm")
+    talk(ev.Interrupted, 4000)
+    talk.until(10_000)
+    assert len(talk.of(ev.Commit)) == 1
+    talk.say("where was that", 11_000, 12_000)
+    assert talk.of(ev.Commit)[1].contribution.text == "where was that"
+
+
+def test_the_first_suspicion_lowers_the_voice_and_no_more() -> None:
+    talk, _ = interrupting()
+    talk(ev.Overlapped, 3300, "Spk1", OverlapKind.NOT_SPEECH)
+    assert talk(ev.SpeechSuspected, 4000, "Spk1") == [ev.Duck()]
+    assert talk.state.phase is Phase.SPEAKING
+    deaf, _ = interrupting(Style(interruptible=False))
+    assert deaf(ev.SpeechSuspected, 4000, "Spk1") == []
+
+
+def test_without_the_turn_service_two_words_over_it_are_an_interruption() -> None:
+    talk, _ = interrupting()
+    talk(ev.WordsHeard, 3200, "Spk1", "I don't know")
+    assert talk.state.phase is Phase.PAUSED
+    talk(ev.AbilityChanged, 3210, "turn", available=False)
+    talk(ev.WordsHeard, 3220, "Spk1", "no")
     assert talk.state.phase is Phase.PAUSED
     talk(ev.WordsHeard, 3250, "Spk1", "no wait")
     assert talk.state.phase is Phase.LISTENING
@@ -479,11 +532,9 @@ def test_every_event_has_a_rule_and_only_one() -> None:
 
 
 def test_one_word_again_and_again_is_no_interruption_by_its_number() -> None:
-    talk = Talk()
-    talk.say("where did you grow up", 0, 1500)
-    talk.answered(1900)
-    talk(ev.SpeechStarted, 2500, "Spk1")
-    talk(ev.WordsHeard, 2700, "Spk1", "Right. Right. Right.")
+    talk, _ = interrupting()
+    talk(ev.AbilityChanged, 3010, "turn", available=False)
+    talk(ev.WordsHeard, 3200, "Spk1", "Right. Right. Right.")
     assert talk.state.phase is Phase.PAUSED
-    talk(ev.WordsHeard, 2800, "Spk1", "Right. But where")
+    talk(ev.WordsHeard, 3300, "Spk1", "Right. But where")
     assert talk.state.phase is Phase.LISTENING

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from services.common.metrics import Metrics
 from services.orchestrator import outbox as outbox_module
 from services.orchestrator.cut import Cut
+from services.orchestrator.duck import LOWERED, Duck
 from services.orchestrator.outbox import FRAMES_AT, UNITS_AT, Outbox
 from services.orchestrator.pacer import Pacer
 from services.orchestrator.playout import Ledger
@@ -255,6 +256,46 @@ class TestPacer:
         assert paused[0][1].turn_id == 0
         cleared = self.pace(self.speech(9600), {"clear": face_pb2.Clear(newest_turn_id=4)}, self.speech(960), units=2)
         assert [message.turn_id for _, message in cleared] == [0, 0]
+
+
+class TestDuck:
+    """Units of a tone, so that a step between two samples is seen."""
+
+    LEVEL = 8000.0
+    STEP = 2 * np.pi * LEVEL / 100
+
+    def pass_on(self, duck: Duck, index: int, turn_id: int = 1, fade: bool = False) -> common_pb2.Unit:
+        voice = self.LEVEL * np.sin(2 * np.pi * np.arange(index * UNIT, (index + 1) * UNIT) / 100)
+        if fade:
+            voice *= np.maximum(0, np.linspace(1, -7, UNIT))
+        passed = common_pb2.Unit(index=index, pcm=voice.astype("<i2").tobytes(), turn_id=turn_id)
+        duck.passing(passed)
+        return passed
+
+    def level(self, passed: common_pb2.Unit) -> float:
+        return float(np.abs(np.frombuffer(passed.pcm, "<i2")[200:].astype(int)).max())
+
+    def assert_smooth(self, units: list[common_pb2.Unit]) -> None:
+        sound = np.frombuffer(b"".join(each.pcm for each in units), "<i2").astype(int)
+        assert np.abs(np.diff(sound)).max() <= 1.1 * self.STEP
+
+    def test_the_voice_is_lowered_for_a_moment_and_rises_again_without_a_click(self) -> None:
+        duck = Duck(24_000)
+        units = [self.pass_on(duck, 0)]
+        duck.begin()
+        units += [self.pass_on(duck, index) for index in range(1, 12)]
+        assert [each.ducked for each in units] == [False, *[True] * 8, False, False, False]
+        levels = [round(self.level(each) / self.LEVEL, 2) for each in units]
+        assert levels == [1.0, *[LOWERED] * 8, 1.0, 1.0, 1.0]
+        self.assert_smooth(units)
+
+    def test_a_voice_that_is_held_while_lowered_fades_from_there(self) -> None:
+        duck = Duck(24_000)
+        duck.begin()
+        units = [self.pass_on(duck, 0), self.pass_on(duck, 1), self.pass_on(duck, 2, turn_id=0, fade=True)]
+        self.assert_smooth(units[1:])
+        duck.end()
+        assert self.level(self.pass_on(duck, 3)) == pytest.approx(self.LEVEL, abs=10)
 
 
 def test_a_timeline_counts_from_the_end_of_the_question_and_each_stage_once() -> None:

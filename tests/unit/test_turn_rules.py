@@ -9,9 +9,10 @@ from numpy.typing import NDArray
 from services.turn.engine import OverlapKind
 from services.turn.engines.echo import BandEnergies, is_echo, likeness
 from services.turn.engines.estimate import BySilence
-from services.turn.engines.overlap import OverlapJudge, Verdict
+from services.turn.engines.overlap import SURE, OverlapJudge, Verdict
 from services.turn.engines.segments import RATE_HZ, WINDOW, Segmenter, Window
 from services.turn.engines.smart_turn import SAMPLES, log_mel, normalised
+from services.turn.engines.suspicion import Suspicion
 from services.turn.engines.words import FINISHED, UNFINISHED, Kind, completeness, kind_of
 
 
@@ -84,8 +85,12 @@ def test_words_sound_finished_or_not(text: str, score: float) -> None:
         ("oh really", Kind.ACKNOWLEDGEMENT),
         ("right, uh-huh", Kind.ACKNOWLEDGEMENT),
         ("oh, okay", Kind.OPENING),
-        ("stop", Kind.CONTENT),
-        ("yeah but wait a minute", Kind.CONTENT),
+        ("stop", Kind.DEMAND),
+        ("yeah but wait a minute", Kind.DEMAND),
+        ("What?", Kind.DEMAND),
+        ("Did you say ice", Kind.DEMAND),
+        ("I don't know.", Kind.CONTENT),
+        ("Mama.", Kind.CONTENT),
         ("", Kind.NOTHING),
         ("Thank you.", Kind.NOTHING),
     ],
@@ -164,7 +169,8 @@ def judge(
 
 
 def kinds(verdicts: list[Verdict]) -> list[OverlapKind]:
-    return [verdict.kind for verdict in verdicts]
+    """Those that are more than a guess."""
+    return [verdict.kind for verdict in verdicts if verdict.probability >= SURE]
 
 
 def test_a_short_sound_is_a_backchannel_and_a_long_one_an_interruption() -> None:
@@ -174,17 +180,67 @@ def test_a_short_sound_is_a_backchannel_and_a_long_one_an_interruption() -> None
 
 def test_words_decide_and_correct() -> None:
     assert kinds(judge(0.3, "stop", 0.25)) == [OverlapKind.INTERRUPTION]
-    assert kinds(judge(0.3, "stop", 0.8)) == [OverlapKind.BACKCHANNEL, OverlapKind.INTERRUPTION]
+    assert kinds(judge(0.3, "stop", 0.6)) == [OverlapKind.INTERRUPTION]
+    assert kinds(judge(0.3, "stop", 0.9)) == [OverlapKind.BACKCHANNEL, OverlapKind.INTERRUPTION]
     assert kinds(judge(0.7, "uh-huh", 0.3)) == [OverlapKind.BACKCHANNEL]
     assert kinds(judge(0.4, "okay", 0.3)) == [OverlapKind.BACKCHANNEL]
-    assert kinds(judge(0.9, "okay", 0.3)) == [OverlapKind.INTERRUPTION]
-    assert kinds(judge(1.6, "yeah", 0.3)) == [OverlapKind.BACKCHANNEL, OverlapKind.INTERRUPTION]
+    assert kinds(judge(1.1, "oh yeah right", 0.6)) == [OverlapKind.BACKCHANNEL]
+    assert kinds(judge(1.6, "yeah", 0.3)) == [OverlapKind.INTERRUPTION]
+
+
+@pytest.mark.parametrize("words", ["Mama.", "I don't know.", "Nanu. Nanu. Nanu."])
+def test_what_recognition_makes_of_a_hum_is_not_believed(words: str) -> None:
+    assert kinds(judge(0.5, words, 0.4)) == [OverlapKind.BACKCHANNEL]
+    assert kinds(judge(0.5, words, 0.9)) == [OverlapKind.BACKCHANNEL]
+
+
+def test_a_guess_falls_within_500_ms_and_says_that_it_is_one() -> None:
+    first, second = judge(1.5)
+    assert (first.kind, second.kind) == (OverlapKind.INTERRUPTION, OverlapKind.INTERRUPTION)
+    assert first.probability < SURE <= second.probability
+    first, second = judge(0.6)
+    assert (first.kind, second.kind) == (OverlapKind.INTERRUPTION, OverlapKind.BACKCHANNEL)
+    assert first.probability < SURE <= second.probability
 
 
 def test_what_is_hardly_speech_and_what_is_an_echo_is_not_meant() -> None:
     assert kinds(judge(0.4, speech=0.4)) == [OverlapKind.NOT_SPEECH]
     assert kinds(judge(1.5, speech=0.4)) == [OverlapKind.NOT_SPEECH]
     assert kinds(judge(1.5, "the persona's own words", 0.3, echo=True)) == [OverlapKind.NOT_SPEECH]
+
+
+def sound(seconds: float, level: float) -> NDArray[np.float32]:
+    return (np.random.default_rng(3).standard_normal(round(seconds * RATE_HZ)) * level).astype(np.float32)
+
+
+def suspected(*parts: NDArray[np.float32], piece: int = 320) -> list[int]:
+    suspicion, found = Suspicion(), []
+    audio = np.concatenate(parts)
+    for at in range(0, len(audio), piece):
+        begun = suspicion.push(audio[at : at + piece], persona=True, speech=False)
+        found += [] if begun is None else [begun]
+    return found
+
+
+def test_a_sound_over_the_persona_is_suspected_in_its_first_hundredth_of_a_second() -> None:
+    assert suspected(sound(1, 1e-4)) == []
+    (begun,) = suspected(sound(1, 1e-4), sound(0.2, 0.03))
+    assert 0 <= begun - RATE_HZ <= 160
+    assert suspected(sound(1, 1e-4), sound(0.2, 0.03), piece=1_600) == [begun]
+
+
+def test_what_the_microphone_hears_of_the_persona_is_learned() -> None:
+    echo, gap = sound(0.5, 0.01), sound(0.5, 1e-4)
+    found = suspected(gap, *[echo, gap] * 6, sound(0.2, 0.1))
+    assert len(found) <= 4, "an echo is suspected again and again"
+    assert found[-1] >= 6.5 * RATE_HZ, "a voice above the echo is not noticed"
+
+
+def test_nothing_is_suspected_while_the_persona_is_silent_or_the_user_known_to_speak() -> None:
+    for persona, speech in ((False, False), (True, True)):
+        suspicion = Suspicion()
+        assert suspicion.push(sound(0.5, 1e-4), persona=persona, speech=speech) is None
+        assert suspicion.push(sound(0.1, 0.03), persona=persona, speech=speech) is None
 
 
 def test_without_the_persona_there_is_no_overlap() -> None:

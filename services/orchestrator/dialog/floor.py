@@ -98,14 +98,21 @@ def text_typed(state: State, event: ev.TextTyped, style: Style) -> Step:
     said = event.contribution
     if said.addressee:
         return state, [ev.Note(said)]
-    state, effects = _yield_floor(state, event.at)
+    state, effects = _yield_floor(_without_asides(state, style), event.at)
     state, more = contribute(state, said, event.at, style)
     return state, effects + more
 
 
 def interrupted(state: State, event: ev.Interrupted, style: Style) -> Step:
     """The user pressed stop."""
-    return _yield_floor(state, event.at)
+    return _yield_floor(_without_asides(state, style), event.at)
+
+
+def _without_asides(state: State, style: Style) -> State:
+    """Little words that the persona has gone on over are no contribution."""
+    if state.phase is not Phase.SPEAKING or style.manual_turns:
+        return state
+    return replace(state, ears={speaker: Ear(speaking=ear.speaking) for speaker, ear in state.ears.items()})
 
 
 def _yield_floor(state: State, at: int) -> Step:

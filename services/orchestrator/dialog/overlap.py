@@ -7,14 +7,20 @@ from dataclasses import replace
 from services.orchestrator import events as ev
 from services.orchestrator.dialog import endpointing
 from services.orchestrator.dialog.floor import break_off
-from services.orchestrator.dialog.state import Ear, State, Step, Style, ear_of, enter, with_ear
+from services.orchestrator.dialog.state import Ear, State, Step, Style, enter, with_ear
 from services.orchestrator.events import OverlapKind, Phase
 
 # --- while speaking -----------------------------------------------------------------------------------------------------
 
 
+def suspected(state: State, event: ev.SpeechSuspected, style: Style) -> Step:
+    """Something begins: the voice is lowered until it is known what."""
+    return state, [ev.Duck()] if style.interruptible and not style.manual_turns else []
+
+
 def speech_over_voice(state: State, event: ev.SpeechStarted, style: Style) -> Step:
-    """The voice is held at once; what it was is judged then."""
+    """The voice is held at once; what it was is judged then. What was said over it before counts no more."""
+    state = with_ear(state, event.speaker, Ear())
     state, effects = endpointing.speech_started(state, event, style)
     if style.manual_turns or not style.interruptible:
         return state, effects
@@ -24,41 +30,38 @@ def speech_over_voice(state: State, event: ev.SpeechStarted, style: Style) -> St
 def words_over_voice(state: State, event: ev.WordsHeard, style: Style) -> Step:
     """Without the turn service nothing holds the voice, and words alone interrupt."""
     heard, effects = endpointing.words_heard(state, event, style)
-    if heard is not state and "turn" in state.lost and style.interruptible and _are_enough(event, style):
+    if heard is not state and style.interruptible and _words_suffice(state, event, style):
         return break_off(heard, event.at)
     return heard, effects
 
 
-def words_set_aside(state: State, event: ev.WordsFinal, style: Style) -> Step:
-    """Said over the persona and judged not to be an interruption: it does not wait to be answered later."""
-    if style.manual_turns:
-        return endpointing.words_final(state, event, style)
-    return with_ear(state, event.speaker, Ear(speaking=ear_of(state, event.speaker).speaking)), []
-
-
 def interrupted(state: State, event: ev.Overlapped, style: Style) -> Step:
-    """An interruption that was found before the voice was held; anything else lets the persona go on."""
-    if event.kind is OverlapKind.INTERRUPTION and style.interruptible:
-        return break_off(state, event.at)
-    return state, []
+    """An interruption that was found before the voice was held, or only now; anything else lets the persona go on."""
+    if event.kind is not OverlapKind.INTERRUPTION or not style.interruptible:
+        return state, []
+    if event.probability < style.sure:
+        return enter(state, Phase.PAUSED, event.at, [ev.Hold()])
+    return break_off(state, event.at)
 
 
 # --- while paused -------------------------------------------------------------------------------------------------------
 
 
 def words_in_pause(state: State, event: ev.WordsHeard, style: Style) -> Step:
-    """A few words are an interruption, whatever the detector says."""
+    """With the turn service the words are weighed there; without it a few are an interruption."""
     heard, effects = endpointing.words_heard(state, event, style)
-    if heard is not state and _are_enough(event, style):
+    if heard is not state and _words_suffice(state, event, style):
         return break_off(heard, event.at)
     return heard, effects
 
 
 def judged(state: State, event: ev.Overlapped, style: Style) -> Step:
-    """The detector has decided what it was."""
-    if event.kind is OverlapKind.INTERRUPTION:
-        return break_off(state, event.at) if style.interruptible else (state, [])
-    return _resume(state, event.at)
+    """The detector has decided what it was; on a guess the voice stays held."""
+    if event.probability < style.sure:
+        return state, []
+    if event.kind is not OverlapKind.INTERRUPTION:
+        return _resume(state, event.at, answer=event.kind is OverlapKind.BACKCHANNEL)
+    return break_off(state, event.at) if style.interruptible else (state, [])
 
 
 def undecided(state: State, event: ev.Ticked, style: Style) -> Step:
@@ -72,12 +75,13 @@ def due(state: State, style: Style) -> list[int]:
     return [state.since + style.judge_within]
 
 
-def _resume(state: State, at: int) -> Step:
-    """It was not meant to take the floor: forget the sound and go on."""
-    ears = {speaker: Ear(speaking=ear.speaking) for speaker, ear in state.ears.items()}
+def _resume(state: State, at: int, *, answer: bool = False) -> Step:
+    """It was not meant to take the floor: go on. A little word may still be an answer, see `reply.playback_ended`."""
+    ears = state.ears if answer else {speaker: Ear(speaking=ear.speaking) for speaker, ear in state.ears.items()}
     return enter(replace(state, ears=ears), Phase.SPEAKING, at, [ev.Release()])
 
 
-def _are_enough(event: ev.WordsHeard, style: Style) -> bool:
+def _words_suffice(state: State, event: ev.WordsHeard, style: Style) -> bool:
     """Different words: of a hum or a cough the recognition makes one word again and again."""
-    return len({word.strip(".,!?…").lower() for word in event.text.split()} - {""}) >= style.interrupt_words
+    different = {word.strip(".,!?…").lower() for word in event.text.split()} - {""}
+    return "turn" in state.lost and len(different) >= style.interrupt_words

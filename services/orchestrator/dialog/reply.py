@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from services.orchestrator import events as ev
-from services.orchestrator.dialog.state import State, Step, Style, current, enter, forget_turn
+from services.orchestrator.dialog.state import Ear, State, Step, Style, current, enter, forget_turn
 from services.orchestrator.events import Phase
 
 
@@ -44,7 +44,7 @@ def text_failed(state: State, event: ev.ReplyFailed, style: Style) -> Step:
 
 def voice_failed(state: State, event: ev.VoiceFailed, style: Style) -> Step:
     """The reply was shown instead of spoken, and is over."""
-    return _over(state, event.turn_id, event.at) if current(state, event.turn_id) else (state, [])
+    return _over(state, event.turn_id, event.at, style) if current(state, event.turn_id) else (state, [])
 
 
 def playback_began(state: State, event: ev.PlaybackChanged, style: Style) -> Step:
@@ -58,7 +58,7 @@ def playback_ended(state: State, event: ev.PlaybackChanged, style: Style) -> Ste
     """The last sound of the reply was played."""
     if event.state is ev.PlaybackState.STARTED or not current(state, event.turn_id):
         return state, []
-    return _over(state, event.turn_id, event.at)
+    return _over(state, event.turn_id, event.at, style)
 
 
 def waited(state: State, event: ev.Ticked, style: Style) -> Step:
@@ -85,8 +85,16 @@ def _filler_due(state: State, style: Style) -> list[int]:
     return [max(said.ended_at + style.filler_after, state.since + style.filler_patience)]
 
 
-def _over(state: State, turn_id: int, at: int) -> Step:
+def _over(state: State, turn_id: int, at: int, style: Style) -> Step:
+    state = replace(state, ears={speaker: _after_reply(ear, at, style) for speaker, ear in state.ears.items()})
     return enter(forget_turn(state), Phase.LISTENING, at, [ev.CloseTurn(turn_id, interrupted=False)])
+
+
+def _after_reply(ear: Ear, at: int, style: Style) -> Ear:
+    """Words that were said over the reply are answers only to its end; of manual turns, all count."""
+    if style.manual_turns or ear.speaking or ear.last_speech_at >= at - style.answer_within:
+        return ear
+    return Ear()
 
 
 def _alive(state: State, at: int) -> int:

@@ -23,10 +23,14 @@ class Style:
     manual_turns: bool = False
     """Speakers say themselves when their turn is over, and only that: nothing is concluded from silence or speech."""
     interruptible: bool = True
-    judge_within: int = ms(600)
+    judge_within: int = ms(2000)
     """Speech over the persona that is still undecided after this is an interruption if it goes on, else nothing."""
+    sure: float = 0.6
+    """A verdict on speech over the persona that is less probable is a guess, and a surer one will follow."""
     interrupt_words: int = 2
-    """This many words over the persona are an interruption, whatever the detector says."""
+    """Without the turn service, this many words over the persona are an interruption."""
+    answer_within: int = ms(1000)
+    """A little word over the last words of a reply is an answer to it when it ended within this of their end."""
     stuck_after: int = ms(6000)
     """A reply of which nothing has come by then has failed."""
     filler_after: int | None = ms(650)

@@ -1,14 +1,19 @@
 """What a sound of the user over the persona's speech is: an interruption, a backchannel, or not meant as speech at all.
 
 A verdict falls at the latest `judge_s` after the sound began, from what is known by then; later evidence may correct it, always
-with the same start. The rules, in this order:
+with the same start. While the sound goes on, or has ended and its words are not known, that verdict is a guess and says so: its
+probability is below `SURE`. The persona is held meanwhile, so a late verdict costs a little silence, and a wrong one its
+sentence. The rules, in this order:
 
 1. It is the persona's own voice coming back (see echo): NOT_SPEECH, for as long as it stays one.
-2. The words say more than an acknowledgement: INTERRUPTION.
-3. It ended within 0.6 s, or its words are an acknowledgement: BACKCHANNEL. Half of all backchannels are shorter than 0.25 s.
-   "Okay" and its like must have ended: people begin sentences with them.
-4. The detector was never sure that it was speech: NOT_SPEECH.
-5. It goes on: INTERRUPTION. An acknowledgement that goes on past one second is one too.
+2. Its words ask for the floor ("stop", "no", "what"): INTERRUPTION, however short it is.
+3. It goes on: an INTERRUPTION, surely so from 0.75 s on, or from 1.2 s when its words acknowledge.
+4. It was short: BACKCHANNEL, once its words do not ask for the floor, or have not come in time. Half of all backchannels are
+   shorter than 0.25 s, a drawn "mm-hm" takes 0.6 s. What else the words say is not believed: of a hum of half a second speech
+   recognition makes "Mama" or "I don't know".
+5. It was long: INTERRUPTION, unless its words acknowledge ("oh yeah, right").
+
+Before 3 to 5: the detector was never sure that it was speech: NOT_SPEECH.
 """
 
 from __future__ import annotations
@@ -28,10 +33,17 @@ _BEFORE_S: Final = 0.1
 _LEAST_ECHO_S: Final = 0.3
 _LONGEST_ECHO_S: Final = 0.6
 _ECHO_AGAIN_S: Final = 0.2
-_SHORT_S: Final = 0.6
+#: From this probability on a verdict is more than a guess.
+SURE: Final = 0.6
+_GUESS: Final = 0.5
+_SHORT: Final = RATE_HZ * 75 // 100
+_LONG: Final = RATE_HZ * 12 // 10
 #: Silence after which it has probably ended; the segment needs longer to say so.
 _BREATH: Final = RATE_HZ * 6 // 100
-_LONG_S: Final = 1.0
+#: The words of a short sound are awaited for so long after its end.
+_PATIENCE: Final = RATE_HZ * 45 // 100
+#: Words that end this close to it are the words of all of it: of the first half of "stop" recognition makes "start".
+_WORDS_REACH: Final = RATE_HZ // 10
 #: Words that come later than this after the sound correct nothing any more.
 _LATE_WORDS_S: Final = 2.0
 #: A probability of speech that was never above this, averaged over some windows, is that of a cough, laughter or noise.
@@ -40,6 +52,9 @@ _REMEMBERED: Final = 0.7
 #: The persona counts as speaking this long after (and a little before) its last sound: it is heard later than it is sent.
 _AFTERGLOW_S: Final = 0.4
 _FORESIGHT_S: Final = 0.2
+
+
+_ACKNOWLEDGES: Final = (Kind.ACKNOWLEDGEMENT, Kind.OPENING)
 
 
 @dataclass(frozen=True)
@@ -63,7 +78,11 @@ class _Sound:
     """Running average of the detector's probability, and the highest that it has been."""
     confidence: float = 1.0
     words: Kind = Kind.NOTHING
+    words_end: int = 0
+    """What they cover."""
     verdict: OverlapKind | None = None
+    sure: bool = False
+    """The verdict is more than a guess."""
     compared_at: int = 0
     alike: float = 0.0
     unlike: int = 0
@@ -113,7 +132,7 @@ class OverlapJudge:
         """Words that cover user audio up to `end`."""
         sound = self._sound
         if sound is not None and end > sound.start and (not sound.end or end < sound.end + _LATE_WORDS_S * RATE_HZ):
-            sound.words = kind_of(text)
+            sound.words, sound.words_end = kind_of(text), end
 
     def tick(self, now: int, speech: float, last_speech: int) -> Verdict | None:
         """One more window of user audio ended at `now` with this probability of speech; a new verdict if there is one."""
@@ -126,12 +145,14 @@ class OverlapJudge:
                 sound.take(speech)
         elif sound.end and now > sound.end + _LATE_WORDS_S * RATE_HZ:
             return None
-        if sound.verdict is OverlapKind.INTERRUPTION:
+        if sound.verdict is OverlapKind.INTERRUPTION and sound.sure:
             return None
         kind, probability = self._echo(sound, now) or self._meaning(sound, now)
-        if kind is None or kind is sound.verdict:
+        sure = probability >= SURE
+        said = kind is sound.verdict if sound.sure else not sure and sound.verdict is not None
+        if kind is None or said:
             return None
-        sound.verdict = kind
+        sound.verdict, sound.sure = kind, sure
         return Verdict(kind, probability, sound.start)
 
     def _echo(self, sound: _Sound, now: int) -> tuple[OverlapKind, float] | None:
@@ -150,26 +171,22 @@ class OverlapJudge:
             sound.echo = alike or (sound.echo and sound.unlike < 2)
         return (OverlapKind.NOT_SPEECH, min(0.99, 0.5 + sound.alike / 2)) if sound.echo else None
 
-    def _meaning(self, sound: _Sound, now: int) -> tuple[OverlapKind | None, float]:  # noqa: PLR0911 - one return a rule
-        if sound.words is Kind.CONTENT:
+    def _meaning(self, sound: _Sound, now: int) -> tuple[OverlapKind | None, float]:
+        if sound.words is Kind.DEMAND:
             return OverlapKind.INTERRUPTION, 0.9
-        if not sound.end and now - sound.start < self._judge:
-            return None, 0.0
         over = bool(sound.end) or now - sound.last >= _BREATH
         length = (sound.last if over else now) - sound.start
-        acknowledges = sound.words is Kind.ACKNOWLEDGEMENT or (sound.words is Kind.OPENING and over)
-        if acknowledges and length <= _LONG_S * RATE_HZ:
-            return OverlapKind.BACKCHANNEL, 0.9
-        if sound.confidence < _DOUBT:
-            return OverlapKind.NOT_SPEECH, 1 - sound.confidence
-        if not over:
+        late = now - sound.start >= self._judge
+        if (over or late) and sound.confidence < _DOUBT:
+            return OverlapKind.NOT_SPEECH, max(SURE, 1 - sound.confidence)
+        if length > (_LONG if sound.words in _ACKNOWLEDGES else _SHORT):
             return OverlapKind.INTERRUPTION, 0.75
-        # It has ended: a first verdict goes by its length, an earlier one stands.
-        if sound.verdict is not None:
-            return None, 0.0
-        if length <= _SHORT_S * RATE_HZ:
+        if over and sound.words in _ACKNOWLEDGES:
+            return OverlapKind.BACKCHANNEL, 0.9
+        known = sound.words is not Kind.NOTHING and sound.words_end >= sound.last - _WORDS_REACH
+        if over and (known or now - sound.last >= _PATIENCE):
             return OverlapKind.BACKCHANNEL, 0.65
-        return OverlapKind.INTERRUPTION, 0.75
+        return (OverlapKind.BACKCHANNEL if over else OverlapKind.INTERRUPTION, _GUESS) if late else (None, 0.0)
 
     def _frame(self, sample: int, offset_s: float) -> int:
         return sample // _FRAME + round(offset_s * 100)

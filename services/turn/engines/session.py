@@ -14,11 +14,21 @@ import numpy as np
 from numpy.typing import NDArray
 
 from services.common.resample import Resampler
-from services.turn.engine import BackchannelOpportunity, EndOfTurn, Event, Overlap, SpeechStarted, SpeechStopped, StreamConfig
+from services.turn.engine import (
+    BackchannelOpportunity,
+    EndOfTurn,
+    Event,
+    Overlap,
+    SpeechStarted,
+    SpeechStopped,
+    SpeechSuspected,
+    StreamConfig,
+)
 from services.turn.engines.echo import BandEnergies
 from services.turn.engines.estimate import Estimator
 from services.turn.engines.overlap import OverlapJudge
 from services.turn.engines.segments import RATE_HZ, WINDOW, Segmenter, Window
+from services.turn.engines.suspicion import Suspicion
 
 #: Audio kept for the model of the end of the turn, and a little of what came before the turn.
 _KEPT: Final = 8 * RATE_HZ
@@ -59,6 +69,7 @@ class TurnSession:
         self._bot = BandEnergies(self._bot_rate or RATE_HZ)
         self._judge = OverlapJudge(self._user, self._bot, judge_s) if judge_s is not None else None
         self._compares = judge_s is not None and bool(self._bot_rate)
+        self._suspicion = Suspicion()
         self._bot_heard = False
         self._turn_start: int | None = None
         self._segment_start = 0
@@ -121,17 +132,30 @@ class TurnSession:
             self._segmenter.skip(rest)
             if self._compares:
                 self._user.skip(rest * WINDOW)
+                self._suspicion.skip(rest * WINDOW)
             self._audio.clear()
 
     def _hear(self, audio: NDArray[np.float32]) -> Iterator[Event]:
+        known = len(self._rest)
         audio = np.concatenate([self._rest, audio])
-        for begin in range(0, len(audio) - WINDOW + 1, WINDOW):
+        whole = len(audio) // WINDOW * WINDOW
+        for begin in range(0, whole, WINDOW):
             samples = audio[begin : begin + WINDOW]
+            yield from self._suspect(audio[max(known, begin) : begin + WINDOW])
             self._audio.append(samples)
             if self._compares:
                 self._user.push(samples)
             yield from self._window(self._segmenter.push(samples))
-        self._rest = audio[len(audio) // WINDOW * WINDOW :]
+        yield from self._suspect(audio[max(known, whole) :])
+        self._rest = audio[whole:]
+
+    def _suspect(self, audio: NDArray[np.float32]) -> Iterator[Event]:
+        if self._judge is None or not self._compares:
+            return
+        persona, speech = self._judge.bot_sounding(self._suspicion.end + len(audio)), self._segmenter.speaking
+        began = self._suspicion.push(audio, persona=persona, speech=speech)
+        if began is not None:
+            yield SpeechSuspected(self._sample(began), self._sample(self._suspicion.end))
 
     def _window(self, window: Window) -> Iterator[Event]:
         now = self._sample(window.end)

@@ -44,6 +44,13 @@ _ACKNOWLEDGING: Final = _set(
 )
 #: Of these, those with which people also begin to say something.
 _OPENING: Final = _set("yes yep right okay ok sure great good cool well")
+#: With these, somebody wants the floor, however short the word was.
+_DEMANDING: Final = _set(
+    """
+    stop wait no nope enough quiet hush shush listen hey sorry pardon excuse pause hang hold question but
+    """
+)
+_ASKING_ALONE: Final = _set("what where who when why how what's where's who's how's")
 #: What Whisper makes of a cough or a hum.
 _NOISE: Final = frozenset(
     ["you", "thank you", "thanks", "bye", "thank you for watching", "thanks for watching", "so", "the", "i"]
@@ -55,6 +62,7 @@ class Kind(Enum):
     NOTHING = "nothing"
     ACKNOWLEDGEMENT = "acknowledgement"
     OPENING = "opening"
+    DEMAND = "demand"
     CONTENT = "content"
 
 
@@ -74,13 +82,14 @@ def completeness(text: str) -> float:
 
 
 def kind_of(text: str) -> Kind:
-    """Whether words said over the persona are an acknowledgement ("mm-hm", "oh yeah"), may be one ("okay"), or mean more."""
+    """What words said over the persona mean: "mm-hm" acknowledges, "okay" may, "stop" wants the floor, the rest is unsure."""
     words = words_of(text)
     if not words or " ".join(words) in _NOISE:
         return Kind.NOTHING
     if len(words) <= _LONGEST_ACKNOWLEDGEMENT and all(word in _ACKNOWLEDGING for word in words):
         return Kind.OPENING if words[-1] in _OPENING else Kind.ACKNOWLEDGEMENT
-    return Kind.CONTENT
+    asking = words[0] in _ASKING_ALONE or (words[0] in _ASKING and len(words) > 1)
+    return Kind.DEMAND if asking or any(word in _DEMANDING for word in words) else Kind.CONTENT
 
 
 def words_of(text: str) -> list[str]:
