@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import re
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, Final
@@ -67,10 +68,11 @@ class _Path(aioice.Connection):
 class Paths:
     """The path that a peer uses, and at most one that is being tried."""
 
-    def __init__(self, pc: Any, servers: list[RTCIceServer]) -> None:
-        """`pc`: an RTCPeerConnection that knows the offer and has answered nothing yet."""
+    def __init__(self, pc: Any, servers: list[RTCIceServer], on_moved: Callable[[], None]) -> None:
+        """`pc`: an RTCPeerConnection that knows the offer and has answered nothing yet. `on_moved`: another path is in use."""
         self._pc = pc
         self._servers = servers
+        self._on_moved = on_moved
         self._ice: Any = pc.sctp.transport.transport
         for name in ("_connection", "_recv", "_send", "_monitor", _SET_STATE):
             assert hasattr(self._ice, name), f"aiortc has changed: its ICE transport has no {name}"
@@ -127,6 +129,7 @@ class Paths:
                 unused = self._path
                 self._ice._connection = self._ice.iceGatherer._connection = path
                 _log.info("ice_restarted")
+                self._on_moved()
         except (ConnectionError, TimeoutError):
             _log.info("ice_restart_failed")
         finally:

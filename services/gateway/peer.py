@@ -78,7 +78,8 @@ class Peer:
             # What aiortc raises for SDP that it cannot use.
             await pc.close()
             raise bad_offer(str(exc)) from exc
-        peer._paths = Paths(pc, servers)
+        # What was lost on the old path is missing in the picture.
+        peer._paths = Paths(pc, servers, peer._want_keyframe)
         return peer
 
     async def join(self, conversation: Conversation, *, resumed: bool) -> RTCSessionDescription:

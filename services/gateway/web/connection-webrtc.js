@@ -2,6 +2,7 @@
 
 import { Refused, postOffer } from "./api.js";
 import { Heartbeat } from "./heartbeat.js";
+import { IceRestart } from "./ice-restart.js";
 
 const GATHER_MS = 1000;
 /** Not connected by then: this network does not let it through. */
@@ -24,7 +25,9 @@ export class WebRtcConnection {
   #peer;
   #channel;
   #callbacks;
-  #heart = new Heartbeat(MISSES, (ping) => this.#beat(ping), () => this.#lose());
+  #heart = new Heartbeat(MISSES, (ping) => this.#beat(ping), () => this.#restart.trying || this.#lose());
+  #restart = null;
+  #token = "";
   #closed = false;
   #abort = new AbortController();
   #audio = null;
@@ -55,7 +58,8 @@ export class WebRtcConnection {
       channel.onclose = () => (this.#heart.begun ? this.#lose() : reject(new Refused("no_webrtc", "The connection was closed.")));
       peer.onconnectionstatechange = () => {
         if (peer.connectionState !== "failed") return;
-        if (this.#heart.begun) this.#lose();
+        // A path that fails is looked after by the restart.
+        if (this.#heart.begun) peer.iceConnectionState === "failed" || this.#lose();
         else reject(new Refused("no_webrtc", "This network does not let WebRTC through."));
       };
     });
@@ -67,6 +71,7 @@ export class WebRtcConnection {
         { sdp: peer.localDescription.sdp, type: "offer", persona, greeting, token, conversation_id: conversationId, speaker: "" },
         this.#abort.signal,
       );
+      this.#token = answer.token;
       this.#callbacks.onAnswer?.(answer);
       await peer.setRemoteDescription({ type: "answer", sdp: answer.sdp });
       await within(CONNECT_MS, opened);
@@ -76,6 +81,14 @@ export class WebRtcConnection {
       throw asRefused(error);
     }
     if (this.#closed) throw new Refused("closed", "The connection was given up.");
+    this.#restart = new IceRestart(peer, {
+      heard: () => this.#audio.getSynchronizationSources()[0]?.rtpTimestamp ?? null,
+      waits: () => this.#heart.waits,
+      ask: (sdp, signal) => postOffer(base, { sdp, type: "offer", restart: true, token: this.#token }, signal),
+      onMoved: () => this.#heart.sign(),
+      onFailed: () => this.#lose(),
+    });
+    this.#restart.attend();
     this.#heart.begin();
   }
 
@@ -152,6 +165,7 @@ export class WebRtcConnection {
   close() {
     this.#closed = true;
     this.#heart.end();
+    this.#restart?.end();
     this.#abort.abort();
     if (this.#channel) this.#channel.onclose = null;
     if (this.#peer) {

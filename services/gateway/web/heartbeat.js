@@ -22,6 +22,11 @@ export class Heartbeat {
     return this.#timer !== 0;
   }
 
+  /** Whether nothing has come since the last ping. */
+  get waits() {
+    return this.#misses > 0;
+  }
+
   begin() {
     this.#timer = setInterval(() => this.#beat(), BEAT_MS);
   }

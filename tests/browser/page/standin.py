@@ -268,6 +268,8 @@ class StandIn:
         if self.script.refuse:
             status, reason, message = self.script.refuse
             return web.json_response({"error": {"reason": reason, "message": message}}, status=status)
+        if body.get("restart"):
+            return web.json_response({"error": {"reason": "cannot_restart", "message": "Not here."}}, status=409)
         pc = RTCPeerConnection()
         line = Line(pc)
         self._peers.append(pc)

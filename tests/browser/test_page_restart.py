@@ -1,0 +1,193 @@
+"""A page whose network changes or dies goes on with the connection that it has: a real Chromium against the real gateway."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import Any, Final
+
+import pytest
+from playwright.async_api import Page
+
+from services.gateway.ice import Paths
+from services.gateway.peer import Peer
+from tests.browser.page import scenes
+from tests.gateway_door import Door, gateway_to
+from tests.scripted import Script, ScriptedSession, serving
+from vivant.errors import Unusable
+
+#: Keeps what the page makes, and the times at which sound comes: the longest time without any is `quietMs`.
+_WATCH: Final = """
+    window.peers = [];
+    window.channels = [];
+    window.quietMs = 0;
+    const Peer = window.RTCPeerConnection;
+    window.RTCPeerConnection = class extends Peer {
+        constructor(...wishes) { super(...wishes); peers.push(this); }
+        createDataChannel(...wishes) { const made = super.createDataChannel(...wishes); channels.push(made); return made; }
+    };
+    let last = 0, at = 0;
+    setInterval(() => {
+        const [source] = peers.at(-1)?.getReceivers()[0]?.getSynchronizationSources() ?? [];
+        const now = performance.now();
+        if (source && source.rtpTimestamp !== last) [last, at] = [source.rtpTimestamp, now];
+        if (at) quietMs = Math.max(quietMs, now - at);
+    }, 10);
+"""
+_INFO: Final = {"personas": [{"id": "june", "name": "June"}], "persona": "june", "ready": True, "missing": []}
+_USERNAME: Final = "peers.at(-1).sctp.transport.iceTransport.getSelectedCandidatePair().{side}.usernameFragment"
+_COUNTS: Final = """(async () => [...(await peers.at(-1).getStats()).values()]
+    .filter(({ type }) => type === "inbound-rtp").map(({ kind, ssrc, packetsReceived, framesDecoded }) =>
+    ({ kind, ssrc, count: kind === "audio" ? packetsReceived : framesDecoded })))()"""
+
+
+@dataclass
+class Scene:
+    """A page in a conversation, and both of its ends."""
+
+    page: Page
+    door: Door
+    servicer: ScriptedSession
+    peers: list[Peer]
+
+    @property
+    def path(self) -> Any:
+        """The aioice connection in use."""
+        assert self.peers[-1]._pc.sctp
+        return self.peers[-1]._pc.sctp.transport.transport._connection
+
+    async def username(self, side: str) -> str:
+        found: str = await self.page.evaluate(_USERNAME.format(side=side))
+        return found
+
+    async def counts(self) -> dict[tuple[str, int], int]:
+        """How much of each stream has come."""
+        return {(each["kind"], each["ssrc"]): each["count"] for each in await self.page.evaluate(_COUNTS)}
+
+    async def plays_on(self, before: dict[tuple[str, int], int]) -> None:
+        """The same two streams go on coming."""
+        async with asyncio.timeout(20):
+            while not all(count > before[stream] + 25 for stream, count in (await self.counts()).items()):  # noqa: ASYNC110
+                await asyncio.sleep(0.05)
+
+    async def moved(self, old: Any) -> None:
+        async with asyncio.timeout(20):
+            while self.path is old:  # noqa: ASYNC110 - it has no event of its own
+                await asyncio.sleep(0.02)
+
+    async def is_undisturbed(self) -> bool:
+        """One connection on both sides, open; one session, never interrupted."""
+        channels = await self.page.evaluate("channels.map(({ readyState }) => readyState)")
+        made = await self.page.evaluate("peers.length")
+        interrupted = "interrupt" in self.servicer.seen
+        return (channels, made, len(self.peers), len(self.servicer.configs), interrupted) == (["open"], 1, 1, 1, False)
+
+
+@pytest.fixture
+async def scene(page: Page, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Scene]:
+    made, peers = Peer.made, list[Peer]()
+
+    async def noted(gateway: Any, sdp: str) -> Peer:
+        peers.append(await made(gateway, sdp))
+        return peers[-1]
+
+    monkeypatch.setattr(Peer, "made", noted)
+    async with house() as (door, servicer):
+        await page.add_init_script(_WATCH)
+        # The scripted session is never quite ready.
+        await page.route("**/api/info", lambda route: route.fulfill(json=_INFO))
+        await page.goto(door.url)
+        await page.click("#start-talking")
+        await scenes.live(page)
+        await scenes.until(page, "quietMs > 0 && video.getVideoPlaybackQuality().totalVideoFrames > 10")
+        yield Scene(page, door, servicer, peers)
+
+
+@asynccontextmanager
+async def house() -> AsyncIterator[tuple[Door, ScriptedSession]]:
+    async with serving(Script(unit_s=0.04)) as (address, servicer), gateway_to(address, video_px=128) as door:
+        yield door, servicer
+
+
+def cut(path: Any) -> None:
+    """Nothing goes through any more, either way, and nobody is told."""
+    for protocol in path._protocols:
+        protocol.datagram_received = lambda data, addr: None
+        protocol.transport.sendto = lambda data, addr=None: None
+
+
+async def test_a_network_that_changes_moves_the_connection(scene: Scene) -> None:
+    names = {side: await scene.username(side) for side in ("local", "remote")}
+    old, before = scene.path, await scene.counts()
+    await scene.page.evaluate("quietMs = 0")
+    await scene.page.evaluate("dispatchEvent(new Event('online'))")
+    await scene.moved(old)
+    await scene.plays_on(before)
+    for side, name in names.items():
+        assert await scene.username(side) != name
+    assert (await scene.counts()).keys() == before.keys()
+    assert await scene.is_undisturbed()
+    # The old path was there until the new one was, and not longer.
+    assert await scene.page.evaluate("quietMs") < 500
+    assert old._closed
+    await scene.page.fill("#words", "Where did you grow up?")
+    await scene.page.keyboard.press("Enter")
+    await scene.page.get_by_text("In a white house.").first.wait_for()
+    heard = len(scene.servicer.seen["audio"])
+    await scene.plays_on(await scene.counts())
+    assert len(scene.servicer.seen["audio"]) > heard
+
+
+async def test_a_path_that_dies_is_replaced_under_the_connection(scene: Scene) -> None:
+    before = await scene.counts()
+    for _ in range(2):
+        old = scene.path
+        cut(old)
+        await scene.moved(old)
+        await scene.plays_on(before)
+        before = await scene.counts()
+    assert await scene.is_undisturbed()
+    await scene.page.fill("#words", "Where did you grow up?")
+    await scene.page.keyboard.press("Enter")
+    await scene.page.get_by_text("In a white house.").first.wait_for()
+
+
+async def test_a_restart_that_is_refused_becomes_a_new_connection(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def refused(paths: Paths, sdp: str) -> None:
+        raise Unusable("not this time", reason="cannot_restart")
+
+    monkeypatch.setattr(Paths, "restart", refused)
+    cut(scene.path)
+    await scenes.until(scene.page, "peers.length === 2")
+    await scenes.live(scene.page)
+    await scene.plays_on(await scene.counts())
+    assert (len(scene.peers), len(scene.servicer.configs)) == (2, 1)
+    assert scene.peers[0]._pc.connectionState == "closed"
+
+
+async def test_a_restart_that_gets_nowhere_becomes_a_new_connection(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
+    answer = Paths._answer
+
+    def deaf(paths: Paths, path: Any) -> Any:
+        cut(path)
+        return answer(paths, path)
+
+    monkeypatch.setattr(Paths, "_answer", deaf)
+    cut(scene.path)
+    await scenes.until(scene.page, "peers.length === 2")
+    await scenes.live(scene.page)
+    await scene.plays_on(await scene.counts())
+    assert (len(scene.peers), len(scene.servicer.configs)) == (2, 1)
+
+
+async def test_a_gateway_that_cannot_be_reached_is_found_when_it_is_back(scene: Scene) -> None:
+    for path in ("info", "offer"):
+        await scene.page.route(f"**/api/{path}", lambda route: route.abort())
+    cut(scene.path)
+    await scene.page.wait_for_selector("body[data-screen=reconnecting]")
+    await scene.page.unroute_all()
+    await scenes.live(scene.page)
+    await scene.plays_on(await scene.counts())
+    assert len(scene.servicer.configs) == 1
