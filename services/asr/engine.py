@@ -45,6 +45,8 @@ class StreamConfig:
     language: str
     """One of `EngineInfo.languages`."""
     partials: bool = True
+    voices: bool = False
+    """Say who speaks, told by voice; engines that cannot leave it open."""
 
 
 @dataclass(frozen=True)
@@ -66,6 +68,8 @@ class Partial:
     unstable_text: str
     start_sample: int
     end_sample: int
+    speaker: str = ""
+    """Who spoke last, as far as voices tell: "Spk1", "Spk2", ..."""
 
 
 @dataclass(frozen=True)
@@ -78,6 +82,8 @@ class Final:
     start_sample: int
     end_sample: int
     language: str
+    speaker: str = ""
+    """Who said it, told by voice: "Spk1", "Spk2", ... in the order in which they were first heard; empty: not told."""
 
 
 @dataclass(frozen=True)

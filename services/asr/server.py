@@ -75,7 +75,7 @@ class _Call:
         self._speakers = Speakers()
         self._flushes: deque[float] = deque()
         self._silent_until = 0
-        self._session: Session = engine.open(StreamConfig(rate, language, config.partials))
+        self._session: Session = engine.open(StreamConfig(rate, language, config.partials, config.voices))
 
     async def run(self) -> None:
         _log.info("stream_opened", sample_rate_hz=self._rate)
@@ -135,7 +135,7 @@ class _Call:
             unstable_text=event.unstable_text,
             start_sample=event.start_sample,
             end_sample=event.end_sample,
-            speaker=self._speakers.during(event.start_sample, event.end_sample),
+            speaker=self._speakers.during(event.start_sample, event.end_sample) or event.speaker,
         )
 
     def _final(self, event: FinalEvent) -> asr_pb2.Final:
@@ -145,7 +145,7 @@ class _Call:
             words=[_word(word) for word in event.words],
             start_sample=event.start_sample,
             end_sample=event.end_sample,
-            speaker=self._speakers.during(event.start_sample, event.end_sample),
+            speaker=self._speakers.during(event.start_sample, event.end_sample) or event.speaker,
             language=event.language,
         )
 

@@ -416,3 +416,30 @@ async def test_a_broken_model_is_said_at_the_start(tmp_path: Path) -> None:
         engine.load()
     assert caught.value.reason == "model_unusable"
     engine.close()
+
+
+async def test_two_real_people_on_one_microphone_are_told_apart(whisper: Engine) -> None:
+    requests = [config(voices=True)]
+    position = 0
+    for flush_id, name in enumerate(("checking", "crashes", "an_idea", "best_guess"), 1):
+        spoken = np.concatenate((_scenario(name), silence(0.25)))
+        requests += [*chunks(spoken, position), flush(flush_id)]
+        position += len(spoken)
+    async with serving(whisper) as served:
+        answers = await served.ask([*requests, FINISH])
+    finals = [answer for answer in answers if isinstance(answer, asr_pb2.Final) and answer.flush_id]
+    assert [final.speaker for final in finals] == ["Spk1", "Spk2", "Spk1", "Spk2"]
+
+
+async def test_what_the_caller_says_of_the_speaker_counts_more_than_the_voice(whisper: Engine) -> None:
+    spoken = np.concatenate((_scenario("crashes"), silence(0.25)))
+    async with serving(whisper) as served:
+        answers = await served.ask([config(voices=True), *chunks(spoken, speaker="Ann"), flush(1), FINISH])
+    assert [answer.speaker for answer in answers if isinstance(answer, asr_pb2.Final)][:1] == ["Ann"]
+
+
+def _scenario(name: str) -> Samples:
+    samples, rate = soundfile.read(SPEECH.parents[2] / "bench" / "data" / "scenarios" / f"{name}.flac", dtype="float32")
+    assert rate == RATE
+    result: Samples = samples
+    return result

@@ -27,6 +27,7 @@ def test_the_default_is_one_model_for_each_ability_of_the_cpu_variant() -> None:
         "smart-turn",
         "qwen2.5-coder-0.5b",
         "minilm-l6-v2",
+        "resemblyzer",
         "hibari",
     }
 

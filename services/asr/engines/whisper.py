@@ -15,6 +15,7 @@ from services.asr.engines.whisper_decoder import Decoder, Hypothesis, Task
 from services.asr.engines.whisper_session import WhisperSession
 from services.asr.engines.whisper_text import LANGUAGES
 from services.asr.settings import WhisperOptions
+from services.asr.voices.listening import Voices
 from services.common.settings import SharedSettings
 from vivant.errors import Unavailable, Unusable
 
@@ -34,6 +35,8 @@ class WhisperEngine:
         self._options = options
         self._folder = options.model or shared.models_dir / "whisper-base"
         self._gate_file = shared.models_dir / "silero-vad" / "silero_vad.onnx"
+        self._voices_file = shared.models_dir / "resemblyzer" / "pretrained.pt"
+        self._voices: Voices | None = None
         self._pool = DecodePool(options.workers)
         self._decoder: Decoder | None = None
         self._silero: Silero | None = None
@@ -51,8 +54,8 @@ class WhisperEngine:
             version=ctranslate2.__version__,
             sample_rates_hz=_RATES,
             languages=(default, *(language for language in languages if language != default)),
-            capabilities=("partials", "stable_partials", "word_times", "word_confidence"),
-            models=(model, Model("silero-vad", "MIT")),
+            capabilities=("partials", "stable_partials", "word_times", "word_confidence", "voices"),
+            models=(model, Model("silero-vad", "MIT"), Model("resemblyzer", "Apache-2.0")),
         )
 
     def load(self) -> None:
@@ -68,21 +71,25 @@ class WhisperEngine:
                 reason="model_unusable",
             ) from exc
         self._silero = Silero(self._gate_file)
+        self._voices = Voices(self._voices_file)
         quiet = np.full((80, _WARM_COLUMNS), -8.0, np.float32)
         self._decoder.decode(Task(quiet, options.language, 2 * _WARM_COLUMNS, times=True))
 
     def open(self, config: StreamConfig) -> WhisperSession:
-        if self._decoder is None or self._silero is None:
+        if self._decoder is None or self._silero is None or self._voices is None:
             raise Unavailable("the speech model is still loading; try again in a few seconds", reason="loading")
         decoder = self._decoder
+        listening = self._voices.open() if config.voices else None
 
         async def decode(task: Task) -> Hypothesis | None:
             return await self._pool.run(lambda: decoder.decode(task), urgent=task.final)
 
-        return WhisperSession(config, self._options, decode, SpeechGate(self._silero))
+        return WhisperSession(config, self._options, decode, SpeechGate(self._silero), listening)
 
     def close(self) -> None:
         self._pool.close()
+        if self._voices is not None:
+            self._voices.close()
 
 
 def _require(file: Path) -> None:

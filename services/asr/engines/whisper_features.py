@@ -30,10 +30,10 @@ def _mel_to_hz(mel: NDArray[np.float64]) -> NDArray[np.float64]:
     return np.where(mel < 15.0, mel * (200.0 / 3.0), 1000.0 * np.exp((mel - 15.0) * (np.log(6.4) / 27.0)))
 
 
-def mel_filters() -> NDArray[np.float32]:
-    """Triangular filters of constant energy, float32 `[80, 201]`."""
+def mel_filters(bands: int = _MELS) -> NDArray[np.float32]:
+    """Triangular filters of constant energy, float32 `[bands, 201]`."""
     top_mel = 15.0 + np.log(SAMPLE_RATE_HZ / 2 / 1000.0) * 27.0 / np.log(6.4)
-    edges = _mel_to_hz(np.linspace(0.0, top_mel, _MELS + 2))
+    edges = _mel_to_hz(np.linspace(0.0, top_mel, bands + 2))
     bins = np.fft.rfftfreq(_WINDOW_SAMPLES, 1.0 / SAMPLE_RATE_HZ)
     rising = (bins - edges[:-2, None]) / np.diff(edges)[:-1, None]
     falling = (edges[2:, None] - bins) / np.diff(edges)[1:, None]

@@ -23,6 +23,7 @@ from services.asr.engines.whisper_decoder import Hypothesis, Task, TimedWord
 from services.asr.engines.whisper_features import FRAMES_PER_S, HOP_SAMPLES, SAMPLE_RATE_HZ, LogMelStream
 from services.asr.engines.whisper_transcript import Transcript
 from services.asr.settings import WhisperOptions
+from services.asr.voices.listening import Listening
 from services.common.resample import Resampler
 
 Decode = Callable[[Task], Awaitable[Hypothesis | None]]
@@ -66,12 +67,20 @@ class _Kind(Enum):
 class WhisperSession:
     """See `services.asr.engine.Session`."""
 
-    def __init__(self, config: StreamConfig, options: WhisperOptions, decode: Decode, gate: SpeechGate) -> None:
+    def __init__(
+        self,
+        config: StreamConfig,
+        options: WhisperOptions,
+        decode: Decode,
+        gate: SpeechGate,
+        listening: Listening | None = None,
+    ) -> None:
         self._config = config
         self._options = options
         self._decode = decode
         self._partial_columns = options.partial_ms * FRAMES_PER_S // 1000
         self._gate = gate
+        self._listening = listening
         self._resampler = Resampler(config.sample_rate_hz, SAMPLE_RATE_HZ)
         self._mel = LogMelStream()
         self._transcript = Transcript()
@@ -105,11 +114,15 @@ class WhisperSession:
         if skipped:
             self._mel.skip(skipped)
             self._gate.skip(skipped * HOP_SAMPLES)
+            if self._listening:
+                self._listening.skip(skipped * HOP_SAMPLES)
 
     async def _hear(self, samples: NDArray[np.float32]) -> None:
         audio = self._resampler.push(samples)
         self._mel.push(audio)
         self._gate.push(audio)
+        if self._listening:
+            self._listening.hear(audio)
         if not self._open and self._gate.speaking:
             self._open = True
             first = max(self._mel.start, self._gate.speech_start // HOP_SAMPLES - _PRE_ROLL)
@@ -137,6 +150,8 @@ class WhisperSession:
         """Starts the decoding that is due, if none runs."""
         silence = self._gate.position - self._gate.speech_end
         partials = self._config.partials
+        if self._listening and self._speech_column is not None and self._spoken and _SETTLE <= silence < _CLOSE:
+            self._listening.begin(self._speech_column * HOP_SAMPLES, self._gate.speech_end)
         if silence >= _CLOSE:
             await self._settle()
             self._close()
@@ -209,7 +224,9 @@ class WhisperSession:
         stable, unstable = self._transcript.stable_text, self._transcript.unstable_text
         if stable or unstable:
             start = self._speech_column or 0
-            self._outbox.put(Partial(stable, unstable, self._sample(start), min(self._sample(end), self._next_sample)))
+            speaker = self._listening.latest if self._listening else ""
+            ended = min(self._sample(end), self._next_sample)
+            self._outbox.put(Partial(stable, unstable, self._sample(start), ended, speaker))
 
     def _commit(self, timed: Sequence[TimedWord], end: int) -> None:
         """Commits what may be; all of it where there is no place to cut, so that what is kept stays bounded."""
@@ -253,7 +270,7 @@ class WhisperSession:
         await self._outbox.room()
         await self._settle()
         words = [*self._transcript.committed, *(self._settled[1] if self._settled else ())]
-        self._outbox.put(self._answer(flush_id, words))
+        self._outbox.put(await self._answer(flush_id, words))
         self._transcript = Transcript()
         self._settled = self._speech_column = None
         self._open = False
@@ -261,7 +278,7 @@ class WhisperSession:
         self._gate.restart()
         self._mel.forget(self._mel.end)
 
-    def _answer(self, flush_id: int, timed: Sequence[TimedWord]) -> FinalEvent | NoSpeech:
+    async def _answer(self, flush_id: int, timed: Sequence[TimedWord]) -> FinalEvent | NoSpeech:
         if not timed:
             return NoSpeech(flush_id, self._flushed_sample, self._next_sample)
         words = [
@@ -274,7 +291,13 @@ class WhisperSession:
             for word in timed
         ]
         text = "".join(word.text for word in timed).strip()
-        return FinalEvent(flush_id, text, words, words[0].start_sample, words[-1].end_sample, self._config.language)
+        start, end = words[0].start_sample, words[-1].end_sample
+        return FinalEvent(flush_id, text, words, start, end, self._config.language, await self._speaker(timed))
+
+    async def _speaker(self, timed: Sequence[TimedWord]) -> str:
+        if self._listening is None:
+            return ""
+        return await self._listening.who(round(timed[0].start * HOP_SAMPLES), max(self._gate.speech_end, 0))
 
     def _sample(self, column: float) -> int:
         return round(column * self._config.sample_rate_hz / FRAMES_PER_S)
@@ -291,4 +314,6 @@ class WhisperSession:
             self._task.abandoned.set()
         if self._job is not None:
             self._job.cancel()
+        if self._listening:
+            self._listening.close()
         self._outbox.end()

@@ -1,0 +1,178 @@
+"""Telling speakers apart by voice: the file of weights, the prints of real voices, and who is who."""
+
+from __future__ import annotations
+
+import asyncio
+import pickle
+from itertools import combinations
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import soundfile
+
+from services.asr.voices.listening import Voices
+from services.asr.voices.people import People
+from services.asr.voices.torch_file import read_tensors
+from services.asr.voices.voiceprint import Array, Voiceprints
+from services.common.settings import SharedSettings
+from vivant.errors import Unusable
+
+WEIGHTS = SharedSettings().models_dir / "resemblyzer" / "pretrained.pt"
+RECORDINGS = Path(__file__).parents[2] / "bench" / "data" / "scenarios"
+
+
+def recording(name: str) -> Array:
+    samples, rate = soundfile.read(RECORDINGS / f"{name}.flac", dtype="float32")
+    assert rate == 16_000
+    return np.asarray(samples, np.float32)
+
+
+@pytest.fixture(scope="module")
+def prints() -> Voiceprints:
+    return Voiceprints(WEIGHTS)
+
+
+def direction(*parts: float) -> Array:
+    """A print that points along the first axes."""
+    vector = np.zeros(256, np.float32)
+    vector[: len(parts)] = parts
+    return vector / np.float32(np.linalg.norm(vector))
+
+
+ANN, BOB = direction(1, 0.3), direction(0.3, 1)
+
+
+# --- the file of weights ------------------------------------------------------------------------------------------------
+
+
+def test_the_weights_are_read_as_they_are() -> None:
+    tensors = read_tensors(WEIGHTS, "model_state")
+    assert tensors["lstm.weight_ih_l0"].shape == (1024, 40)
+    assert tensors["linear.weight"].shape == (256, 256)
+    assert all(np.isfinite(tensor).all() and tensor.std() < 2 for tensor in tensors.values())
+
+
+def test_a_file_that_wants_to_run_something_is_refused(tmp_path: Path) -> None:
+    class Evil:
+        def __reduce__(self) -> Any:
+            return print, ("this must not be printed",)
+
+    path = tmp_path / "evil.pt"
+    with path.open("wb") as file:
+        for part in (0x1950A86A20F9469CFC6C, 1001, {"little_endian": True}, Evil(), []):
+            pickle.dump(part, file, 2)
+    with pytest.raises(Unusable, match="has no place in a file of tensors") as refused:
+        read_tensors(path, "model_state")
+    assert refused.value.reason == "model_unusable"
+
+
+def test_a_file_that_is_cut_short_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "short.pt"
+    path.write_bytes(WEIGHTS.read_bytes()[:1_000_000])
+    with pytest.raises(Unusable, match="make models"):
+        read_tensors(path, "model_state")
+
+
+def test_a_file_that_is_missing_is_said_to_be(tmp_path: Path) -> None:
+    with pytest.raises(Unusable) as missing:
+        read_tensors(tmp_path / "pretrained.pt", "model_state")
+    assert missing.value.reason == "model_missing"
+
+
+# --- the prints of real voices ------------------------------------------------------------------------------------------
+
+
+def test_the_same_voice_is_nearer_than_another(prints: Voiceprints) -> None:
+    ann = [prints.of(recording(name))[0] for name in ("checking", "an_idea")]
+    bob = [prints.of(recording(name))[0] for name in ("crashes", "best_guess")]
+    same = min(float(first @ second) for people in (ann, bob) for first, second in combinations(people, 2))
+    other = max(float(first @ second) for first in ann for second in bob)
+    assert same > other + 0.1
+
+
+def test_a_print_is_the_same_for_a_softer_recording_with_pauses(prints: Voiceprints) -> None:
+    loud = recording("checking")
+    soft = np.concatenate((np.zeros(16_000, np.float32), 0.2 * loud, np.zeros(16_000, np.float32)))
+    first, seconds = prints.of(loud)
+    second, without_pauses = prints.of(soft)
+    assert float(first @ second) > 0.95
+    assert without_pauses == pytest.approx(seconds, abs=0.3)
+
+
+def test_silence_has_no_print(prints: Voiceprints) -> None:
+    print_, seconds = prints.of(np.zeros(16_000, np.float32))
+    assert seconds == 0.0 and not print_.any()
+    assert prints.of(np.zeros(10, np.float32))[1] == 0.0
+
+
+# --- who is who ---------------------------------------------------------------------------------------------------------
+
+
+def test_labels_come_in_the_order_of_the_voices() -> None:
+    people = People()
+    assert [people.who(voice, 3.0) for voice in (ANN, BOB, ANN, BOB, BOB)] == ["Spk1", "Spk2", "Spk1", "Spk2", "Spk2"]
+
+
+def test_a_strange_short_utterance_opens_nobody() -> None:
+    people = People()
+    people.who(ANN, 3.0)
+    assert people.who(BOB, 1.5) == "Spk1"
+
+
+def test_a_strange_voice_that_comes_again_is_somebody() -> None:
+    people = People()
+    people.who(ANN, 3.0)
+    assert [people.who(BOB, 1.6), people.who(BOB, 1.6), people.who(ANN, 1.6)] == ["Spk1", "Spk2", "Spk1"]
+
+
+def test_a_sound_that_is_too_short_is_whoever_spoke_last() -> None:
+    people = People()
+    assert people.who(ANN, 0.2) == "Spk1"
+    people.who(ANN, 3.0)
+    people.who(BOB, 3.0)
+    assert people.who(ANN, 0.3) == "Spk2"
+
+
+def test_a_voice_that_drifts_slowly_stays_one() -> None:
+    people = People()
+    assert {people.who(direction(1, 0.02 * step), 3.0) for step in range(40)} == {"Spk1"}
+
+
+# --- listening ----------------------------------------------------------------------------------------------------------
+
+
+async def test_what_was_begun_at_the_pause_answers_for_the_words(monkeypatch: pytest.MonkeyPatch) -> None:
+    voices = Voices(WEIGHTS)
+    made = []
+
+    async def print_of(samples: Array) -> tuple[Array, float]:
+        made.append(len(samples))
+        return ANN, 2.0
+
+    monkeypatch.setattr(voices, "print_of", print_of)
+    listening = voices.open()
+    for _ in range(100):
+        listening.hear(np.zeros(320, np.float32))
+    listening.begin(16_000, 30_000)
+    await asyncio.sleep(0)
+    assert await listening.who(16_400, 31_000) == "Spk1"
+    assert made == [14_000], "and it was not made again"
+    assert listening.latest == "Spk1"
+    listening.begin(0, 8_000)
+    assert await listening.who(16_400, 31_000) == "Spk1"
+    assert made[-1] == 31_000 - 16_400, "what was begun for other words does not count"
+    listening.close()
+    voices.close()
+
+
+async def test_skipped_time_keeps_positions() -> None:
+    voices = Voices(WEIGHTS)
+    listening = voices.open()
+    listening.skip(160_000)
+    speech = recording("checking")
+    for start in range(0, len(speech), 1600):
+        listening.hear(speech[start : start + 1600])
+    assert await listening.who(160_000, 160_000 + len(speech)) == "Spk1"
+    voices.close()
