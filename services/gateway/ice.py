@@ -130,8 +130,9 @@ class Paths:
                 self._ice._connection = self._ice.iceGatherer._connection = path
                 _log.info("ice_restarted")
                 self._on_moved()
-        except (ConnectionError, TimeoutError):
-            _log.info("ice_restart_failed")
+        except OSError as exc:
+            # Not connected, or not in time.
+            _log.info("ice_restart_failed", detail=str(exc))
         finally:
             # From here on nothing cancels this task, so that no socket stays open.
             self._trial = None
