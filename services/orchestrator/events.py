@@ -61,6 +61,13 @@ class Contribution:
     typed: bool = False
     ended_at: int = 0
     """The end of the last speech, or when the text arrived."""
+    microphone: str = ""
+    """What it came from, where the speaker was told by voice; empty: the speaker's own."""
+
+    @property
+    def came_from(self) -> str:
+        """The microphone that heard it."""
+        return self.microphone or self.speaker
 
 
 # --- events -------------------------------------------------------------------------------------------------------------
@@ -111,6 +118,13 @@ class Opportunity(Event):
 
 
 @dataclass(frozen=True)
+class Joined(Event):
+    """Somebody has a microphone."""
+
+    speaker: str
+
+
+@dataclass(frozen=True)
 class TurnEnded(Event):
     """The speaker says that their turn is over."""
 
@@ -133,6 +147,8 @@ class WordsFinal(Event):
     flush_id: int
     text: str
     addressee: str = ""
+    voice: str = ""
+    """Whose voice it is, where several may share the microphone `speaker`."""
 
 
 @dataclass(frozen=True)

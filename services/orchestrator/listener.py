@@ -8,6 +8,7 @@ from typing import Any, Final
 
 from services.common.audio import ChunkOrder
 from services.orchestrator import events as ev
+from services.orchestrator.addressed import Addressed
 from services.orchestrator.clients import Link, Peers
 from services.orchestrator.events import CLOCK_HZ
 from vivant.asr.v1 import asr_pb2
@@ -23,6 +24,8 @@ _RECENT: Final = 50
 
 Feed = Callable[[ev.Event], None]
 Send = Callable[..., None]
+#: (microphone, speaker, words) -> whom they are meant for, empty for the persona.
+Whom = Callable[[str, str, str], str]
 
 _OVERLAPS: Final = {
     turn_pb2.OVERLAP_KIND_INTERRUPTION: ev.OverlapKind.INTERRUPTION,
@@ -46,8 +49,12 @@ class Listener:
         now: Callable[[], int],
         feed: Feed,
         send: Send,
+        shared: Callable[[], bool],
+        whom: Whom,
     ) -> None:
         self.speaker = speaker
+        self._shared = shared
+        self._whom = whom
         self._rate = audio.sample_rate_hz
         self._order = ChunkOrder(f"audio of {speaker}", self._rate)
         self._offsets: deque[float] = deque(maxlen=_RECENT)
@@ -55,11 +62,11 @@ class Listener:
         self._now = now
         self._feed = feed
         self._send = send
-        self._addressee = ""
+        self._addressed = Addressed()
         self.last_audio_at = 0
         self.started_at = 0
         """When the newest speech began, on the session clock."""
-        asr = asr_pb2.TranscribeConfig(audio=audio, partials=True, session_id=session_id, language=language)
+        asr = asr_pb2.TranscribeConfig(audio=audio, partials=True, session_id=session_id, language=language, voices=shared())
         turn = turn_pb2.DetectConfig(user_audio=audio, bot_audio=bot_audio, session_id=session_id, language=language)
         self.asr: Link = peers.link("asr", lambda: asr)
         self.turn: Link = peers.link("turn", lambda: turn)
@@ -80,12 +87,13 @@ class Listener:
         now = self._now()
         end = self._order.next_sample * CLOCK_HZ / self._rate
         self._refuse_haste(now, end)
+        if not self._offsets:
+            self._feed(ev.Joined(now, self.speaker))
         self._offsets.append(now - end)
         self.last_audio_at = now
-        self._addressee = chunk.addressee
-        self.asr.send(
-            audio=asr_pb2.AudioChunk(pcm=chunk.pcm, start_sample=chunk.start_sample - self._asr_base, speaker=self.speaker)
-        )
+        self._addressed.heard(chunk.addressee, chunk.start_sample, self._order.next_sample)
+        name = "" if self._shared() else self.speaker
+        self.asr.send(audio=asr_pb2.AudioChunk(pcm=chunk.pcm, start_sample=chunk.start_sample - self._asr_base, speaker=name))
         self.turn.send(
             user_audio=turn_pb2.UserAudio(
                 pcm=chunk.pcm, start_sample=chunk.start_sample - self._turn_base, speaker=self.speaker
@@ -123,7 +131,8 @@ class Listener:
         elif kind == "final":
             self._transcribe(message, final=True)
             self._tell_words(message.text, "", message.end_sample)
-            self._feed(ev.WordsFinal(self._now(), self.speaker, message.flush_id, message.text.strip(), self._addressee))
+            told, voice = self._told(message), self._voice(message)
+            self._feed(ev.WordsFinal(self._now(), self.speaker, message.flush_id, message.text.strip(), told, voice))
         elif kind == "no_speech":
             self._feed(ev.WordsFinal(self._now(), self.speaker, message.flush_id, ""))
 
@@ -160,13 +169,24 @@ class Listener:
                 reason="audio_too_fast",
             )
 
+    def _voice(self, message: Any) -> str:
+        """Who speaks, told by voice; empty on a microphone that is somebody's own."""
+        return str(message.speaker) if self._shared() else ""
+
+    def _told(self, message: Any) -> str:
+        """Whom the client has named for these words."""
+        return self._addressed.during(message.start_sample + self._asr_base, message.end_sample + self._asr_base)
+
     def _transcribe(self, message: Any, *, final: bool) -> None:
+        speaker, addressee = self._voice(message) or self.speaker, self._told(message)
+        if final and not addressee:
+            addressee = self._whom(self.speaker, speaker, message.text.strip())
         transcript = session_pb2.Transcript(
             final=final,
             stable_text=message.text if final else message.stable_text,
             unstable_text="" if final else message.unstable_text,
-            speaker=self.speaker,
-            addressee=self._addressee,
+            speaker=speaker,
+            addressee=addressee,
             start_sample=message.start_sample + self._asr_base,
             end_sample=message.end_sample + self._asr_base,
         )

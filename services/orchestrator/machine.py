@@ -20,6 +20,7 @@ from services.orchestrator.events import Effect, Phase
 
 def step(state: State, event: ev.Event, style: Style) -> Step:
     """The next state and the effects, in the order in which they must be carried out."""
+    state = floor.notice(state, event)
     rule = ALWAYS.get(type(event)) or PHASES[state.phase].get(type(event), _nothing)
     state, effects = rule(state, event, style)
     state, more = floor.commit_when_ready(state, event.at, style)
@@ -80,6 +81,7 @@ def _idle(state: State) -> bool:
 ALWAYS: Final[Mapping[type[ev.Event], Rule]] = {
     ev.SpeechStopped: endpointing.speech_stopped,
     ev.EndOfTurn: endpointing.end_of_turn,
+    ev.Joined: floor.joined,
     ev.TurnEnded: floor.turn_ended,
     ev.TextTyped: floor.text_typed,
     ev.Interrupted: floor.interrupted,

@@ -8,8 +8,8 @@ from typing import Final
 from services.orchestrator import events as ev
 from services.orchestrator.clients import Peers
 from services.orchestrator.dialog.state import Ear
-from services.orchestrator.listener import Listener
-from services.orchestrator.opening import Opening
+from services.orchestrator.listener import Listener, Whom
+from services.orchestrator.opening import UNNAMED, Opening
 from services.orchestrator.wires import Wires
 from vivant.common.v1 import common_pb2
 from vivant.errors import InvalidRequest
@@ -28,12 +28,15 @@ class Microphones:
         most: int,
         wires: Wires,
         connect: Callable[[Listener], None],
+        *,
+        whom: Whom,
     ) -> None:
         self._opening = opening
         self._peers = peers
         self._most = most
         self._wires = wires
         self._connect = connect
+        self._whom = whom
         self._listeners: dict[str, Listener] = {}
 
     def __contains__(self, speaker: str) -> bool:
@@ -65,10 +68,16 @@ class Microphones:
             now=self._wires.now,
             feed=self._wires.feed,
             send=self._wires.send,
+            shared=lambda: self._may_be_shared(speaker),
+            whom=self._whom,
         )
         self._listeners[speaker] = listener
         self._connect(listener)
         return listener
+
+    def _may_be_shared(self, speaker: str) -> bool:
+        """Several may speak into this microphone: it has no name, and nobody else has one of their own."""
+        return speaker == UNNAMED and not any(other.used for name, other in self._listeners.items() if name != speaker)
 
     def flush(self, speaker: str, flush_id: int) -> None:
         """Asks the recognition of that speaker for the final words."""

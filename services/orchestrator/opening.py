@@ -11,6 +11,8 @@ from vivant.llm.v1 import llm_pb2
 from vivant.session.v1 import session_pb2
 
 MAX_NAME: Final = 64
+#: Who speaks when nobody says who. A microphone of this name is nobody's own: several may share it.
+UNNAMED: Final = "Spk1"
 
 
 @dataclass(frozen=True)
@@ -27,7 +29,7 @@ class Opening:
     @property
     def speaker(self) -> str:
         """Who speaks when a message does not say."""
-        return self.config.speaker or "Spk1"
+        return self.config.speaker or UNNAMED
 
     @property
     def language(self) -> str:

@@ -21,8 +21,9 @@ from services.orchestrator import events as ev
 from services.orchestrator.abilities import Abilities
 from services.orchestrator.clients import Peers
 from services.orchestrator.connections import Connections
+from services.orchestrator.dialog import floor
 from services.orchestrator.dialog.state import State, Style
-from services.orchestrator.events import CLOCK_HZ, Phase
+from services.orchestrator.events import CLOCK_HZ, Contribution, Phase
 from services.orchestrator.microphones import Microphones
 from services.orchestrator.mind import Mind
 from services.orchestrator.murmurs import Murmurs
@@ -88,7 +89,9 @@ class Session:
         """The parts of a session, from what hears to what speaks."""
         opening, wires = self._opening, Wires(self.id, self.now, self._feed, self._send, self._notify)
         timeline = Timeline(self._metrics)
-        self._microphones = Microphones(opening, peers, self._settings.max_speakers, wires, self._connections.keep_listener)
+        self._microphones = Microphones(
+            opening, peers, self._settings.max_speakers, wires, self._connections.keep_listener, whom=self._whom
+        )
         self._manner = _manner(opening, self.id, self._settings)
         self._stage = Stage(
             self._manner,
@@ -122,6 +125,10 @@ class Session:
             end=self._ended.set,
         )
         self._requests = Requests(opening, wires, self._stage, self._microphones, self._performer)
+
+    def _whom(self, microphone: str, speaker: str, text: str) -> str:
+        """Whom these words are meant for, as far as it can be told before the contribution is complete."""
+        return floor.meant(self._state, microphone, Contribution(speaker, text, ended_at=self.now()), self._style)
 
     def now(self) -> int:
         """The session clock."""
@@ -291,6 +298,7 @@ def _style(opening: Opening, settings: OrchestratorSettings) -> Style:
         # Who only types may be reading, or thinking: nobody is hurried.
         prompts=bool(wanted.prompts) and listening and opening.config.initiative != session_pb2.INITIATIVE_NONE,
         waits=bool(wanted.waits),
+        names=(opening.persona.name, opening.persona.id),
     )
 
 

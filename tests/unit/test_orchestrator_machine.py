@@ -538,3 +538,45 @@ def test_one_word_again_and_again_is_no_interruption_by_its_number() -> None:
     assert talk.state.phase is Phase.PAUSED
     talk(ev.WordsHeard, 3300, "Spk1", "Right. But where")
     assert talk.state.phase is Phase.LISTENING
+
+
+# --- several people -----------------------------------------------------------------------------------------------------
+
+
+def test_the_persona_keeps_quiet_while_two_people_talk_to_each_other() -> None:
+    talk = Talk(Style(names=("June Merrow", "june")))
+    for speaker in ("Ann", "Bob"):
+        talk(ev.Joined, 0, speaker)
+    talk.say("Bob, did you lock the front door?", 0, 1500, "Ann")
+    talk.say("Yes, before we left.", 3000, 4500, "Bob")
+    assert [(note.contribution.speaker, note.contribution.addressee) for note in talk.of(ev.Note)] == [
+        ("Ann", "Bob"),
+        ("Bob", "Ann"),
+    ]
+    assert not talk.of(ev.Commit)
+    talk.say("June, do you have any pets?", 6000, 7500, "Bob")
+    assert [commit.contribution.speaker for commit in talk.of(ev.Commit)] == ["Bob"]
+
+
+def test_on_a_shared_microphone_the_voice_is_the_speaker() -> None:
+    talk = Talk(Style(names=("June Merrow", "june")))
+    talk(ev.SpeechStarted, 0, "Spk1")
+    talk(ev.SpeechStopped, 1700, "Spk1", last_speech_at=ms(1500))
+    talk(ev.WordsFinal, 1730, "Spk1", talk.state.flushes, "Where do you live?", voice="Spk2")
+    talk(ev.EndOfTurn, 1740, "Spk1", 0.9)
+    talk.until(2000)
+    (commit,) = talk.of(ev.Commit)
+    assert (commit.contribution.speaker, commit.contribution.came_from) == ("Spk2", "Spk1")
+    talk(ev.SpeechStarted, 2100, "Spk1")
+    assert talk.state.ears["Spk1"].heard == "Where do you live?", (
+        "who goes on speaking is the same, whatever the voice is called"
+    )
+
+
+def test_what_somebody_types_to_another_person_does_not_take_the_floor() -> None:
+    talk = Talk(Style(names=("June Merrow", "june")))
+    talk(ev.Joined, 0, "Bob")
+    talk.say("tell me a story", 0, 1500, "Ann")
+    turn_id = talk.answered(1900)
+    talk(ev.TextTyped, 2500, Contribution("Ann", "Bob, is she always like this?", typed=True, ended_at=ms(2500)))
+    assert talk.state.phase is Phase.SPEAKING and talk.state.turn_id == turn_id

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from services.orchestrator import events as ev
-from services.orchestrator.dialog import endpointing, quiet
+from services.orchestrator.dialog import addressee, endpointing, quiet
 from services.orchestrator.dialog.state import Ear, State, Step, Style, ear_of, enter, forget_turn, with_ear
 from services.orchestrator.events import Contribution, Effect, Phase
 
@@ -33,7 +33,7 @@ def words_final(state: State, event: ev.WordsFinal, style: Style) -> Step:
 def _think_along(state: State, speaker: str, text: str, *, draft: bool) -> Step:
     if not state.candidate:
         state = replace(state, turn_id=state.turn_id + 1, candidate=True)
-    return state, [ev.Prefill(state.turn_id, speaker, text, draft)]
+    return state, [ev.Prefill(state.turn_id, addressee.speaker_of(state.company, speaker), text, draft)]
 
 
 def commit_when_ready(state: State, at: int, style: Style) -> Step:
@@ -41,13 +41,43 @@ def commit_when_ready(state: State, at: int, style: Style) -> Step:
     said = endpointing.complete(state, at, style) if state.phase.quiet else None
     if said is None:
         return state, []
-    return contribute(with_ear(state, said.speaker, Ear()), said, at, style)
+    state = with_ear(state, said.speaker, Ear())
+    company, said = addressee.voiced(state.company, said)
+    return contribute(replace(state, company=company), said, at, style)
 
 
 def contribute(state: State, said: Contribution, at: int, style: Style) -> Step:
     """A contribution is complete: answer it, or only remember it when it was meant for somebody else."""
-    if said.addressee:
-        return state, [ev.Note(said)]
+    state, said = _judged(state, said, style)
+    return (state, [ev.Note(said)]) if said.addressee else _answer(state, said, at, style)
+
+
+def notice(state: State, event: ev.Event) -> State:
+    """Takes in whose voice is heard, whatever the phase is."""
+    company = state.company
+    if isinstance(event, ev.SpeechStarted) and not ear_of(state, event.speaker).heard:
+        company = addressee.unvoiced(company, event.speaker)
+    company = addressee.notice(company, event)
+    return state if company is state.company else replace(state, company=company)
+
+
+def meant(state: State, microphone: str, said: Contribution, style: Style) -> str:
+    """Whom words are meant for, with what was said on that microphone before; empty for the persona."""
+    text = endpointing.join(ear_of(state, microphone).heard, said.text)
+    return addressee.judged(state.company, replace(said, text=text), style.names)[1].addressee
+
+
+def joined(state: State, event: ev.Joined, style: Style) -> Step:
+    """Somebody has a microphone, and may be meant."""
+    return replace(state, company=addressee.joined(state.company, event.speaker)), []
+
+
+def _judged(state: State, said: Contribution, style: Style) -> tuple[State, Contribution]:
+    company, said = addressee.judged(state.company, said, style.names)
+    return replace(state, company=company), said
+
+
+def _answer(state: State, said: Contribution, at: int, style: Style) -> Step:
     state = replace(state, spoken_to=True, prompted=0, held=False)
     if style.waits and quiet.asks_to_wait(said):
         return quiet.wait_for(state, said, at)
@@ -74,10 +104,11 @@ def taken_back(state: State, event: ev.SpeechStarted, style: Style) -> Step:
         return state, []
     said = state.answering
     effects: list[Effect] = [ev.Cancel(state.turn_id), ev.Silence(state.turn_id, state.turn_id + 1)]
-    if said is not None and said.speaker == event.speaker and not said.typed:
+    if said is not None and said.came_from == event.speaker and not said.typed:
         ear = ear_of(state, event.speaker)
         ear = replace(ear, heard=endpointing.join(said.text, ear.heard), last_speech_at=said.ended_at)
         state = with_ear(state, event.speaker, ear)
+        state = replace(state, company=addressee.revoiced(state.company, said))
     elif said is not None:
         effects.append(ev.Note(said))
     return enter(forget_turn(state), Phase.LISTENING, event.at, effects)
@@ -95,11 +126,11 @@ def turn_ended(state: State, event: ev.TurnEnded, style: Style) -> Step:
 
 def text_typed(state: State, event: ev.TextTyped, style: Style) -> Step:
     """A typed contribution takes the floor, unless it is meant for somebody else."""
-    said = event.contribution
+    state, said = _judged(state, event.contribution, style)
     if said.addressee:
         return state, [ev.Note(said)]
     state, effects = _yield_floor(_without_asides(state, style), event.at)
-    state, more = contribute(state, said, event.at, style)
+    state, more = _answer(state, said, event.at, style)
     return state, effects + more
 
 

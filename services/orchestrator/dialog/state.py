@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 
 from services.orchestrator import events as ev
+from services.orchestrator.dialog.addressee import Company
 from services.orchestrator.events import Contribution, Effect, Phase, ms
 
 Step = tuple["State", list[Effect]]
@@ -52,6 +53,8 @@ class Style:
     """It has something to say then."""
     waits: bool = False
     """It has something to say when it is asked to wait."""
+    names: tuple[str, ...] = ()
+    """What the persona is called."""
 
 
 @dataclass(frozen=True)
@@ -101,6 +104,7 @@ class State:
     """How often it has spoken up since."""
     held: bool = False
     """It was asked to wait."""
+    company: Company = field(default_factory=Company)
     finishing: bool = False
     ended: bool = False
 

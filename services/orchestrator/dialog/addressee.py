@@ -1,0 +1,167 @@
+"""Who is meant: the persona, or somebody else who is there. By rules alone, from who spoke to whom and whom the words call.
+
+Whoever is alone with the persona always means it. Among several, a name that is called decides; then what was said before: an
+answer goes to whoever asked, a question right after the persona spoke goes to the persona. A client that says itself who is
+meant is believed from then on, also where it leaves it open.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import Final
+
+from services.orchestrator import events as ev
+from services.orchestrator.dialog.vocatives import called, introduced, presented
+from services.orchestrator.events import Contribution, ms
+
+#: After so long what two people said to each other is over.
+_OVER: Final = ms(20_000)
+#: People who talk about what they will do do not mean the persona, which can do nothing with them.
+_AMONG_US: Final = re.compile(
+    r"\b(let['’]s|shall we|(should|could|can|must|do) we|we (should|could|must|can|need to|have to|ought to|had better))\b",
+    re.IGNORECASE,
+)
+#: Somebody who is spoken about can hear it: so it is not said to them.
+_ABOUT_PERSONA: Final = re.compile(
+    r"\b(she|he) (just )?(said|says|told|mentioned|explained)\b|\b(ask|asked|tell|told|show) (her|him)\b", re.IGNORECASE
+)
+#: What another one says right after the persona's answer is said to their own people.
+_OUR_OWN: Final = re.compile(r"\b(our|ours)\b", re.IGNORECASE)
+#: "Us" are all but the one who is asked.
+_TO_US: Final = re.compile(r"\b(tell|show|give|teach|sing|play|read) us\b|\bgo on\b|\byou were saying\b", re.IGNORECASE)
+_UNNAMED: Final = re.compile(r"Spk\d+")
+
+
+@dataclass(frozen=True)
+class Exchange:
+    """Somebody spoke to somebody; `to` is empty for the persona."""
+
+    speaker: str
+    to: str
+    at: int
+
+
+@dataclass(frozen=True)
+class Company:
+    """Who is there, and who spoke to whom."""
+
+    people: tuple[str, ...] = ()
+    """Labels, in the order in which they came."""
+    names: Mapping[str, str] = field(default_factory=dict)
+    """What people are called, in lower case, and their labels; the name itself for somebody who has not spoken yet."""
+    voices: Mapping[str, tuple[str, int]] = field(default_factory=dict)
+    """For each microphone whose voice it was since the last contribution, and by how many characters."""
+    last: Exchange | None = None
+    told: bool = False
+    """The client says who is meant."""
+
+
+def notice(company: Company, event: ev.Event) -> Company:
+    """Takes in whose voice it is."""
+    if isinstance(event, ev.WordsFinal) and event.voice and event.text:
+        voice, length = company.voices.get(event.speaker, ("", 0))
+        if event.voice == voice:
+            length += len(event.text)
+        elif len(event.text) > length:
+            voice, length = event.voice, len(event.text)
+        return replace(company, voices={**company.voices, event.speaker: (voice, length)})
+    return company
+
+
+def speaker_of(company: Company, microphone: str) -> str:
+    """Who speaks there: told by voice, else as the microphone is called."""
+    return company.voices.get(microphone, (microphone, 0))[0]
+
+
+def voiced(company: Company, said: Contribution) -> tuple[Company, Contribution]:
+    """The contribution with its voice's label, after which the microphone is anybody's."""
+    speaker, microphone = speaker_of(company, said.speaker), said.speaker
+    if speaker != microphone:
+        said = replace(said, speaker=speaker, microphone=microphone)
+    return unvoiced(company, microphone), said
+
+
+def unvoiced(company: Company, microphone: str) -> Company:
+    """Nothing is known of whose voice the next words are."""
+    if microphone not in company.voices:
+        return company
+    return replace(company, voices={known: voice for known, voice in company.voices.items() if known != microphone})
+
+
+def revoiced(company: Company, said: Contribution) -> Company:
+    """A contribution goes on: its voice counts for what follows."""
+    return replace(company, voices={**company.voices, said.came_from: (said.speaker, len(said.text))})
+
+
+def judged(company: Company, said: Contribution, persona: tuple[str, ...]) -> tuple[Company, Contribution]:
+    """The contribution with whom it is meant for, empty for the persona; and what that tells of the company."""
+    company = _introduced(joined(company, said.speaker), said)
+    if said.addressee.lower() in {name.lower() for name in persona}:
+        company, said = replace(company, told=True), replace(said, addressee="")
+    elif said.addressee:
+        company = replace(company, told=True)
+    elif not company.told:
+        said = replace(said, addressee=meant_for(company, said, persona))
+    exchange = Exchange(said.speaker, said.addressee, said.ended_at)
+    return replace(company, last=exchange), said
+
+
+def meant_for(company: Company, said: Contribution, persona: tuple[str, ...]) -> str:
+    """Whom a contribution is meant for by the rules: empty for the persona, else a label, or a name that is not known."""
+    others = [label for label in company.people if label != said.speaker]
+    if not others:
+        return ""
+    who = called(said.text, company.names, persona, strangers=True)
+    if who is not None and persona and who == persona[0].lower():
+        return ""
+    if who is not None and who != said.speaker:
+        return who
+    return _by_what_was_before(company, said, others)
+
+
+def _by_what_was_before(company: Company, said: Contribution, others: list[str]) -> str:
+    last = company.last
+    if last is None:
+        return ""
+    between_people = last.to and said.ended_at - last.at <= _OVER
+    if between_people:
+        if _TO_US.search(said.text):
+            return ""
+        return last.to if said.speaker == last.speaker else last.speaker
+    partner = last.speaker if last.speaker != said.speaker else others[-1]
+    if _AMONG_US.search(said.text) or _ABOUT_PERSONA.search(said.text):
+        return partner
+    follows = last.speaker == said.speaker
+    return partner if not follows and _OUR_OWN.search(said.text) else ""
+
+
+def joined(company: Company, label: str) -> Company:
+    """Somebody is there."""
+    if label in company.people:
+        return company
+    awaited = [name for name, known in company.names.items() if known not in company.people]
+    names = dict(company.names)
+    if not _UNNAMED.fullmatch(label):
+        names[label.lower()] = label
+    elif len(awaited) == 1 and company.people:
+        names[awaited[0]] = label
+    return replace(company, people=(*company.people, label), names=names)
+
+
+def _introduced(company: Company, said: Contribution) -> Company:
+    """Names that are heard: one's own, and that of the one who is presented, or who was called and answers."""
+    names = dict(company.names)
+    if name := introduced(said.text):
+        names[name.lower()] = said.speaker
+    nameless = [label for label in company.people if label != said.speaker and label not in names.values()]
+    if (name := presented(said.text)) and name.lower() not in names and len(nameless) <= 1:
+        # Who has not spoken yet goes by the name until then.
+        names[name.lower()] = nameless[0] if nameless else name
+    last = company.last
+    if last and last.to and last.to not in company.people and last.speaker != said.speaker:
+        if said.speaker not in names.values():
+            names.setdefault(last.to.lower(), said.speaker)
+        company = replace(company, last=replace(last, to=said.speaker))
+    return replace(company, names=names)

@@ -1,0 +1,115 @@
+"""Who is meant: rules on made conversations, half of which the rules were not written for."""
+
+from __future__ import annotations
+
+import tomllib
+from pathlib import Path
+
+import pytest
+
+from services.orchestrator import events as ev
+from services.orchestrator.addressed import Addressed
+from services.orchestrator.dialog.addressee import Company, joined, judged, notice, speaker_of, voiced
+from services.orchestrator.dialog.vocatives import called
+from services.orchestrator.events import Contribution, ms
+
+PERSONA = ("June Merrow", "june")
+CONVERSATIONS = tomllib.loads((Path(__file__).parents[1] / "data" / "addressees.toml").read_text("utf-8"))["conversations"]
+
+
+def play(lines: list[list[str]]) -> list[tuple[str, str, str, str]]:
+    """Each line of a conversation with whom it is meant for and whom the rules take it for."""
+    company, at, found = Company(), 0, []
+    for speaker in dict.fromkeys(speaker for speaker, _, _ in lines if not speaker.startswith("Spk")):
+        company = joined(company, speaker)
+    for speaker, to, text in lines:
+        at += ms(4000)
+        company, said = judged(company, Contribution(speaker, text, ended_at=at), PERSONA)
+        meant = "" if to == "June" else to
+        found.append((text, meant, said.addressee, speaker))
+    return found
+
+
+def shares(part: str) -> tuple[float, float, list[str]]:
+    """Of the lines to the persona, and of those to others, how many were found to be; and the wrong ones."""
+    lines = [line for talk in CONVERSATIONS if talk["part"] == part for line in play(talk["lines"])]
+    right = {to: [bool(meant) == bool(found) for _, meant, found, _ in lines if bool(meant) == to] for to in (False, True)}
+    wrong = [f"{speaker}: {text} -> {found or 'June'}" for text, meant, found, speaker in lines if bool(meant) != bool(found)]
+    return sum(right[False]) / len(right[False]), sum(right[True]) / len(right[True]), wrong
+
+
+@pytest.mark.parametrize("part", ["dev", "held_out"])
+def test_the_persona_answers_what_it_is_asked_and_nothing_else(part: str) -> None:
+    to_persona, to_others, wrong = shares(part)
+    assert to_persona >= 0.9 and to_others >= 0.9, wrong
+
+
+def test_what_the_words_leave_open_is_answered_rather_than_not() -> None:
+    """ "You would hate it" may be said to the persona; then what follows is taken to be too."""
+    to_persona, to_others, wrong = shares("held_out_2")
+    assert to_persona == 1.0 and to_others >= 0.75, wrong
+
+
+@pytest.mark.parametrize(
+    ("text", "who"),
+    [
+        ("June, do you have any pets?", "june merrow"),
+        ("Hello June, how are you?", "june merrow"),
+        ("What do you think, June, is a dog a lot of work?", "june merrow"),
+        ("What do you think June?", "june merrow"),
+        ("Jun, are you there?", "june merrow"),
+        ("Bob, did you lock the door?", "Bob"),
+        ("Bob did you lock the door?", "Bob"),
+        ("Yes Ann, I locked it.", "Ann"),
+        ("Thanks, Ann.", "Ann"),
+        ("June is a piano tuner.", None),
+        ("I told June about it.", None),
+        ("Have you met June?", None),
+        ("I like Ann, Bob, and June.", None),
+        ("Yes, I locked it.", None),
+        ("Honestly, who knows?", None),
+        ("", None),
+    ],
+)
+def test_who_is_called(text: str, who: str | None) -> None:
+    assert called(text, {"ann": "Ann"}, PERSONA, strangers=True) == who
+
+
+def test_who_is_alone_always_means_the_persona() -> None:
+    company, said = judged(Company(), Contribution("Spk1", "Bob, did you lock the door?"), PERSONA)
+    assert said.addressee == ""
+    assert judged(company, Contribution("Spk1", "We should go."), PERSONA)[1].addressee == ""
+
+
+def test_a_client_that_says_who_is_meant_is_believed_also_where_it_leaves_it_open() -> None:
+    company = joined(joined(Company(), "Ann"), "Bob")
+    company, said = judged(company, Contribution("Ann", "Did you lock the door?", "Bob"), PERSONA)
+    assert said.addressee == "Bob"
+    assert judged(company, Contribution("Bob", "Do you have any pets?"), PERSONA)[1].addressee == ""
+    assert judged(company, Contribution("Bob", "And you?", "june"), PERSONA)[1].addressee == ""
+
+
+def test_what_two_people_said_long_ago_does_not_count() -> None:
+    company = joined(joined(Company(), "Ann"), "Bob")
+    company, _ = judged(company, Contribution("Ann", "Bob, is it late?", ended_at=ms(1000)), PERSONA)
+    assert judged(company, Contribution("Bob", "Where did you grow up?", ended_at=ms(4000)), PERSONA)[1].addressee == "Ann"
+    assert judged(company, Contribution("Bob", "Where did you grow up?", ended_at=ms(40_000)), PERSONA)[1].addressee == ""
+
+
+def test_a_microphone_that_is_shared_has_the_voice_of_most_words() -> None:
+    company = Company()
+    for text, voice in (("Well", "Spk1"), ("did you hear what she said about the geese", "Spk2")):
+        company = notice(company, ev.WordsFinal(0, "Spk1", 1, text, voice=voice))
+    assert speaker_of(company, "Spk1") == "Spk2"
+    company, said = voiced(company, Contribution("Spk1", "Well did you hear"))
+    assert (said.speaker, said.came_from) == ("Spk2", "Spk1")
+    assert speaker_of(company, "Spk1") == "Spk1", "the next words may be anybody's"
+
+
+def test_what_was_told_with_the_speech_counts_and_not_what_is_told_now() -> None:
+    told = Addressed()
+    told.heard("Bob", 0, 8000)
+    told.heard("Bob", 8000, 16_000)
+    told.heard("", 16_000, 40_000)
+    assert told.during(4000, 16_500) == "Bob"
+    assert told.during(17_000, 40_000) == ""
