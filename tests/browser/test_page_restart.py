@@ -154,6 +154,40 @@ async def test_a_path_that_dies_is_replaced_under_the_connection(scene: Scene) -
     await scene.page.get_by_text("In a white house.").first.wait_for()
 
 
+@pytest.mark.parametrize("state", ["disconnected", "failed"])
+async def test_a_path_that_the_browser_gives_up_is_replaced(scene: Scene, state: str) -> None:
+    old, before = scene.path, await scene.counts()
+    await scene.page.evaluate(f"Object.defineProperty(peers[0], 'iceConnectionState', {{ value: '{state}' }})")
+    await scene.page.evaluate("peers[0].dispatchEvent(new Event('iceconnectionstatechange'))")
+    await scene.moved(old)
+    await scene.plays_on(before)
+    assert await scene.is_undisturbed()
+
+
+async def test_a_path_that_is_found_again_is_kept(scene: Scene) -> None:
+    old = scene.path
+    for state in ("disconnected", "connected"):
+        await scene.page.evaluate(
+            f"Object.defineProperty(peers[0], 'iceConnectionState', {{ value: '{state}', configurable: true }})"
+        )
+        await scene.page.evaluate("peers[0].dispatchEvent(new Event('iceconnectionstatechange'))")
+    # Longer than a path may be disconnected.
+    await asyncio.sleep(1.5)
+    assert scene.path is old
+    assert await scene.is_undisturbed()
+
+
+async def test_another_network_moves_the_connection_and_another_speed_does_not(scene: Scene) -> None:
+    old, before = scene.path, await scene.counts()
+    await scene.page.evaluate("navigator.connection.dispatchEvent(new Event('change'))")
+    await scene.plays_on(before)
+    assert scene.path is old
+    await scene.page.evaluate("Object.defineProperty(navigator.connection, 'type', { value: 'cellular' })")
+    await scene.page.evaluate("navigator.connection.dispatchEvent(new Event('change'))")
+    await scene.moved(old)
+    assert await scene.is_undisturbed()
+
+
 async def test_a_restart_that_is_refused_becomes_a_new_connection(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
     async def refused(paths: Paths, sdp: str) -> None:
         raise Unusable("not this time", reason="cannot_restart")

@@ -1,7 +1,8 @@
 // Another network path under a connection that lives on, when the browser's network has changed or the path is dead.
 
-const LOOK_MS = 500;
-/** Looks in a row without new sound, which else never ceases: the path is dead. */
+const LOOK_MS = 250;
+/** No new sound for so long, which else never ceases, and in so many looks, for a tab may sleep: the path is dead. */
+const QUIET_MS = 750;
 const QUIET_LOOKS = 2;
 /** What the browser calls disconnected may come back by itself, for so long. */
 const DISCONNECTED_MS = 1000;
@@ -21,8 +22,8 @@ export class IceRestart {
   #abort = new AbortController();
   #timer = 0;
   #disconnected = 0;
-  #last = null;
-  #quiet = 0;
+  #last = { heard: null, at: 0 };
+  #looks = 0; // since then
   #network = globalThis.navigator?.connection?.type;
 
   /**
@@ -72,7 +73,7 @@ export class IceRestart {
       clearTimeout(timer);
       late.abort();
       this.trying = false;
-      this.#quiet = 0;
+      this.#looks = 0;
     }
   }
 
@@ -88,16 +89,21 @@ export class IceRestart {
     // Either says that something comes through: what is not played is not heard.
     while (this.#heard() === before && this.#waits()) {
       if (signal.aborted) throw new Error("nothing is heard on another path");
-      await pause(LOOK_MS / 10);
+      await pause(LOOK_MS / 5);
     }
   }
 
   #look() {
-    const heard = this.#heard();
-    this.#quiet = heard !== null && heard === this.#last ? this.#quiet + 1 : 0;
-    this.#last = heard;
+    const [heard, now] = [this.#heard(), performance.now()];
+    if (heard === null || heard !== this.#last.heard) {
+      this.#last = { heard, at: now };
+      this.#looks = 0;
+      return;
+    }
+    this.#looks += 1;
+    const quiet = this.#looks >= QUIET_LOOKS && now - this.#last.at >= QUIET_MS;
     // Where nobody plays the sound there is none to be seen either; then pings are still answered.
-    if (this.#quiet >= QUIET_LOOKS && this.#waits()) this.begin();
+    if (quiet && this.#waits()) this.begin();
   }
 
   #follow() {
