@@ -53,6 +53,8 @@ class Company:
     """What people are called, in lower case, and their labels; the name itself for somebody who has not spoken yet."""
     voices: Mapping[str, tuple[str, int]] = field(default_factory=dict)
     """For each microphone whose voice it was since the last contribution, and by how many characters."""
+    heard: tuple[str, ...] = ()
+    """Those who have said something, the latest last."""
     last: Exchange | None = None
     told: bool = False
     """The client says who is meant."""
@@ -105,7 +107,8 @@ def judged(company: Company, said: Contribution, persona: tuple[str, ...]) -> tu
     elif not company.told:
         said = replace(said, addressee=meant_for(company, said, persona))
     exchange = Exchange(said.speaker, said.addressee, said.ended_at)
-    return replace(company, last=exchange), said
+    heard = (*(label for label in company.heard if label != said.speaker), said.speaker)
+    return replace(company, last=exchange, heard=heard), said
 
 
 def meant_for(company: Company, said: Contribution, persona: tuple[str, ...]) -> str:
@@ -118,10 +121,10 @@ def meant_for(company: Company, said: Contribution, persona: tuple[str, ...]) ->
         return ""
     if who is not None and who != said.speaker:
         return who
-    return _by_what_was_before(company, said, others)
+    return _by_what_was_before(company, said)
 
 
-def _by_what_was_before(company: Company, said: Contribution, others: list[str]) -> str:
+def _by_what_was_before(company: Company, said: Contribution) -> str:
     last = company.last
     if last is None:
         return ""
@@ -130,7 +133,7 @@ def _by_what_was_before(company: Company, said: Contribution, others: list[str])
         if _TO_US.search(said.text):
             return ""
         return last.to if said.speaker == last.speaker else last.speaker
-    partner = last.speaker if last.speaker != said.speaker else others[-1]
+    partner = next((label for label in reversed(company.heard) if label != said.speaker), "")
     if _AMONG_US.search(said.text) or _ABOUT_PERSONA.search(said.text):
         return partner
     follows = last.speaker == said.speaker
