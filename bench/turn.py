@@ -29,12 +29,14 @@ from bench.turn_picture import svg
 from bench.turn_trace import Recogniser, Silence, trace
 from services.common import registry
 from services.common.settings import SharedSettings
+from services.orchestrator.dialog.state import Style
+from services.orchestrator.events import CLOCK_HZ
 from services.turn.engine import StreamConfig, TurnEngine
 from services.turn.engines import ENGINES
 from vivant.errors import VivantError
 
-#: The operating point of the README: after so much silence a probability of at least so much ends the turn.
-RULES: Final = ((0.4, 0.75),)
+#: The policy of the dialog manager: after so much silence a probability of at least so much ends the turn.
+RULES: Final = tuple((silence / CLOCK_HZ, least) for silence, least in Style().endpoint_rules)
 PICTURE: Final = Path("out") / "turn.svg"
 _RATE_HZ: Final = 16_000
 

@@ -350,7 +350,7 @@ async def test_a_short_word_over_the_persona_is_a_backchannel_until_its_meaning_
     assert [o.kind for o in await overlaps(fusion, mine)] == [turn_pb2.OVERLAP_KIND_BACKCHANNEL]
     acknowledged = await overlaps(fusion, mine, {int(1.65 * RATE): "mm-hm"})
     assert [o.kind for o in acknowledged] == [turn_pb2.OVERLAP_KIND_BACKCHANNEL]
-    stopped = await overlaps(fusion, mine, {int(1.9 * RATE): "stop"})
+    stopped = await overlaps(fusion, mine, {int(2.2 * RATE): "stop"})
     assert [o.kind for o in stopped] == [turn_pb2.OVERLAP_KIND_BACKCHANNEL, turn_pb2.OVERLAP_KIND_INTERRUPTION]
 
 

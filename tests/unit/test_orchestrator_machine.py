@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -13,12 +14,15 @@ from services.orchestrator import machine
 from services.orchestrator.dialog.state import State, Style
 from services.orchestrator.events import Contribution, OverlapKind, Phase, PlaybackState, ms
 
+#: So that what the machine does is tested apart from how patient it is.
+RULES = ((ms(400), 0.75), (ms(900), 0.5), (ms(1800), 0.0))
+
 
 class Talk:
     """A conversation: plays events at times in milliseconds, runs the ticks that fall due, keeps all effects."""
 
     def __init__(self, style: Style | None = None) -> None:
-        self.style = style or Style()
+        self.style = replace(style or Style(), endpoint_rules=RULES)
         self.state = State()
         self.at = 0
         self.effects: list[ev.Effect] = []

@@ -137,13 +137,13 @@ def test_the_silence_ends_any_turn() -> None:
     assert hesitant.probability(2.5, "and then I went to the") == 1
 
 
-def test_the_model_is_asked_three_times_at_most_and_not_when_it_is_sure() -> None:
-    unsure, asked = fusion([0.2])
-    over_time(unsure, 2.4, "so I went to the")
-    assert len(asked) == 3
-    unsure.begin()
-    over_time(unsure, 0.3)
-    assert len(asked) == 4
+def test_the_model_is_asked_once_in_each_silence() -> None:
+    estimate, asked = fusion([0.2])
+    over_time(estimate, 2.4, "so I went to the")
+    assert len(asked) == 1
+    estimate.begin()
+    over_time(estimate, 0.3)
+    assert len(asked) == 2
 
 
 def test_words_that_come_later_count_from_then_on() -> None:
@@ -156,5 +156,4 @@ def test_words_that_come_later_count_from_then_on() -> None:
 def test_melody_is_that_of_the_speech_not_of_the_silence() -> None:
     speech = voice(LEVEL)
     evidence = Evidence(lambda: np.concatenate([speech, np.zeros(RATE // 4, np.float32)]), lambda audio: 0.5)
-    evidence.hear(0.25)
     np.testing.assert_allclose(evidence.numbers(0.25, "")[1 : 1 + len(PROSODY)], prosody(speech))

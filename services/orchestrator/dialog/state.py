@@ -19,7 +19,7 @@ Rule = Callable[..., Step]
 class Style:
     """How this persona converses."""
 
-    endpoint_rules: tuple[tuple[int, float], ...] = ((ms(400), 0.75), (ms(900), 0.5), (ms(1800), 0.0))
+    endpoint_rules: tuple[tuple[int, float], ...] = ((ms(450), 0.75), (ms(900), 0.65), (ms(2500), 0.0))
     """(silence in samples, least end-of-turn probability): the turn is over as soon as one rule holds."""
     manual_turns: bool = False
     """Speakers say themselves when their turn is over, and only that: nothing is concluded from silence or speech."""

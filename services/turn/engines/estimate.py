@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Final, Protocol
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,11 +11,6 @@ from numpy.typing import NDArray
 from services.turn.engines.evidence import WORDS, Model, logit, numbers, of_words
 from services.turn.engines.prosody import NAMES as PROSODY
 from services.turn.engines.prosody import RATE_HZ, prosody
-
-#: Silences at which the model of the sound listens (again); later ones tell nothing new, its training had none.
-_LISTEN_AT_S: Final = (0.0, 0.4, 0.6)
-#: Above this there is no need to ask again.
-_SURE: Final = 0.9
 
 Audio = NDArray[np.float32]
 Numbers = NDArray[np.float64]
@@ -46,7 +41,11 @@ class BySilence:
 
 
 class Evidence:
-    """What one silence tells. `audio` gives the turn as heard so far, `listen` what the model makes of it."""
+    """What one silence tells. `audio` gives the turn as heard so far, `listen` what the model makes of it.
+
+    It listens once, as soon as the silence is noticed: asked again after 0.4 and 0.6 s, it costs 40 ms of a core each time and
+    tells ends from pauses no better (`make bench-turn`).
+    """
 
     def __init__(self, audio: Callable[[], Audio], listen: Callable[[Audio], float]) -> None:
         self._audio = audio
@@ -55,29 +54,20 @@ class Evidence:
 
     def begin(self) -> None:
         """A new silence begins."""
-        self._answers: list[float] = []
+        self._sound: float | None = None
         self._prosody: Numbers = np.zeros(len(PROSODY))
         self._text = ""
         self._words: Numbers = np.zeros(len(WORDS))
 
-    def due(self, silence_s: float) -> bool:
-        """It is time to listen (again)."""
-        return len(self._answers) < len(_LISTEN_AT_S) and silence_s >= _LISTEN_AT_S[len(self._answers)]
-
-    def hear(self, silence_s: float) -> None:
-        """Listens, if it is time."""
-        if not self.due(silence_s):
-            return
-        audio = self._audio()
-        if not self._answers:
-            self._prosody = prosody(audio[: max(0, len(audio) - round(silence_s * RATE_HZ))])
-        self._answers.append(logit(self._listen(audio)))
-
     def numbers(self, silence_s: float, text: str) -> Numbers:
-        """For `Model`. The answers to the same silence are noisy: their mean counts."""
+        """For `Model`; the first time in a silence it listens."""
+        if self._sound is None:
+            audio = self._audio()
+            self._prosody = prosody(audio[: max(0, len(audio) - round(silence_s * RATE_HZ))])
+            self._sound = logit(self._listen(audio))
         if text != self._text:
             self._text, self._words = text, of_words(text)
-        return numbers(sum(self._answers) / len(self._answers), self._prosody, self._words, silence_s)
+        return numbers(self._sound, self._prosody, self._words, silence_s)
 
 
 class ByFusion:
@@ -87,18 +77,13 @@ class ByFusion:
         self._evidence = Evidence(audio, listen)
         self._model = model
         self._longest_s = longest_s
-        self._newest = 0.0
 
     def begin(self) -> None:
         """See Estimator."""
         self._evidence.begin()
-        self._newest = 0.0
 
     def probability(self, silence_s: float, text: str) -> float:
         """See Estimator."""
         if silence_s >= self._longest_s:
             return 1.0
-        if self._newest < _SURE:
-            self._evidence.hear(silence_s)
-        self._newest = self._model.probability(self._evidence.numbers(silence_s, text))
-        return self._newest
+        return self._model.probability(self._evidence.numbers(silence_s, text))

@@ -61,7 +61,7 @@ def model() -> Model:
 
 
 def numbers(sound: float, prosody: Numbers, words: Numbers, silence_s: float) -> Numbers:
-    """All together; `sound` is a mean of what `logit` gives."""
+    """All together; `sound` is what `logit` gives."""
     passed = np.clip(silence_s - _KNOTS_S[:-1], 0.0, np.diff(_KNOTS_S))
     return np.concatenate([[sound], prosody, words, passed])
 

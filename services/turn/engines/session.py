@@ -33,9 +33,8 @@ from services.turn.engines.suspicion import Suspicion
 #: Audio kept for the model of the end of the turn, and a little of what came before the turn.
 _KEPT: Final = 8 * RATE_HZ
 _BEFORE_TURN: Final = RATE_HZ // 2
-#: `end_of_turn` is said again when it has changed by this much, and at least this much later.
+#: `end_of_turn` is said again when it has changed by this much.
 _NEWS: Final = 0.02
-_AGAIN: Final = 3 * WINDOW
 #: A longer gap in the audio is skipped once the turn in it is over.
 _GAP: Final = 4 * RATE_HZ
 #: Words are about the speech that just ended when they reach this close to its end: a missing last word would mislead.
@@ -76,7 +75,6 @@ class TurnSession:
         self._spoken = 0
         self._silent_since: int | None = None
         self._said = -1.0
-        self._said_at = 0
         self._offered = False
         self._words = ""
         self._words_end = 0
@@ -181,7 +179,7 @@ class TurnSession:
     def _begin_silence(self, window: Window) -> None:
         self._silent_since = window.last_speech
         self._spoken += window.last_speech - self._segment_start
-        self._said, self._said_at, self._offered = -1.0, 0, False
+        self._said, self._offered = -1.0, False
         self._estimator.begin()
         if self._judge is not None:
             self._judge.stopped(window.last_speech)
@@ -198,14 +196,14 @@ class TurnSession:
             yield Overlap(verdict.kind, verdict.probability, self._sample(verdict.start), now)
 
     def _end_of_turn(self, now: int, since: int) -> Iterator[Event]:
-        if self._said >= 1 or now - self._said_at < _AGAIN or (self._judge is not None and self._judge.not_speech):
+        if self._said >= 1 or (self._judge is not None and self._judge.not_speech):
             return
         silence_s = (now - since) / RATE_HZ
         words = self._words if self._words_end > since - _WORDS_REACH else ""
         probability = self._estimator.probability(silence_s, words)
         if probability < 1 and abs(probability - self._said) < _NEWS:
             return
-        self._said, self._said_at = probability, now
+        self._said = probability
         yield EndOfTurn(probability, self._sample(since), self._sample(now))
         if probability >= 1:
             self._turn_start = None
