@@ -33,6 +33,8 @@ _SHOWN: Final = 48
 _ON_ITS_WAY_S: Final = 0.2
 #: Softer than before by 6 dB is ducked.
 _DUCKED: Final = 0.5
+#: What is typed is over so soon after it came.
+_AT_ONCE_MS: Final = 50
 #: The stage of a reply that says when it was begun, if that was before the turn was known to be over.
 SPECULATED: Final = "speculated"
 
@@ -94,9 +96,12 @@ class RunResult:
     told_murmurs: bool = False
     """The server has told of one, spoken or nodded."""
     turns: int = 0
+    spoken_turns: int = 0
+    """Replies to something spoken."""
     saved_ms: list[float] = field(default_factory=list)
     """Of replies that were begun before the turn was known to be over: by how much."""
-    speculation_told: bool = False
+    drafts: int = 0
+    """Replies that were begun before that, given or thrown away."""
     addressees: bool = False
     """The server found out to whom something was said."""
     told: bool = False
@@ -265,10 +270,11 @@ def _count_murmurs(take: Take, result: RunResult) -> None:
 
 def _read_metrics(take: Take, result: RunResult) -> None:
     stages: dict[int, dict[str, float]] = {}
+    drafts: dict[int, int] = {}
     for metrics in take.of(vivant.Metrics):
         stages.setdefault(metrics.turn_id, {}).update({stage.name: stage.at_ms for stage in metrics.stages})
+        drafts[metrics.turn_id] = metrics.drafts
     result.turns = len(stages)
-    for turn in stages.values():
-        if SPECULATED in turn:
-            result.speculation_told = True
-            result.saved_ms.append(turn.get("end_of_turn", 0.0) - turn[SPECULATED])
+    spoken = [turn for turn in stages.values() if turn.get("end_of_turn", 0.0) > _AT_ONCE_MS]
+    result.spoken_turns, result.drafts = len(spoken), sum(drafts.values())
+    result.saved_ms = [turn["end_of_turn"] - turn[SPECULATED] for turn in spoken if SPECULATED in turn]

@@ -96,10 +96,9 @@ def _murmurs(runs: Sequence[RunResult]) -> Found:
 
 
 def _speculated(runs: Sequence[RunResult]) -> Found:
-    turns = sum(run.turns for run in runs)
-    if not any(run.speculation_told for run in runs):
-        return None, f"no stage `speculated` in the metrics of {turns} replies"
-    return round(100 * sum(len(run.saved_ms) for run in runs) / turns, 1), f"{turns} replies"
+    turns, used = sum(run.spoken_turns for run in runs), sum(len(run.saved_ms) for run in runs)
+    thrown = sum(run.drafts for run in runs) - used
+    return (round(100 * used / turns, 1) if turns else None), f"{turns} replies to speech; {thrown} drafts thrown away"
 
 
 def _saved(runs: Sequence[RunResult]) -> Found:

@@ -148,7 +148,8 @@ def _turn(item: session_pb2.Turn) -> events.Turn:
 
 
 def _metrics(item: session_pb2.Metrics) -> events.Metrics:
-    return events.Metrics(item.turn_id, tuple(events.Stage(stage.name, stage.at_us / 1000) for stage in item.stages))
+    stages = tuple(events.Stage(stage.name, stage.at_us / 1000) for stage in item.stages)
+    return events.Metrics(item.turn_id, stages, item.drafts)
 
 
 def _notice(item: session_pb2.Notice) -> events.Notice:

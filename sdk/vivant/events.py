@@ -174,6 +174,8 @@ class Metrics:
 
     turn_id: int
     stages: tuple[Stage, ...]
+    drafts: int = 0
+    """Replies begun before the turn was known to be over; at most the last of them was given."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -92,6 +92,8 @@ class Performer:
     def _think(self, effect: ev.Effect) -> None:
         match effect:
             case ev.Prefill(turn_id, speaker, text, draft):
+                if draft:
+                    self._timeline.drafted(speaker, text, self._wires.now())
                 self._mind.think_along(turn_id, speaker, text, draft=draft)
             case ev.Commit(turn_id, contribution):
                 self._commit(turn_id, contribution)
@@ -128,7 +130,7 @@ class Performer:
 
     def _commit(self, turn_id: int, contribution: Contribution) -> None:
         self._stage.begin(turn_id)
-        self._timeline.begin(turn_id, contribution.ended_at)
+        self._timeline.begin(turn_id, contribution)
         self._timeline.mark(turn_id, "end_of_turn", self._wires.now())
         self._mind.reply_to(turn_id, contribution)
 

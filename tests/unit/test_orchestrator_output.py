@@ -14,6 +14,7 @@ from services.common.metrics import Metrics
 from services.orchestrator import outbox as outbox_module
 from services.orchestrator.cut import Cut
 from services.orchestrator.duck import LOWERED, Duck
+from services.orchestrator.events import Contribution
 from services.orchestrator.outbox import FRAMES_AT, UNITS_AT, Outbox
 from services.orchestrator.pacer import Pacer
 from services.orchestrator.playout import Ledger
@@ -300,7 +301,7 @@ class TestDuck:
 
 def test_a_timeline_counts_from_the_end_of_the_question_and_each_stage_once() -> None:
     timeline = Timeline(Metrics("session", "test"))
-    timeline.begin(5, ended_at=16_000)
+    timeline.begin(5, Contribution("Ann", "who are you", ended_at=16_000))
     assert timeline.mark(5, "end_of_turn", 20_000)
     assert timeline.mark(5, "first_unit", 32_000)
     assert not timeline.mark(5, "first_unit", 48_000)
@@ -309,3 +310,19 @@ def test_a_timeline_counts_from_the_end_of_the_question_and_each_stage_once() ->
         ("end_of_turn", 250_000),
         ("first_unit", 1_000_000),
     ]
+
+
+def test_a_reply_that_was_begun_early_says_when_and_how_many_were() -> None:
+    timeline = Timeline(Metrics("session", "test"))
+    timeline.drafted("Ann", "I was thinking", 10_000)
+    for at in (20_000, 21_000):
+        timeline.drafted("Ann", "I was thinking about you", at)
+    timeline.begin(5, Contribution("Ann", "I was thinking about you", ended_at=16_000))
+    timeline.mark(5, "end_of_turn", 24_000)
+    report = timeline.report(5)
+    assert [(stage.name, stage.at_us) for stage in report.stages] == [("speculated", 250_000), ("end_of_turn", 500_000)]
+    assert report.drafts == 2
+    timeline.drafted("Ann", "and then", 30_000)
+    timeline.begin(6, Contribution("Ann", "and then I left", ended_at=32_000))
+    assert not timeline.reached(6, "speculated")
+    assert timeline.report(6).drafts == 1
