@@ -18,6 +18,8 @@ class Said:
     interrupted: bool = False
     turn_id: int = 0
     """The turn it belongs to; 0 for none."""
+    interrupted_by: str = ""
+    """By whom, when that is known."""
 
 
 class History:
@@ -86,7 +88,8 @@ def as_messages(items: Iterable[Said], persona_id: str) -> list[Message]:
     for item in items:
         role, text = ("assistant" if item.speaker == persona_id else "user"), item.text
         if role == "assistant" and item.interrupted:
-            text += " ..."
+            # Among several it matters whose turn it was then.
+            text += f" ... ({item.interrupted_by} cut in)" if item.interrupted_by and len(others) > 1 else " ..."
         elif role == "user" and item.addressee not in ("", persona_id):
             text = f"({item.speaker} to {item.addressee}:) {text}"
         elif role == "user" and len(others) > 1:

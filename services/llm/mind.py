@@ -9,8 +9,10 @@ from pathlib import Path
 from typing import Final
 
 from services.llm.clauses import sentences
+from services.llm.cut_short import CutShort, cut_short, interrupted
 from services.llm.embedding import Embedder
 from services.llm.history import Said
+from services.llm.interrupting import asks_to_go_on, without_preface
 from services.llm.manners import asks_about_ai, asks_about_listener, is_question, mirrored, says_ai
 from services.llm.persona import Persona
 from services.llm.retrieval import Hit, Memory
@@ -27,6 +29,8 @@ _GLIMPSE_WORDS: Final = 50
 _RUNNER_UP: Final = 0.75
 #: What the listener said answers a question about them from this cosine similarity on.
 _TOLD: Final = 0.3
+#: So much nearer to the question a sentence must be that was heard already.
+_HEARD: Final = 0.1
 #: A question with more words than this stands by itself.
 _SHORT_WORDS: Final = 8
 _LEANING: Final = frozenset(LEXICON["leaning"].split())
@@ -44,6 +48,10 @@ class Recollection:
     """The first passage answers."""
     told: str = ""
     """What the listener has said of themselves, said back to them, when that is what was asked."""
+    part: tuple[str, ...] = ()
+    """The sentences of the first passage that are to be said, when it was cut short before; no others of it are."""
+    yields: bool = False
+    """Somebody took the floor and has not said more than that."""
 
     @property
     def passages(self) -> tuple[Passage, ...]:
@@ -55,6 +63,8 @@ class Recollection:
 
         Each word that it reads takes time after the listener has stopped, and it reads anew when other passages come to mind.
         """
+        if self.part:
+            return (" ".join(self.part),)
         if self.sure:
             return tuple(passage.text for passage in self.passages)
         return tuple(glimpse(hit, _GLIMPSE_WORDS // len(self.hits)) for hit in self.hits)
@@ -69,6 +79,12 @@ class Mind:
 
     def recall(self, question: str, history: Sequence[Said] = ()) -> Recollection:
         """Blocks for about 10 ms."""
+        if interrupted(history, self.persona.id) and not words(question := without_preface(question)):
+            return Recollection((), yields=True)
+        cut = cut_short(self.persona.passages, history, self.persona.id)
+        if cut is not None and asks_to_go_on(question):
+            whole = Hit(cut.passage, 1.0, 1.0, (1.0,) * len(cut.passage.sentences))
+            return Recollection((whole,), sure=True, part=cut.passage.sentences[cut.rest :])
         if asks_about_ai(question):
             return self._about_ai(question)
         if asks_about_listener(question):
@@ -80,7 +96,15 @@ class Mind:
         if best < FAINT:
             return Recollection(())
         kept = tuple(hit for hit in hits if hit.score >= max(FAINT, best * _RUNNER_UP))
-        return Recollection(kept[:2], sure=best >= sure)
+        part = self._part(kept[0], cut, question) if cut is not None and kept[0].passage == cut.passage else ()
+        return Recollection(kept[:2], sure=best >= sure, part=part)
+
+    def _part(self, hit: Hit, cut: CutShort, question: str) -> tuple[str, ...]:
+        """The sentence of a passage that was cut short which answers best, a new one if one does nearly as well."""
+        vectors = self._memory.embed([question, *hit.passage.sentences])
+        near = vectors[1:] @ vectors[0]
+        near[: cut.rest] -= _HEARD
+        return (hit.passage.sentences[int(near.argmax())],)
 
     def _told(self, question: str, history: Sequence[Said]) -> str:
         """The sentence of the listener's that is nearest to what they ask about themselves."""
@@ -134,8 +158,13 @@ def answer(hit: Hit, max_words: int) -> list[str]:
         start = max(range(len(texts)), key=lambda index: hit.sentences[index])
         while start and _leans(texts[start]):
             start -= 1
+    return shortened(texts[start:], max_words)
+
+
+def shortened(texts: Sequence[str], max_words: int) -> list[str]:
+    """As many of these sentences as fit, but the first in any case."""
     said: list[str] = []
-    for text in texts[start:]:
+    for text in texts:
         if said and len(" ".join((*said, text)).split()) > max_words:
             break
         said.append(text)

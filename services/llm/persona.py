@@ -52,6 +52,8 @@ class Fallbacks(_Table):
     trouble: tuple[str, ...] = Field(min_length=1)
     thinking: tuple[str, ...] = ()
     """Said while a reply takes its time, before whatever it will be."""
+    yielding: tuple[str, ...] = Field(("Yes? I'm listening.", "Go ahead.", "Sorry, you go."), min_length=1)
+    """Said when somebody has interrupted with nothing more than "No, wait."."""
     listening: tuple[str, ...] = ("Go on, I'm listening.", "Tell me a bit more about that.", "Is that so? Tell me more.")
 
 

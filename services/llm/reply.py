@@ -17,7 +17,7 @@ from services.llm.engine import Engine, Usage
 from services.llm.grounding import Evidence
 from services.llm.history import Said
 from services.llm.manners import is_question, speakable, wants_more
-from services.llm.mind import Mind, Recollection, answer
+from services.llm.mind import Mind, Recollection, answer, shortened
 from services.llm.settings import LlmSettings
 from services.llm.story import Passage
 from services.llm.words import content, words
@@ -85,6 +85,10 @@ class Replier:
             yield Done(Usage(0, 0), corrected=False)
             return
         recollection = await self.recall(question, history)
+        if recollection.yields:
+            yield Text(choose(self.mind.persona.profile.fallbacks.yielding, question, history) + " ")
+            yield Done(Usage(0, 0), corrected=False)
+            return
         async with aclosing(_Making(self, question, history, recollection, lane).events()) as events:
             async for event in events:
                 yield event
@@ -93,6 +97,8 @@ class Replier:
         """The sentences that memory itself says."""
         if recollection.told:
             return [recollection.told]
+        if recollection.part and recollection.sure:
+            return shortened(recollection.part, max_words)
         if not recollection.sure or self.settings.opening == "model":
             return []
         return answer(recollection.hits[0], max_words)
@@ -103,8 +109,10 @@ class Replier:
         What nobody could know is not given to it: a model that is asked all the same makes something up. Where memory opens the
         replies it is not asked what memory is not sure of either; README.md says what that was worth.
         """
+        if recollection.yields:
+            return False
         if opening := self.opening(recollection, _MAX_WORDS):
-            return not recollection.told and len(" ".join(opening).split()) < _ENOUGH_WORDS
+            return not (recollection.told or recollection.part) and len(" ".join(opening).split()) < _ENOUGH_WORDS
         return self.settings.opening == "model" and (bool(recollection.hits) or not is_question(question.text))
 
 
@@ -197,7 +205,7 @@ class _Making:
         """What is said where the model's words do not hold: what memory says, else that nothing comes to mind."""
         hits, fallbacks = self._recollection.hits, self._replier.mind.persona.profile.fallbacks
         if hits and self._recollection.sure:
-            return " ".join(answer(hits[0], self._max_words)) + " "
+            return " ".join(self._recollection.part or answer(hits[0], self._max_words)) + " "
         lines = fallbacks.unknown if is_question(self._question.text) else fallbacks.listening
         return choose(lines, self._question, self._history) + " "
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Coroutine, Iterable
+from dataclasses import replace
 from typing import Any, Final
 
 from grpc.aio import ServicerContext
@@ -153,7 +154,8 @@ async def _converse(stream: ServerStream[Any, Any], conversation: Conversation) 
             case "cancel":
                 await conversation.cancel(_turn(message.turn_id))
             case "heard":
-                conversation.heard(_said("", message.text), message.turn_id, interrupted=message.interrupted)
+                heard = replace(_said("", message.text), interrupted_by=_name(message.interrupted_by))
+                conversation.heard(heard, message.turn_id, interrupted=message.interrupted)
             case "utterance":
                 conversation.utterance(_item(message.utterance))
 
@@ -165,7 +167,8 @@ def _turn(turn_id: int) -> int:
 
 
 def _item(item: llm_pb2.HistoryItem, turn_id: int = 0) -> Said:
-    return _said(item.speaker, item.text, item.addressee, turn_id=turn_id, interrupted=item.interrupted)
+    said = _said(item.speaker, item.text, item.addressee, turn_id=turn_id, interrupted=item.interrupted)
+    return replace(said, interrupted_by=_name(item.interrupted_by))
 
 
 def _said(speaker: str, text: str, addressee: str = "", *, turn_id: int = 0, interrupted: bool = False) -> Said:
@@ -174,9 +177,13 @@ def _said(speaker: str, text: str, addressee: str = "", *, turn_id: int = 0, int
             f"a text has at most {MAX_TEXT} characters, this one has {len(text)}; say it in several contributions",
             reason="text_too_long",
         )
-    if max(len(speaker), len(addressee)) > _MAX_NAME:
+    return Said(_name(speaker) or "Spk1", text, _name(addressee), interrupted, turn_id)
+
+
+def _name(name: str) -> str:
+    if len(name) > _MAX_NAME:
         raise InvalidRequest(f"a speaker's name has at most {_MAX_NAME} characters", reason="name_too_long")
-    return Said(speaker or "Spk1", text, addressee, interrupted, turn_id)
+    return name
 
 
 def _history(items: Iterable[llm_pb2.HistoryItem]) -> list[Said]:

@@ -39,6 +39,9 @@ class Mind:
         self._abilities = abilities
         self._conversation_id = conversation_id
         self._wires = wires
+        self._interrupters: dict[int, str] = {}
+        self._cut: tuple[int, str] | None = None
+        """The reply that was interrupted, and what was heard of it, until somebody has said why."""
         self.llm: Link = peers.link("llm", self._config)
 
     # --- what it is told ----------------------------------------------------------------------------------------------
@@ -48,6 +51,7 @@ class Mind:
 
     def reply_to(self, turn_id: int, contribution: Contribution) -> None:
         """Asks for the reply; it has failed at once when nobody can think of one."""
+        self._blame(contribution)
         item = _history_item(contribution)
         self._said.add(turn_id, item)
         if "llm" in self._abilities.lost:
@@ -58,6 +62,7 @@ class Mind:
 
     def note(self, contribution: Contribution) -> None:
         """Something was said that asks for no reply."""
+        self._blame(contribution)
         item = _history_item(contribution)
         self._said.add(0, item)
         self.llm.send(utterance=llm_pb2.Utterance(utterance=item))
@@ -69,8 +74,20 @@ class Mind:
 
     def heard(self, turn_id: int, text: str, *, interrupted: bool) -> None:
         """What was heard of a reply is what the persona has said."""
-        self._said.heard(turn_id, text, interrupted=interrupted)
-        self.llm.send(heard=llm_pb2.Heard(turn_id=turn_id, text=text, interrupted=interrupted))
+        by = self._interrupters.get(turn_id, "") if interrupted else ""
+        self._cut = (turn_id, text) if interrupted and text and not by else None
+        self._tell_heard(turn_id, text, interrupted=interrupted, by=by)
+
+    def _blame(self, contribution: Contribution) -> None:
+        """Whoever speaks next after an interruption has interrupted: a shared microphone tells no sooner who it is."""
+        if self._cut is not None:
+            (turn_id, text), self._cut = self._cut, None
+            self._interrupters = {turn_id: contribution.speaker}
+            self._tell_heard(turn_id, text, interrupted=True, by=contribution.speaker)
+
+    def _tell_heard(self, turn_id: int, text: str, *, interrupted: bool, by: str) -> None:
+        self._said.heard(turn_id, text, interrupted=interrupted, by=by)
+        self.llm.send(heard=llm_pb2.Heard(turn_id=turn_id, text=text, interrupted=interrupted, interrupted_by=by))
 
     # --- what it says -------------------------------------------------------------------------------------------------
 

@@ -38,9 +38,9 @@ class Recollection:
         """A turn that was taken back."""
         self._items = [(turn, item) for turn, item in self._items if turn != turn_id]
 
-    def heard(self, turn_id: int, text: str, *, interrupted: bool) -> None:
+    def heard(self, turn_id: int, text: str, *, interrupted: bool, by: str = "") -> None:
         """What was heard of the persona's reply, in place of what was told of it before."""
-        item = llm_pb2.HistoryItem(speaker=self._persona, text=text, interrupted=interrupted)
+        item = llm_pb2.HistoryItem(speaker=self._persona, text=text, interrupted=interrupted, interrupted_by=by)
         known = [at for at, (turn, old) in enumerate(self._items) if turn == turn_id and old.speaker == self._persona]
         if known:
             self._items[known[0] : known[0] + 1] = [(turn_id, item)] if text else []

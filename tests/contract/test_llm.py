@@ -151,6 +151,22 @@ async def test_the_dialogue_of_the_contract(engine: Engine) -> None:
     assert expected <= rendered
 
 
+async def test_who_was_interrupted_listens_and_goes_on_where_it_was_cut(engine: Engine) -> None:
+    async with serving(engine, opening="passage") as stub, Call(stub) as call:
+        await call.commit(1, "What do you do for a living?")
+        text, _, _ = await call.reply(1)
+        assert text.startswith("I keep the lighthouse on Gull Rock. There are one hundred")
+        await call.send(heard=pb.Heard(turn_id=1, text="I keep the lighthouse on Gull Rock. There are", interrupted=True))
+        await call.commit(2, "No, wait.")
+        text, kinds, _ = await call.reply(2)
+        assert "lighthouse" not in text and kinds == ["text", "done"]
+        await call.send(heard=pb.Heard(turn_id=2, text=text.strip(), interrupted_by=""))
+        await call.commit(3, "Sorry, go on.")
+        text, _, _ = await call.reply(3)
+        assert text.startswith("There are one hundred and twelve steps")
+        await call.finish()
+
+
 async def test_a_newer_turn_silences_the_older_at_once(engine: Engine) -> None:
     async with serving(engine) as stub, Call(stub) as call:
         await call.commit(1, TOLD)

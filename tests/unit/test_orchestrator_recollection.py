@@ -1,5 +1,14 @@
 """What the orchestrator remembers of a conversation, and for whom."""
 
+from __future__ import annotations
+
+from types import SimpleNamespace
+from typing import Any, cast
+
+from google.protobuf.message import Message
+
+from services.orchestrator.events import Contribution
+from services.orchestrator.mind import Mind
 from services.orchestrator.recollection import KEPT_S, MOST_CONVERSATIONS, MOST_ITEMS, Conversations, Recollection
 from vivant.llm.v1 import llm_pb2
 
@@ -66,3 +75,44 @@ def test_the_oldest_conversation_is_forgotten_first() -> None:
         kept.keep(str(number), "june", said)
     assert texts(kept.open("0", "june")) == []
     assert texts(kept.open("1", "june")) == ["1"]
+
+
+class Line:
+    """A link that keeps what is sent."""
+
+    def __init__(self) -> None:
+        self.sent: list[tuple[str, Message]] = []
+
+    def link(self, ability: str, config: Any) -> Line:
+        return self
+
+    def send(self, **payload: Message) -> None:
+        self.sent += payload.items()
+
+
+def a_mind(line: Line, said: Recollection) -> Mind:
+    abilities = SimpleNamespace(lost=frozenset())
+    parts: Any = (line, SimpleNamespace(), said, SimpleNamespace(), SimpleNamespace())
+    return Mind(*parts, abilities=cast(Any, abilities), persona="june", conversation_id="c")
+
+
+def test_who_speaks_next_is_the_one_who_has_interrupted() -> None:
+    line, said = Line(), Recollection("june", [])
+    mind = a_mind(line, said)
+    mind.reply_to(1, Contribution("Ann", "Where did you grow up?"))
+    mind.heard(1, "In a white house", interrupted=True)
+    assert [one.interrupted_by for one in said.items] == ["", ""]
+    mind.reply_to(3, Contribution("Bob", "No, wait."))
+    assert [(one.speaker, one.interrupted_by) for one in said.items] == [("Ann", ""), ("june", "Bob"), ("Bob", "")]
+    assert [kind for kind, _ in line.sent] == ["commit", "heard", "heard", "commit"], "the persona knows before it answers"
+    mind.heard(1, "In a white", interrupted=True)
+    mind.note(Contribution("Ann", "Let her finish, Bob."))
+    assert [one.interrupted_by for one in said.items if one.speaker == "june"] == ["Bob"]
+
+
+def test_nobody_has_interrupted_what_was_told_to_its_end() -> None:
+    line, said = Line(), Recollection("june", [])
+    mind = a_mind(line, said)
+    mind.heard(1, "In a white house.", interrupted=False)
+    mind.note(Contribution("Bob", "Nice."))
+    assert [one.interrupted_by for one in said.items] == ["", ""]
