@@ -77,7 +77,7 @@ class Paths:
         for name in ("_connection", "_recv", "_send", "_monitor", _SET_STATE):
             assert hasattr(self._ice, name), f"aiortc has changed: its ICE transport has no {name}"
         self._ice._recv, self._ice._send, self._ice._monitor = self._receive, self._deliver, self._watch
-        self._ice.on("statechange", self._on_state)
+        self._ice.on("statechange", self._tell)
         self._trial: asyncio.Task[None] | None = None
         self._tasks: set[asyncio.Task[None]] = set()
         self._one_at_a_time = asyncio.Lock()
@@ -221,11 +221,6 @@ class Paths:
     @property
     def _alive(self) -> bool:
         return bool(self._ice.state == "completed")
-
-    def _on_state(self) -> None:
-        if self._trial and not self._alive:
-            self._trial.cancel()
-        self._tell()
 
     def _tell(self) -> None:
         """Wakes all who wait for something to change."""
