@@ -41,7 +41,14 @@ class Broken:
     error: VivantError
 
 
-Output = Event | Finished | Broken
+@dataclass(frozen=True)
+class Drafted:
+    """How the reply will begin if the words so far are committed."""
+
+    text: str
+
+
+Output = Event | Finished | Broken | Drafted
 
 
 class Outlet(Protocol):
@@ -213,7 +220,10 @@ class Conversation:
 
     async def _give(self, turn: _Turn, output: Output) -> None:
         if turn.drafting:
+            first = isinstance(output, Text) and not any(isinstance(held, Text) for held in turn.held)
             turn.held.append(output)
+            if first and isinstance(output, Text):
+                await self._send(turn, Drafted(output.text))
         else:
             await self._send(turn, output)
 

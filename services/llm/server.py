@@ -13,7 +13,7 @@ from services.common.logs import session_context
 from services.common.metrics import Metrics
 from services.common.streams import Admission, ServerStream, rpc
 from services.llm import embedding
-from services.llm.conversation import Broken, Conversation, Finished, Output
+from services.llm.conversation import Broken, Conversation, Drafted, Finished, Output
 from services.llm.engine import Engine
 from services.llm.history import Said
 from services.llm.persona import Conversing, Persona
@@ -108,6 +108,8 @@ class _Outlet:
 
     async def emit(self, turn_id: int, output: Output) -> None:
         match output:
+            case Drafted(text):
+                await self._stream.send(draft=llm_pb2.Draft(turn_id=turn_id, text=text))
             case Text(text):
                 await self._stream.send(text=llm_pb2.ReplyText(turn_id=turn_id, text=text))
             case Cue(cue):

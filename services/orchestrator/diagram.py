@@ -35,6 +35,7 @@ _HAPPENINGS: Final[tuple[Callable[[int, State, random.Random], ev.Event], ...]] 
     lambda at, state, chance: ev.Opportunity(at, _SPEAKER, 0.9),
     lambda at, state, chance: ev.TextTyped(at, Contribution(_SPEAKER, "and then", typed=True, ended_at=at)),
     lambda at, state, chance: ev.Interrupted(at),
+    lambda at, state, chance: ev.Drafted(at, state.turn_id, "Well. "),
     lambda at, state, chance: ev.ReplyText(at, state.turn_id, "Well. "),
     lambda at, state, chance: ev.ReplyDone(at, state.turn_id),
     lambda at, state, chance: ev.ReplyFailed(at, state.turn_id, retryable=chance.random() < 0.5),

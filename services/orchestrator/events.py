@@ -169,6 +169,14 @@ class Greeted(Event):
 
 
 @dataclass(frozen=True)
+class Drafted(Event):
+    """How the reply will begin if the words so far are all."""
+
+    turn_id: int
+    text: str
+
+
+@dataclass(frozen=True)
 class ReplyText(Event):
     turn_id: int
     text: str
@@ -240,6 +248,14 @@ class Prefill(Effect):
     speaker: str
     text: str
     draft: bool
+
+
+@dataclass(frozen=True)
+class Prepare(Effect):
+    """Have the first words of a reply spoken, unheard: they may be wanted soon."""
+
+    turn_id: int
+    text: str
 
 
 @dataclass(frozen=True)

@@ -85,6 +85,7 @@ ALWAYS: Final[Mapping[type[ev.Event], Rule]] = {
     ev.TurnEnded: floor.turn_ended,
     ev.TextTyped: floor.text_typed,
     ev.Interrupted: floor.interrupted,
+    ev.Drafted: reply.drafted,
     ev.ReplyText: reply.text_came,
     ev.ReplyDone: reply.text_ended,
     ev.ReplyFailed: reply.text_failed,

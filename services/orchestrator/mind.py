@@ -95,6 +95,8 @@ class Mind:
         """A response of the llm."""
         turn_id, now = message.turn_id, self._wires.now()
         match kind:
+            case "draft":
+                self._wires.feed(ev.Drafted(now, turn_id, message.text))
             case "text":
                 if self._timeline.mark(turn_id, "llm_first_text", now) and self._timeline.reached(turn_id, "first_unit"):
                     self._wires.send(metrics=self._timeline.report(turn_id))

@@ -104,6 +104,8 @@ class Performer:
 
     def _act(self, effect: ev.Effect) -> None:
         match effect:
+            case ev.Prepare(turn_id, text):
+                self._stage.prepare(turn_id, text)
             case ev.Say(turn_id, text):
                 self._stage.say(turn_id, text)
             case ev.Apologise(turn_id):

@@ -23,7 +23,7 @@ from services.orchestrator.outbox import Outbox
 from services.orchestrator.pacer import Pacer
 from services.orchestrator.playout import Ledger, Reply
 from services.orchestrator.timeline import Timeline
-from services.orchestrator.voice import Voice
+from services.orchestrator.voice import Prepared, Voice
 from vivant.common.v1 import common_pb2
 from vivant.errors import VivantError
 from vivant.face.v1 import face_pb2
@@ -97,6 +97,7 @@ class Stage:
         self._newest = 0
         self._cue: common_pb2.Cue | None = None
         self._voice: Voice | None = None
+        self._prepared: Prepared | None = None
         self._voices: set[Voice] = set()
         self._pacer: Pacer | None = None
         self._pacing: asyncio.Task[None] | None = None
@@ -137,6 +138,15 @@ class Stage:
         self.direct(cue=common_pb2.Cue(name=_NOD, intensity=_NOD_INTENSITY))
         return True
 
+    def prepare(self, turn_id: int, text: str) -> None:
+        """Has the first words of a reply spoken; they are kept until they are said."""
+        self._forget_prepared()
+        if "tts" in self._abilities.lost:
+            return
+        self._prepared = prepared = Prepared(text)
+        self._prepared.voice = self._open_voice(turn_id, prepared.take, prepared.end)
+        prepared.voice.say(text)
+
     def say(self, turn_id: int, text: str) -> None:
         if self.reply.turn_id != turn_id:
             self.begin(turn_id)
@@ -145,7 +155,9 @@ class Stage:
             self._show_text(text)
             return
         if self._voice is None or self._voice.turn_id != turn_id:
-            self._voice = self._open_voice(turn_id)
+            if self._adopt(turn_id, text):
+                return
+            self._voice = self._open_voice(turn_id, self._on_audio, self._on_voice_end)
         self._voice.say(text)
 
     def say_end(self, turn_id: int) -> None:
@@ -172,6 +184,8 @@ class Stage:
     def silence(self, newest_turn_id: int) -> None:
         """Clears every queue of what belongs to older turns."""
         self._newest = newest_turn_id
+        if self._prepared is not None and self._prepared.voice.turn_id < newest_turn_id:
+            self._forget_prepared()
         if self._voice is not None:
             self._voice.cancel()
             self._voice = None
@@ -232,11 +246,31 @@ class Stage:
 
     # --- the voice ----------------------------------------------------------------------------------------------------
 
-    def _open_voice(self, turn_id: int) -> Voice:
+    def _open_voice(
+        self, turn_id: int, on_audio: Callable[[tts_pb2.Audio], None], on_end: Callable[[Voice, VivantError | None], None]
+    ) -> Voice:
         manner, config = self._manner, self._manner.synthesis(turn_id)
-        voice = Voice(turn_id, self._peers, config, manner.voice_timeout_s, on_audio=self._on_audio, on_end=self._on_voice_end)
+        voice = Voice(turn_id, self._peers, config, manner.voice_timeout_s, on_audio=on_audio, on_end=on_end)
         self._voices.add(voice)
+        voice.when_gone(self._voices.discard)
         return voice
+
+    def _adopt(self, turn_id: int, text: str) -> bool:
+        """The reply begins with the words that were prepared: so does its voice. False when it begins otherwise."""
+        prepared, self._prepared = self._prepared, None
+        if prepared is None:
+            return False
+        if prepared.voice.turn_id != turn_id or prepared.text != text or prepared.ended:
+            prepared.voice.cancel()
+            return False
+        self._voice = prepared.voice
+        prepared.release(self._on_audio, self._on_voice_end)
+        return True
+
+    def _forget_prepared(self) -> None:
+        if self._prepared is not None:
+            self._prepared.voice.cancel()
+            self._prepared = None
 
     def _on_audio(self, audio: tts_pb2.Audio) -> None:
         reply = self.reply
@@ -257,7 +291,6 @@ class Stage:
             self._send(caption=session_pb2.Caption(turn_id=audio.turn_id, text=text, words=audio.words))
 
     def _on_voice_end(self, voice: Voice, error: VivantError | None) -> None:
-        self._voices.discard(voice)
         reply = self.reply
         if voice.turn_id != reply.turn_id or voice.turn_id < self._newest:
             return

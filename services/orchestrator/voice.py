@@ -46,6 +46,10 @@ class Voice:
     def cancel(self) -> None:
         self._task.cancel()
 
+    def when_gone(self, then: Callable[[Voice], None]) -> None:
+        """`then` is called when the stream is gone, cancelled or ended."""
+        self._task.add_done_callback(lambda _: then(self))
+
     async def closed(self) -> None:
         """Waits until the stream is gone."""
         await asyncio.gather(self._task, return_exceptions=True)
@@ -63,3 +67,34 @@ class Voice:
     async def _texts(self) -> AsyncGenerator[str, None]:
         while (text := await self._clauses.get()) is not None:
             yield text
+
+
+class Prepared:
+    """The first words of a reply that may never be given, spoken and kept back."""
+
+    voice: Voice
+
+    def __init__(self, text: str) -> None:
+        self.text = text
+        self.ended = False
+        """It was over, and so had failed, before it was wanted: more text was to come."""
+        self._kept: list[tts_pb2.Audio] = []
+        self._on_audio: Callable[[tts_pb2.Audio], None] = self._kept.append
+        self._on_end: Callable[[Voice, VivantError | None], None] | None = None
+
+    def take(self, audio: tts_pb2.Audio) -> None:
+        """More of it was spoken."""
+        self._on_audio(audio)
+
+    def end(self, voice: Voice, error: VivantError | None) -> None:
+        """The voice has ended."""
+        self.ended = True
+        if self._on_end is not None:
+            self._on_end(voice, error)
+
+    def release(self, on_audio: Callable[[tts_pb2.Audio], None], on_end: Callable[[Voice, VivantError | None], None]) -> None:
+        """It is wanted: what was kept goes on its way now, what follows as it comes."""
+        self._on_audio, self._on_end = on_audio, on_end
+        for audio in self._kept:
+            on_audio(audio)
+        self._kept.clear()

@@ -439,6 +439,33 @@ async def test_speech_is_answered_when_it_has_ended(door: Door) -> None:
     talk.call.cancel()
 
 
+async def test_a_reply_to_speech_and_its_voice_are_begun_before_the_turn_is_over(
+    door: Door, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    spoken: list[int] = []
+    speak = Peers.speak
+
+    def counted(peers: Peers, config: Any, *args: Any) -> Any:
+        spoken.append(config.turn_id)
+        return speak(peers, config, *args)
+
+    monkeypatch.setattr(Peers, "speak", counted)
+    talk = await opened(door)
+    tone = (np.sin(np.arange(CHUNK) * 0.2) * 8000).astype("<i2").tobytes()
+    talking = asyncio.create_task(_speak(talk, tone))
+    turn = await talk.until("turn")
+    talking.cancel()
+    await asyncio.gather(talking, return_exceptions=True)
+    metrics = talk.of("metrics")[0]
+    names = [stage.name for stage in metrics.stages]
+    assert names.index("speculated") < names.index("end_of_turn") < names.index("first_unit")
+    assert metrics.drafts == 1
+    # The voice that was prepared is the one that is heard: whole, and there is no other (0: little words).
+    assert [turn_id for turn_id in spoken if turn_id] == [turn.turn_id]
+    assert turn.heard_text == turn.full_text == " ".join(word.text for said in talk.of("caption") for word in said.words)
+    talk.call.cancel()
+
+
 async def _speak(talk: Talk, tone: bytes) -> None:
     """A second of sound, then silence, at the pace of real time."""
     loop = asyncio.get_running_loop()

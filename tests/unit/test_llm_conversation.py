@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from services.llm.clauses import sentences
-from services.llm.conversation import Broken, Conversation, Finished, Output
+from services.llm.conversation import Broken, Conversation, Drafted, Finished, Output
 from services.llm.engines.fake import FakeEngine
 from services.llm.history import History, Said, as_messages
 from services.llm.mind import Recollection
@@ -137,7 +137,8 @@ async def test_a_draft_is_kept_back_until_the_same_words_are_committed(conversat
     await conversation.words(1, "where were you born", "Spk1", draft=True)
     async with asyncio.timeout(5):
         await asyncio.gather(*listener.tasks)
-    assert listener.said == []
+    # How it begins is told, so that its sound can be prepared; nothing else.
+    assert listener.said == [(1, Drafted("I was born on Gull Rock in nineteen forty-one, in a storm. "))]
     await conversation.commit(1, said("Where were you, born?"))
     assert listener.text(1).startswith("I was born on Gull Rock")
     assert (await listener.until(1, Finished)).first_token_us == 0

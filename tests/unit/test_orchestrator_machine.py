@@ -103,6 +103,21 @@ def test_the_less_certain_the_end_the_longer_it_waits(p: float, silence: float) 
     assert len(talk.of(ev.Commit)) == 1
 
 
+def test_the_sound_of_a_draft_is_prepared_only_while_it_may_be_wanted() -> None:
+    talk = Talk()
+    talk(ev.SpeechStarted, 0, "Spk1")
+    talk(ev.SpeechStopped, 1200, "Spk1", last_speech_at=ms(1000))
+    talk(ev.WordsFinal, 1300, "Spk1", talk.state.flushes, "where were you born")
+    drafted = talk.of(ev.Prefill)[-1]
+    assert drafted.draft
+    assert talk(ev.Drafted, 1320, drafted.turn_id, "On a rock. ") == [ev.Prepare(drafted.turn_id, "On a rock. ")]
+    assert talk(ev.Drafted, 1330, drafted.turn_id - 1, "Late. ") == []
+    talk(ev.EndOfTurn, 1350, "Spk1", 0.9)
+    talk.until(1500)
+    assert talk.state.phase is Phase.THINKING
+    assert talk(ev.Drafted, 1510, drafted.turn_id, "On a rock. ") == []
+
+
 def test_a_pause_inside_a_sentence_does_not_split_it() -> None:
     talk = Talk()
     talk.say("I grew up in", 0, 1000, p=0.05)

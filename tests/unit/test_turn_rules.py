@@ -89,6 +89,7 @@ def test_words_sound_finished_or_not(text: str, score: float) -> None:
         ("yeah but wait a minute", Kind.DEMAND),
         ("What?", Kind.DEMAND),
         ("Did you say ice", Kind.DEMAND),
+        ("Is that?", Kind.CONTENT),
         ("I don't know.", Kind.CONTENT),
         ("Mama.", Kind.CONTENT),
         ("", Kind.NOTHING),

@@ -9,6 +9,12 @@ from services.orchestrator.dialog.state import Ear, State, Step, Style, current,
 from services.orchestrator.events import Phase
 
 
+def drafted(state: State, event: ev.Drafted, style: Style) -> Step:
+    """The sound of a reply that nobody has asked for yet is prepared; nothing of it is heard."""
+    wanted = state.candidate and event.turn_id == state.turn_id and state.phase.quiet
+    return state, [ev.Prepare(event.turn_id, event.text)] if wanted else []
+
+
 def text_came(state: State, event: ev.ReplyText, style: Style) -> Step:
     """A piece of the reply; one of a turn that is over is dropped."""
     if not current(state, event.turn_id):

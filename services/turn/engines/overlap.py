@@ -36,6 +36,8 @@ _ECHO_AGAIN_S: Final = 0.2
 #: From this probability on a verdict is more than a guess.
 SURE: Final = 0.6
 _GUESS: Final = 0.5
+#: Of less than this, the words of a part are not believed.
+_HALF: Final = RATE_HZ // 2
 _SHORT: Final = RATE_HZ * 75 // 100
 _LONG: Final = RATE_HZ * 12 // 10
 #: Silence after which it has probably ended; the segment needs longer to say so.
@@ -172,10 +174,11 @@ class OverlapJudge:
         return (OverlapKind.NOT_SPEECH, min(0.99, 0.5 + sound.alike / 2)) if sound.echo else None
 
     def _meaning(self, sound: _Sound, now: int) -> tuple[OverlapKind | None, float]:
-        if sound.words is Kind.DEMAND:
-            return OverlapKind.INTERRUPTION, 0.9
         over = bool(sound.end) or now - sound.last >= _BREATH
         length = (sound.last if over else now) - sound.start
+        known = sound.words is not Kind.NOTHING and sound.words_end >= sound.last - _WORDS_REACH
+        if sound.words is Kind.DEMAND and (known or length >= _HALF):
+            return OverlapKind.INTERRUPTION, 0.9
         late = now - sound.start >= self._judge
         if (over or late) and sound.confidence < _DOUBT:
             return OverlapKind.NOT_SPEECH, max(SURE, 1 - sound.confidence)
@@ -183,7 +186,6 @@ class OverlapJudge:
             return OverlapKind.INTERRUPTION, 0.75
         if over and sound.words in _ACKNOWLEDGES:
             return OverlapKind.BACKCHANNEL, 0.9
-        known = sound.words is not Kind.NOTHING and sound.words_end >= sound.last - _WORDS_REACH
         if over and (known or now - sound.last >= _PATIENCE):
             return OverlapKind.BACKCHANNEL, 0.65
         return (OverlapKind.BACKCHANNEL if over else OverlapKind.INTERRUPTION, _GUESS) if late else (None, 0.0)

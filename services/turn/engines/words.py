@@ -56,6 +56,8 @@ _NOISE: Final = frozenset(
     ["you", "thank you", "thanks", "bye", "thank you for watching", "thanks for watching", "so", "the", "i"]
 )
 _LONGEST_ACKNOWLEDGEMENT: Final = 3
+#: Of a hum, recognition also makes "Is that?".
+_LEAST_QUESTION: Final = 3
 
 
 class Kind(Enum):
@@ -88,7 +90,7 @@ def kind_of(text: str) -> Kind:
         return Kind.NOTHING
     if len(words) <= _LONGEST_ACKNOWLEDGEMENT and all(word in _ACKNOWLEDGING for word in words):
         return Kind.OPENING if words[-1] in _OPENING else Kind.ACKNOWLEDGEMENT
-    asking = words[0] in _ASKING_ALONE or (words[0] in _ASKING and len(words) > 1)
+    asking = words[0] in _ASKING_ALONE or (words[0] in _ASKING and len(words) >= _LEAST_QUESTION)
     return Kind.DEMAND if asking or any(word in _DEMANDING for word in words) else Kind.CONTENT
 
 
