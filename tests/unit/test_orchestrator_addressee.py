@@ -113,3 +113,12 @@ def test_what_was_told_with_the_speech_counts_and_not_what_is_told_now() -> None
     told.heard("", 16_000, 40_000)
     assert told.during(4000, 16_500) == "Bob"
     assert told.during(17_000, 40_000) == ""
+
+
+def test_a_wrong_guess_does_not_silence_the_persona_for_good() -> None:
+    lines = ["What's the weather like?", "Let's talk about working dogs.", "I like them.", "What do they eat?", "And the cold?"]
+    company, meant = Company(), []
+    for at, text in enumerate(lines):
+        company, said = judged(company, Contribution(f"Spk{1 + at % 2}", text, ended_at=ms(3000 * at)), PERSONA)
+        meant.append(bool(said.addressee))
+    assert meant == [False, True, True, False, False]

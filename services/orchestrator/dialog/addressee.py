@@ -18,6 +18,9 @@ from services.orchestrator.events import Contribution, ms
 
 #: After so long what two people said to each other is over.
 _OVER: Final = ms(20_000)
+#: So many exchanges after a name was called are still between these people. To answer what was not meant for the persona is a
+#: nuisance; to be silent for good because of one wrong guess is the end of the conversation.
+_FOLLOWING: Final = 3
 #: People who talk about what they will do do not mean the persona, which can do nothing with them.
 _AMONG_US: Final = re.compile(
     r"\b(let['’]s|shall we|(should|could|can|must|do) we|we (should|could|must|can|need to|have to|ought to|had better))\b",
@@ -41,6 +44,8 @@ class Exchange:
     speaker: str
     to: str
     at: int
+    since_name: int = 0
+    """Between people: so many exchanges ago a known name was called; a guess counts as the last of them."""
 
 
 @dataclass(frozen=True)
@@ -106,9 +111,20 @@ def judged(company: Company, said: Contribution, persona: tuple[str, ...]) -> tu
         company = replace(company, told=True)
     elif not company.told:
         said = replace(said, addressee=meant_for(company, said, persona))
-    exchange = Exchange(said.speaker, said.addressee, said.ended_at)
+    exchange = Exchange(said.speaker, said.addressee, said.ended_at, _since_name(company, said, persona))
     heard = (*(label for label in company.heard if label != said.speaker), said.speaker)
     return replace(company, last=exchange, heard=heard), said
+
+
+def _since_name(company: Company, said: Contribution, persona: tuple[str, ...]) -> int:
+    """For `Exchange`."""
+    if not said.addressee or company.told or called(said.text, company.names, persona, strangers=False):
+        return 0
+    last = company.last
+    if last and last.to and last.since_name <= _FOLLOWING:
+        return last.since_name + 1
+    # A guess, or a name that is not known: an answer to it is all that follows.
+    return _FOLLOWING
 
 
 def meant_for(company: Company, said: Contribution, persona: tuple[str, ...]) -> str:
@@ -129,7 +145,7 @@ def _by_what_was_before(company: Company, said: Contribution) -> str:
     if last is None:
         return ""
     between_people = last.to and said.ended_at - last.at <= _OVER
-    if between_people:
+    if between_people and last.since_name <= _FOLLOWING:
         if _TO_US.search(said.text):
             return ""
         return last.to if said.speaker == last.speaker else last.speaker
