@@ -26,10 +26,10 @@ _LEAST_S: Final = 0.3
 #: Less speech than this tells nothing: it is taken to be whoever spoke last.
 _TOO_SHORT_S: Final = 0.5
 #: Below these odds, and with so much speech, a voice is new at once.
-_NEW: Final = -3.0
+_NEW: Final = -4.0
 _NEW_S: Final = 2.5
 #: Below these it may be, and is when it comes again: the second time with at least those odds to be the first.
-_STRANGE: Final = -1.5
+_STRANGE: Final = -2.0
 _STRANGE_S: Final = 1.2
 _AGAIN: Final = 3.0
 _MOST_STRANGERS: Final = 4
