@@ -190,3 +190,18 @@ async def test_murmurs_are_prepared_once_for_a_voice_and_silent_ones_are_left_ou
     assert [murmur.text for murmur in await murmurs.of(config, ["Mm-hm.", "...", "Yeah."])] == ["Mm-hm.", "Yeah."]
     await murmurs.of(config, ["Mm-hm.", "...", "Yeah."])
     assert speaker.asked == ["Mm-hm.", "...", "Yeah."]
+
+
+def test_it_does_not_speak_up_while_others_talk_to_each_other() -> None:
+    talk = Talk(STYLE)
+    for name in ("Ann", "Bob"):
+        talk(ev.Joined, 0, name)
+    talk(ev.TextTyped, 100, Contribution("Ann", "where did you grow up", typed=True, ended_at=ms(100)))
+    turn_id = talk.answered(200)
+    talk(ev.PlaybackChanged, 3000, turn_id, PlaybackState.FINISHED)
+    talk(ev.TextTyped, 9000, Contribution("Ann", "Bob, did you lock the door?", typed=True, ended_at=ms(9000)))
+    talk.until(14_000)
+    assert talk.state.phase is Phase.LISTENING, "the silence counts from what was said last"
+    talk.until(40_000)
+    assert talk.state.phase is Phase.SILENT
+    assert not talk.of(ev.SayLine)

@@ -49,7 +49,10 @@ def commit_when_ready(state: State, at: int, style: Style) -> Step:
 def contribute(state: State, said: Contribution, at: int, style: Style) -> Step:
     """A contribution is complete: answer it, or only remember it when it was meant for somebody else."""
     state, said = _judged(state, said, style)
-    return (state, [ev.Note(said)]) if said.addressee else _answer(state, said, at, style)
+    if not said.addressee:
+        return _answer(state, said, at, style)
+    # The silence counts from here, not from what the persona itself did last.
+    return replace(state, since=at) if state.phase.quiet else state, [ev.Note(said)]
 
 
 def notice(state: State, event: ev.Event) -> State:

@@ -49,7 +49,9 @@ def waited(state: State, event: ev.Ticked, style: Style) -> Step:
     """Words that stopped without the turn service are a silence; otherwise it has been quiet for long."""
     if endpointing.due(state, style):
         return endpointing.words_stopped(state, event, style)
-    if state.held or not state.spoken_to or state.prompted >= _MOST_PROMPTS or not style.prompts:
+    last = state.company.last
+    others_talk = last is not None and last.to
+    if state.held or others_talk or not state.spoken_to or state.prompted >= _MOST_PROMPTS or not style.prompts:
         return enter(state, Phase.SILENT, event.at, [])
     return speak_up(replace(state, prompted=state.prompted + 1), event.at, Line.PROMPT, [])
 

@@ -56,8 +56,12 @@ def called(text: str, names: Mapping[str, str], persona: Iterable[str], *, stran
     own = [name.lower() for name in persona]
     known = {**{part: own[0] for name in own for part in (name, name.split()[0])}, **names}
     found = None
-    for sentence in _SENTENCE.findall(text):
-        found = _called_in(sentence.strip(), known, own, strangers=strangers) or found
+    sentences = [sentence.strip() for sentence in _SENTENCE.findall(text)]
+    for before, sentence in zip(["", *sentences], sentences, strict=False):
+        found = _called_in(sentence, known, own, strangers=strangers) or found
+        # "What do you think, June, is it far?" is heard as "What do you think? June is it far."
+        if own and before.endswith("?") and _TO_SOMEBODY.search(before) and known.get(_first_word(sentence)) == own[0]:
+            found = own[0]
     return found
 
 
@@ -71,6 +75,11 @@ def presented(text: str) -> str | None:
     """The name of somebody whom the speaker presents: "This is my friend Dan." """
     match = _PRESENTED.search(text)
     return match.group(1) if match else None
+
+
+def _first_word(sentence: str) -> str:
+    match = _WORD.search(sentence)
+    return match.group(1).lower() if match else ""
 
 
 def _called_in(sentence: str, known: Mapping[str, str], own: list[str], *, strangers: bool) -> str | None:
@@ -88,9 +97,15 @@ def _called_in(sentence: str, known: Mapping[str, str], own: list[str], *, stran
         elif clear and len(word) > 2 and plain[index] not in _NO_NAMES:
             if own and _alike(plain[index], own[0].split()[0]):
                 found = own[0]
-            elif strangers:
+            elif strangers and _asks_or_tells(plain[index + 1 :] or plain[:index]):
                 found = word
     return found
+
+
+def _asks_or_tells(rest: list[str]) -> bool:
+    """What is said to somebody asks, requests, or says "you". So "Basically, I have an idea" and "Hello World" call nobody."""
+    asks = bool(rest) and (rest[0] in _CALLING or rest[0] in _AUXILIARY)
+    return asks or any(word in ("you", "your", "yours", "thanks", "sorry", "please") for word in rest)
 
 
 def _clearly_called(words: list[tuple[str, str]], plain: list[str], index: int) -> bool:
