@@ -49,9 +49,11 @@ def commit_when_ready(state: State, at: int, style: Style) -> Step:
 def contribute(state: State, said: Contribution, at: int, style: Style) -> Step:
     """A contribution is complete: answer it, or only remember it when it was meant for somebody else."""
     state, said = _judged(state, said, style)
-    if not said.addressee:
-        return _answer(state, said, at, style)
-    # The silence counts from here, not from what the persona itself did last.
+    return _noted(state, said, at) if said.addressee else _answer(state, said, at, style)
+
+
+def _noted(state: State, said: Contribution, at: int) -> Step:
+    """Others talk to each other: the silence counts from here, not from what the persona itself did last."""
     return replace(state, since=at) if state.phase.quiet else state, [ev.Note(said)]
 
 
@@ -131,7 +133,7 @@ def text_typed(state: State, event: ev.TextTyped, style: Style) -> Step:
     """A typed contribution takes the floor, unless it is meant for somebody else."""
     state, said = _judged(state, event.contribution, style)
     if said.addressee:
-        return state, [ev.Note(said)]
+        return _noted(state, said, event.at)
     state, effects = _yield_floor(_without_asides(state, style), event.at)
     state, more = _answer(state, said, event.at, style)
     return state, effects + more
