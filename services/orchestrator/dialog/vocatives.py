@@ -45,6 +45,8 @@ _INTRODUCED: Final = re.compile(r"\b(?:[Ii]['â€™]m|[Ii] am|[Mm]y name(?: is|['â€
 _PRESENTED: Final = re.compile(r"\b[Tt]his is (?:my (?:\w+ ){1,2}|our (?:\w+ ){1,2})?([A-Z][a-z]+)\b")
 #: So much of the persona's name has to be there for one that was not heard right.
 _ALIKE: Final = 0.75
+#: Emily, Sally, Kelly.
+_LONGEST_NAME_LIKE_AN_ADVERB: Final = 5
 
 
 def called(text: str, names: Mapping[str, str], persona: Iterable[str], *, strangers: bool) -> str | None:
@@ -97,9 +99,14 @@ def _called_in(sentence: str, known: Mapping[str, str], own: list[str], *, stran
         elif clear and len(word) > 2 and plain[index] not in _NO_NAMES:
             if own and _alike(plain[index], own[0].split()[0]):
                 found = own[0]
-            elif strangers and _asks_or_tells(plain[index + 1 :] or plain[:index]):
+            elif strangers and not _is_adverb(plain[index]) and _asks_or_tells(plain[index + 1 :] or plain[:index]):
                 found = word
     return found
+
+
+def _is_adverb(word: str) -> bool:
+    """Whether "Basically, ..." is more likely than that anybody is called so; a Beverly has to be known by her name."""
+    return len(word) > _LONGEST_NAME_LIKE_AN_ADVERB and word.endswith("ly")
 
 
 def _asks_or_tells(rest: list[str]) -> bool:
