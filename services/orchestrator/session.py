@@ -291,6 +291,7 @@ def _style(opening: Opening, settings: OrchestratorSettings) -> Style:
         interruptible=settings.interruptible and not manual and not wanted.uninterruptible,
         manual_turns=manual,
         endpoint_rules=tuple((round(silence * patience), least) for silence, least in usual.endpoint_rules),
+        story_silence=round(usual.story_silence * patience),
         filler_after=usual.filler_after if opening.persona.fillers else None,
         nods=not wanted.still,
         backchannel_every=ev.ms(wanted.backchannel_every_ms or _BACKCHANNEL_EVERY_MS) if wanted.backchannels else None,

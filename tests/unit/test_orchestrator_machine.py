@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from services.orchestrator import events as ev
 from services.orchestrator import machine
 from services.orchestrator.dialog.state import State, Style
+from services.orchestrator.dialog.telling import telling
 from services.orchestrator.events import Contribution, OverlapKind, Phase, PlaybackState, ms
 
 #: So that what the machine does is tested apart from how patient it is.
@@ -116,6 +117,39 @@ def test_the_sound_of_a_draft_is_prepared_only_while_it_may_be_wanted() -> None:
     talk.until(1500)
     assert talk.state.phase is Phase.THINKING
     assert talk(ev.Drafted, 1510, drafted.turn_id, "On a rock. ") == []
+
+
+@pytest.mark.parametrize(
+    ("text", "story"),
+    [
+        ("So let me tell you what happened to me last winter.", True),
+        ("You won't believe what my brother did.", True),
+        ("I have to tell you about the lake.", True),
+        ("I was on my way home, " * 6 + "and it snowed.", True),
+        ("Let me tell you about it. Do you have a minute?", False),
+        ("Tell me a story.", False),
+        ("What happened then?", False),
+        ("I really like animals.", False),
+        ("", False),
+    ],
+)
+def test_a_story_is_known_by_its_words(text: str, story: bool) -> None:
+    assert telling(text) == story
+
+
+def test_a_story_is_listened_to_through_its_pauses() -> None:
+    talk = Talk()
+    parts = ("So let me tell you what happened last winter.", "I was driving home from the lake.", "And there was a moose.")
+    for number, text in enumerate(parts):
+        at = number * 3000
+        talk(ev.SpeechStarted, at, "Spk1")
+        talk(ev.SpeechStopped, at + 1800, "Spk1", last_speech_at=ms(at + 1600))
+        talk(ev.WordsFinal, at + 1900, "Spk1", talk.state.flushes, text)
+        talk(ev.EndOfTurn, at + 2000, "Spk1", 0.95)
+    talk.until(9600)
+    assert not talk.of(ev.Commit)
+    talk.until(9601)
+    assert [commit.contribution.text for commit in talk.of(ev.Commit)] == [" ".join(parts)]
 
 
 def test_a_pause_inside_a_sentence_does_not_split_it() -> None:

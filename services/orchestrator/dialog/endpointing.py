@@ -6,6 +6,7 @@ from dataclasses import replace
 
 from services.orchestrator import events as ev
 from services.orchestrator.dialog.state import Ear, State, Step, Style, ear_of, with_ear
+from services.orchestrator.dialog.telling import telling
 from services.orchestrator.events import Contribution, ms
 
 #: Without a rule that holds, this much silence ends a turn.
@@ -110,4 +111,5 @@ def join(first: str, second: str) -> str:
 
 
 def _silence_needed(ear: Ear, style: Style) -> int:
-    return min((silence for silence, least in style.endpoint_rules if ear.probability >= least), default=_LONGEST_SILENCE)
+    needed = min((silence for silence, least in style.endpoint_rules if ear.probability >= least), default=_LONGEST_SILENCE)
+    return max(needed, style.story_silence) if telling(ear.heard) else needed

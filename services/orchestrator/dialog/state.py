@@ -21,6 +21,8 @@ class Style:
 
     endpoint_rules: tuple[tuple[int, float], ...] = ((ms(450), 0.75), (ms(900), 0.65), (ms(2500), 0.0))
     """(silence in samples, least end-of-turn probability): the turn is over as soon as one rule holds."""
+    story_silence: int = ms(2000)
+    """But while somebody tells a story, not before so much silence."""
     manual_turns: bool = False
     """Speakers say themselves when their turn is over, and only that: nothing is concluded from silence or speech."""
     interruptible: bool = True
