@@ -22,7 +22,11 @@ from services.common.streams import Admission
 from services.gateway.gateway import Gateway
 from services.gateway.server import make_app
 from services.gateway.settings import GatewaySettings
+from tests.scripted import Script, ScriptedSession, serving
 from vivant.channel import open_channel
+
+#: How long a unit of the scripted session takes.
+UNIT_S = 0.04
 
 
 @dataclass
@@ -164,3 +168,11 @@ class Browser:
 def silence() -> AudioStreamTrack:
     """A microphone in a quiet room."""
     return AudioStreamTrack()
+
+
+@asynccontextmanager
+async def house(script: Script | None = None, **settings: Any) -> AsyncIterator[tuple[Door, ScriptedSession]]:
+    """A real gateway, and a scripted session service behind it."""
+    async with serving(script or Script(unit_s=UNIT_S)) as (address, servicer):
+        async with gateway_to(address, video_px=128, **settings) as door:
+            yield door, servicer

@@ -9,8 +9,8 @@ from typing import Any, Final
 
 from services.asr.engine import Engine, Event, NoSpeech, Partial, Session, StreamConfig, Word
 from services.asr.engine import Final as FinalEvent
-from services.asr.speakers import Speakers
 from services.common.audio import ChunkOrder, pcm_format, require_format, to_float
+from services.common.labels import Labels
 from services.common.logs import get_logger, session_context
 from services.common.metrics import Metrics
 from services.common.streams import Admission, ServerStream, rpc
@@ -72,7 +72,7 @@ class _Call:
         self._metrics = metrics
         self._rate = rate
         self._order = ChunkOrder("audio", rate)
-        self._speakers = Speakers()
+        self._speakers = Labels()
         self._flushes: deque[float] = deque()
         self._silent_until = 0
         self._session: Session = engine.open(StreamConfig(rate, language, config.partials, config.voices))

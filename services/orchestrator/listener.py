@@ -7,8 +7,8 @@ from collections.abc import Callable
 from typing import Any, Final
 
 from services.common.audio import ChunkOrder
+from services.common.labels import Labels
 from services.orchestrator import events as ev
-from services.orchestrator.addressed import Addressed
 from services.orchestrator.clients import Link, Peers
 from services.orchestrator.events import CLOCK_HZ
 from vivant.asr.v1 import asr_pb2
@@ -62,7 +62,7 @@ class Listener:
         self._now = now
         self._feed = feed
         self._send = send
-        self._addressed = Addressed()
+        self._addressed = Labels()
         self.last_audio_at = 0
         self.started_at = 0
         """When the newest speech began, on the session clock."""

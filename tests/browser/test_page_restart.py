@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -14,8 +13,8 @@ from playwright.async_api import Page
 from services.gateway.ice import Paths
 from services.gateway.peer import Peer
 from tests.browser.page import scenes
-from tests.gateway_door import Door, gateway_to
-from tests.scripted import Script, ScriptedSession, serving
+from tests.gateway_door import Door, house
+from tests.scripted import ScriptedSession
 from vivant.errors import Unusable
 
 #: Keeps what the page makes, and the times at which sound comes: the longest time without any is `quietMs`.
@@ -103,12 +102,6 @@ async def scene(page: Page, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Sc
         await scenes.live(page)
         await scenes.until(page, "quietMs > 0 && video.getVideoPlaybackQuality().totalVideoFrames > 10")
         yield Scene(page, door, servicer, peers)
-
-
-@asynccontextmanager
-async def house() -> AsyncIterator[tuple[Door, ScriptedSession]]:
-    async with serving(Script(unit_s=0.04)) as (address, servicer), gateway_to(address, video_px=128) as door:
-        yield door, servicer
 
 
 def cut(path: Any) -> None:

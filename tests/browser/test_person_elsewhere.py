@@ -14,8 +14,7 @@ from aiohttp import web
 from playwright.async_api import Browser, Page, expect
 
 from tests.browser.page import scenes
-from tests.gateway_door import Door, gateway_to
-from tests.scripted import Script, ScriptedSession, serving
+from tests.gateway_door import house
 
 _PAGE = """<!doctype html>
 <html lang="en">
@@ -46,13 +45,6 @@ async def site() -> AsyncIterator[tuple[str, dict[str, Any]]]:
     await web.TCPSite(runner, "127.0.0.1", 0).start()
     yield f"http://127.0.0.1:{runner.addresses[0][1]}", held
     await runner.cleanup()
-
-
-@asynccontextmanager
-async def house(**settings: Any) -> AsyncIterator[tuple[Door, ScriptedSession]]:
-    """A real gateway, and a scripted session behind it."""
-    async with serving(Script(unit_s=0.04)) as (address, servicer), gateway_to(address, video_px=128, **settings) as door:
-        yield door, servicer
 
 
 @asynccontextmanager

@@ -18,21 +18,13 @@ import numpy as np
 import pytest
 
 from services.gateway.messages import BURST, MAX_BYTES
-from tests.gateway_door import Browser, Door, gateway_to, silence
+from tests.gateway_door import Browser, Door, gateway_to, house, silence
 from tests.scripted import BEATS, Script, ScriptedSession, serving
 from vivant.errors import Full
 
 UNIT_S = 0.04
 #: Loud and bright: a click and a flash.
 LOUD, BRIGHT = 2000.0, 150.0
-
-
-@asynccontextmanager
-async def house(script: Script | None = None, **settings: Any) -> AsyncIterator[tuple[Door, ScriptedSession]]:
-    """A gateway and the session service behind it."""
-    async with serving(script or Script(unit_s=UNIT_S)) as (address, servicer):
-        async with gateway_to(address, video_px=128, **settings) as door:
-            yield door, servicer
 
 
 @asynccontextmanager

@@ -18,8 +18,8 @@ from aiortc.sdp import SessionDescription
 
 from services.gateway import ice
 from services.gateway.peer import Peer
-from tests.gateway_door import Browser, Door, gateway_to, silence
-from tests.scripted import Script, ScriptedSession, serving
+from tests.gateway_door import Browser, Door, house, silence
+from tests.scripted import ScriptedSession
 
 UNIT_S = 0.04
 #: Timestamps of one packet of sound.
@@ -95,13 +95,6 @@ def peers(monkeypatch: pytest.MonkeyPatch) -> list[Peer]:
 
     monkeypatch.setattr(Peer, "made", noted)
     return known
-
-
-@asynccontextmanager
-async def house(**settings: Any) -> AsyncIterator[tuple[Door, ScriptedSession]]:
-    async with serving(Script(unit_s=UNIT_S)) as (address, servicer):
-        async with gateway_to(address, video_px=128, **settings) as door:
-            yield door, servicer
 
 
 @asynccontextmanager

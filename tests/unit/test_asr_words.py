@@ -8,7 +8,7 @@ from services.asr.engines.stability import agreed, covered
 from services.asr.engines.whisper_decoder import TimedWord
 from services.asr.engines.whisper_text import TokenWord, looks_looped
 from services.asr.engines.whisper_transcript import Transcript, place_to_cut
-from services.asr.speakers import Speakers
+from services.common.labels import Labels
 
 
 def words(text: str) -> list[TokenWord]:
@@ -124,7 +124,7 @@ def test_the_loop_guard(text: str, seconds: float, looped: bool) -> None:
 
 
 def test_the_speaker_of_a_stretch_is_who_spoke_most_of_it() -> None:
-    speakers = Speakers()
+    speakers = Labels()
     changes = [speakers.heard(*chunk) for chunk in (("Spk1", 0, 100), ("Spk1", 100, 200), ("", 200, 300), ("Spk2", 300, 500))]
     assert changes == [False, False, False, True]
     assert speakers.during(0, 150) == "Spk1"

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from services.common.labels import Labels
 from services.orchestrator import events as ev
-from services.orchestrator.addressed import Addressed
 from services.orchestrator.dialog.addressee import Company, joined, judged, notice, speaker_of, voiced
 from services.orchestrator.dialog.vocatives import called
 from services.orchestrator.events import Contribution, ms
@@ -114,7 +114,7 @@ def test_a_microphone_that_is_shared_has_the_voice_of_most_words() -> None:
 
 
 def test_what_was_told_with_the_speech_counts_and_not_what_is_told_now() -> None:
-    told = Addressed()
+    told = Labels()
     told.heard("Bob", 0, 8000)
     told.heard("Bob", 8000, 16_000)
     told.heard("", 16_000, 40_000)
