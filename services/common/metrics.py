@@ -40,6 +40,7 @@ TABLE: Final = (
     Metric("vivant_connections_total", Counter, "Connections of the gateway; stage is webrtc, stream, realtime or resumed."),
     Metric("vivant_media_loss_total", Counter, "What a connection did not get through; stage is unit, frame or message."),
     Metric("vivant_notices_total", Counter, "Notices sent to clients; stage is the reason."),
+    Metric("vivant_lost_recordings_total", Counter, "Recordings of decisions that could not be written to their end."),
 )
 
 #: The metrics that each service emits, asserted by a test.
@@ -57,6 +58,7 @@ SERVED: Final[dict[str, frozenset[str]]] = {
             "vivant_units_total",
             "vivant_stale_output_total",
             "vivant_notices_total",
+            "vivant_lost_recordings_total",
         }
     ),
     "gateway": frozenset({"vivant_connections_total", "vivant_media_loss_total"}),

@@ -6,6 +6,7 @@ from services.common import serving
 from services.common.metrics import Metrics
 from services.common.streams import Admission
 from services.orchestrator.clients import Peers
+from services.orchestrator.recorder import require_writable
 from services.orchestrator.server import SessionServicer
 from services.orchestrator.settings import OrchestratorSettings
 from vivant.session.v1 import session_pb2, session_pb2_grpc
@@ -14,6 +15,8 @@ from vivant.session.v1 import session_pb2, session_pb2_grpc
 def service() -> serving.Service:
     """The service as its environment asks for it."""
     settings = OrchestratorSettings()
+    if settings.decisions_dir is not None:
+        require_writable(settings.decisions_dir)
     metrics = Metrics("session", "orchestrator")
     admission = Admission("session", settings.capacity, metrics)
     peers = Peers(settings)

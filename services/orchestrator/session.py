@@ -11,6 +11,7 @@ import time
 import uuid
 from collections.abc import AsyncIterator, Callable
 from dataclasses import replace
+from pathlib import Path
 from typing import Any, Final
 
 from google.protobuf.message import Message
@@ -73,8 +74,7 @@ class Session:
         self._began = self._loop.time()
         self._state = State()
         self._style = _style(opening, settings)
-        folder = settings.decisions_dir
-        self._recorder = Recorder(folder / f"{self.id}.jsonl", self._style) if folder else None
+        self._recorder = self._recording(settings.decisions_dir)
         self._timer: asyncio.TimerHandle | None = None
         self._last_event = 0
         self._ready = False
@@ -125,6 +125,12 @@ class Session:
             end=self._ended.set,
         )
         self._requests = Requests(opening, wires, self._stage, self._microphones, self._performer)
+
+    def _recording(self, folder: Path | None) -> Recorder | None:
+        if folder is None:
+            return None
+        path = folder / f"{self.id}.jsonl"
+        return Recorder(path, self._style, lambda: self._metrics.count("vivant_lost_recordings_total"))
 
     def _whom(self, microphone: str, speaker: str, text: str) -> str:
         """Whom these words are meant for, as far as it can be told before the contribution is complete."""

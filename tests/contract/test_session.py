@@ -6,6 +6,7 @@ import asyncio
 import importlib
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, Final
 
 import grpc
@@ -490,6 +491,20 @@ async def test_without_any_service_the_door_still_answers() -> None:
         assert (await talk.until("turn")).full_text
         assert (await talk.until("unit")).pcm
         talk.call.cancel()
+
+
+async def test_decisions_that_cannot_be_written_cost_their_log_only(peers_address: str, tmp_path: Path) -> None:
+    addresses: dict[str, Any] = {f"{name}_address": peers_address for name in NAMES}
+    (tmp_path / "decisions").touch()
+    async for door in serve(OrchestratorSettings(decisions_dir=tmp_path / "decisions", **addresses)):
+        talk = await opened(door)
+        await talk.send(text=pb.TextInput(text="Is it nice there?"))
+        assert (await talk.until("turn")).full_text
+        await talk.send(finish=pb.Finish())
+        await talk.rest()
+        assert await talk.call.code() is grpc.StatusCode.OK
+        labels = {"service": "session", "engine": "orchestrator", "stage": ""}
+        assert door.metrics.registry.get_sample_value("vivant_lost_recordings_total", labels) == 1
 
 
 async def test_it_emits_its_metrics(door: Door) -> None:

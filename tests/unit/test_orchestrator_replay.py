@@ -9,12 +9,13 @@ from rich.console import Console
 from typer.testing import CliRunner
 
 from services.orchestrator import events as ev
+from services.orchestrator.__main__ import service
 from services.orchestrator.events import Contribution, OverlapKind, PlaybackState, ms
 from services.orchestrator.recorder import Recorder, read
 from services.orchestrator.replay import replay, show
 from tests.unit.test_orchestrator_machine import Talk
 from vivant.cli.app import app
-from vivant.errors import InvalidRequest
+from vivant.errors import InvalidRequest, Unusable
 
 
 class Recorded(Talk):
@@ -22,7 +23,8 @@ class Recorded(Talk):
 
     def __init__(self, path: Path) -> None:
         super().__init__()
-        self.recorder = Recorder(path, self.style)
+        self.lost: list[str] = []
+        self.recorder = Recorder(path, self.style, lambda: self.lost.append("recording"))
 
     def _step(self, event: ev.Event) -> list[ev.Effect]:
         effects = super()._step(event)
@@ -34,14 +36,19 @@ class Recorded(Talk):
 def recording(tmp_path: Path) -> Path:
     path = tmp_path / "decisions" / "one.jsonl"
     talk = Recorded(path)
-    talk.say("where did you grow up", 0, 1500)
+    converse(talk)
+    talk.recorder.close()
+    assert not talk.lost
+    return path
+
+
+def converse(talk: Recorded) -> None:
+    talk.say("I grew up by the sea", 0, 1500)
     turn_id = talk.answered(2000)
     talk(ev.SpeechStarted, 3000, "Spk1")
     talk(ev.Overlapped, 3300, "Spk1", OverlapKind.INTERRUPTION, probability=0.9)
     talk(ev.TextTyped, 4000, Contribution("Zoë", "and where is that?", typed=True, ended_at=ms(4000)))
     talk(ev.PlaybackChanged, 4500, turn_id, PlaybackState.FINISHED)
-    talk.recorder.close()
-    return path
 
 
 def test_the_same_events_give_the_same_decisions(recording: Path) -> None:
@@ -85,3 +92,66 @@ def test_the_command_line(recording: Path, tmp_path: Path) -> None:
     assert CliRunner().invoke(app, ["replay", str(recording)]).exit_code == 0
     assert CliRunner().invoke(app, ["replay", str(recording), "--set", "interruptible=false"]).exit_code == 2
     assert CliRunner().invoke(app, ["replay", str(tmp_path / "none")]).exit_code == 1
+
+
+def test_a_recording_that_breaks_off_is_replayed_up_to_there(recording: Path) -> None:
+    whole = replay(recording)
+    written = recording.read_bytes()
+    for end in (len(written) - 1, len(written) - 5, written.index("ë".encode()) + 1):
+        recording.write_bytes(written[:end])
+        decisions = replay(recording)
+        assert decisions == whole[: len(decisions)]
+        assert len(decisions) >= 8
+        assert all(decision.same for decision in decisions)
+
+
+def test_what_is_said_may_hold_any_line_separator(tmp_path: Path) -> None:
+    path = tmp_path / "one.jsonl"
+    talk = Recorded(path)
+    talk(ev.TextTyped, 1000, Contribution("Ann", "one\u2028two\x85three", typed=True, ended_at=ms(1000)))
+    talk.recorder.close()
+    assert len(replay(path)) == 1
+
+
+def test_a_disk_that_is_full_ends_the_recording_and_nothing_else() -> None:
+    talk = Recorded(Path("/dev/full"))
+    converse(talk)
+    # What is written is held back for a while; more than that finds out at once.
+    for second in range(5, 25):
+        talk(ev.TextTyped, second * 1000, Contribution("Zoë", "and " * 500, typed=True, ended_at=ms(second * 1000)))
+    assert talk.lost == ["recording"]
+    talk.recorder.close()
+    assert talk.lost == ["recording"]
+
+
+def test_a_disk_that_is_full_at_the_end_is_noticed_too() -> None:
+    talk = Recorded(Path("/dev/full"))
+    converse(talk)
+    assert not talk.lost
+    talk.recorder.close()
+    assert talk.lost == ["recording"]
+
+
+def test_a_folder_that_has_gone_ends_the_recording_and_nothing_else(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    talk = Recorded(tmp_path / "file" / "one.jsonl")
+    assert talk.lost == ["recording"]
+    converse(talk)
+    talk.recorder.close()
+    assert talk.lost == ["recording"]
+
+
+def test_a_folder_that_cannot_be_written_is_refused_at_start(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "file").touch()
+    for folder in (tmp_path / "file", tmp_path / "file" / "decisions"):
+        monkeypatch.setenv("ORCHESTRATOR_DECISIONS_DIR", str(folder))
+        with pytest.raises(Unusable, match="ORCHESTRATOR_DECISIONS_DIR") as refused:
+            service()
+        assert refused.value.reason == "cannot_write"
+        assert str(folder) in refused.value.message
+
+
+def test_a_folder_that_can_be_written_is_made_and_left_empty(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ORCHESTRATOR_DECISIONS_DIR", str(tmp_path / "new" / "decisions"))
+    service()
+    assert list((tmp_path / "new" / "decisions").iterdir()) == []
