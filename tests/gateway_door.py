@@ -45,10 +45,12 @@ class Door:
 
     def lost(self, stage: str) -> float:
         """How often something was lost."""
-        value = self.gateway.metrics.registry.get_sample_value(
-            "vivant_media_loss_total", {"service": "gateway", "engine": "gateway", "stage": stage}
-        )
-        return value or 0.0
+        return self.counted("vivant_media_loss_total").get(stage, 0.0)
+
+    def counted(self, name: str) -> dict[str, float]:
+        """What a counter counts, by stage."""
+        samples = [sample for metric in self.gateway.metrics.registry.collect() for sample in metric.samples]
+        return {sample.labels["stage"]: sample.value for sample in samples if sample.name == name}
 
 
 @asynccontextmanager

@@ -39,6 +39,11 @@ TABLE: Final = (
     Metric("vivant_stale_output_total", Counter, "Output that had to be dropped because its turn was over; stage is where."),
     Metric("vivant_connections_total", Counter, "Connections of the gateway; stage is webrtc, stream, realtime or resumed."),
     Metric("vivant_media_loss_total", Counter, "What a connection did not get through; stage is unit, frame or message."),
+    Metric(
+        "vivant_ice_restarts_total",
+        Counter,
+        "ICE restarts; stage is asked, moved, failed, given_up or refused.",
+    ),
     Metric("vivant_notices_total", Counter, "Notices sent to clients; stage is the reason."),
     Metric("vivant_lost_recordings_total", Counter, "Recordings of decisions that could not be written to their end."),
 )
@@ -61,7 +66,7 @@ SERVED: Final[dict[str, frozenset[str]]] = {
             "vivant_lost_recordings_total",
         }
     ),
-    "gateway": frozenset({"vivant_connections_total", "vivant_media_loss_total"}),
+    "gateway": frozenset({"vivant_connections_total", "vivant_media_loss_total", "vivant_ice_restarts_total"}),
 }
 #: Every service emits these.
 SERVED_BY_ALL: Final = frozenset({"vivant_active_sessions", "vivant_refused_total", "vivant_errors_total"})

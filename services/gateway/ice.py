@@ -12,7 +12,7 @@ import re
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, Literal
 
 import aioice
 from aiortc import RTCIceServer, RTCSessionDescription
@@ -65,14 +65,18 @@ class _Path(aioice.Connection):
         return await super().get_component_candidates(component, addresses, min(timeout, _GATHER_S))
 
 
+#: Another path is in use; or none was found in time; or the restart was overtaken by another one or by the end of the peer.
+Outcome = Literal["moved", "failed", "given_up"]
+
+
 class Paths:
     """The path that a peer uses, and at most one that is being tried."""
 
-    def __init__(self, pc: Any, servers: list[RTCIceServer], on_moved: Callable[[], None]) -> None:
-        """`pc`: an RTCPeerConnection that knows the offer and has answered nothing yet. `on_moved`: another path is in use."""
+    def __init__(self, pc: Any, servers: list[RTCIceServer], on_tried: Callable[[Outcome], None]) -> None:
+        """`pc`: an RTCPeerConnection that knows the offer and has answered nothing yet. `on_tried`: what came of a restart."""
         self._pc = pc
         self._servers = servers
-        self._on_moved = on_moved
+        self._on_tried = on_tried
         self._ice: Any = pc.sctp.transport.transport
         for name in ("_connection", "_recv", "_send", "_monitor", _SET_STATE):
             assert hasattr(self._ice, name), f"aiortc has changed: its ICE transport has no {name}"
@@ -119,6 +123,7 @@ class Paths:
 
     async def _try(self, path: aioice.Connection, offer: _Offer) -> None:
         unused = path
+        outcome: Outcome = "given_up"
         path.remote_username, path.remote_password, path.remote_is_lite = offer.username, offer.password, offer.lite
         try:
             async with asyncio.timeout(_CONNECT_S):
@@ -128,14 +133,16 @@ class Paths:
             if self._alive:
                 unused = self._path
                 self._ice._connection = self._ice.iceGatherer._connection = path
+                outcome = "moved"
                 _log.info("ice_restarted")
-                self._on_moved()
         except OSError as exc:
             # Not connected, or not in time.
+            outcome = "failed"
             _log.info("ice_restart_failed", detail=str(exc))
         finally:
             # From here on nothing cancels this task, so that no socket stays open.
             self._trial = None
+            self._on_tried(outcome)
             self._tell()
             await unused.close()
 

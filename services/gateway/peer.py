@@ -25,7 +25,7 @@ from services.common.logs import get_logger
 from services.gateway.arrivals import Arrivals
 from services.gateway.conversation import MICROPHONE_HZ, Conversation
 from services.gateway.gateway import Gateway
-from services.gateway.ice import Paths, bad_offer, read_sdp
+from services.gateway.ice import Outcome, Paths, bad_offer, read_sdp
 from services.gateway.media import UNIT_AUDIO, UNIT_VIDEO, Timeline
 from services.gateway.messages import Clock, Message, PlayedMessage, dumps
 from services.gateway.page import ice_servers
@@ -78,8 +78,7 @@ class Peer:
             # What aiortc raises for SDP that it cannot use.
             await pc.close()
             raise bad_offer(str(exc)) from exc
-        # What was lost on the old path is missing in the picture.
-        peer._paths = Paths(pc, servers, peer._want_keyframe)
+        peer._paths = Paths(pc, servers, peer._on_restarted)
         return peer
 
     async def join(self, conversation: Conversation, *, resumed: bool) -> RTCSessionDescription:
@@ -178,6 +177,12 @@ class Peer:
                 self._conversation.greet()
         elif state in ("failed", "closed", "disconnected"):
             self._lose()
+
+    def _on_restarted(self, outcome: Outcome) -> None:
+        self._gateway.metrics.count("vivant_ice_restarts_total", outcome)
+        if outcome == "moved":
+            # What was lost on the old path is missing in the picture.
+            self._want_keyframe()
 
     def _lose(self) -> None:
         self._connected = False

@@ -12,7 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from services.gateway.conversation import Conversation, Conversations, Wish
 from services.gateway.gateway import Gateway, cors
 from services.gateway.peer import Peer
-from vivant.errors import InvalidRequest, Unusable
+from vivant.errors import InvalidRequest, Unusable, VivantError
 
 _found_addresses = aioice.ice.get_host_addresses
 
@@ -49,8 +49,7 @@ def routes(gateway: Gateway, conversations: Conversations) -> list[web.RouteDef]
             where = ".".join(map(str, first["loc"])) or "the body"
             raise InvalidRequest(f"this offer cannot be read: {where}: {first['msg']}", reason="bad_request") from exc
         if wanted.restart:
-            conversation, peer = live(conversations, wanted.token)
-            return answered(request, conversation, await peer.restart(wanted.sdp))
+            return answered(request, *await restarted(gateway, conversations, wanted))
         peer = await Peer.made(gateway, wanted.sdp)
         try:
             conversation, resumed = await conversations.get(
@@ -63,6 +62,19 @@ def routes(gateway: Gateway, conversations: Conversations) -> list[web.RouteDef]
         return answered(request, conversation, answer)
 
     return [web.post("/api/offer", offer), web.options("/api/offer", preflight)]
+
+
+async def restarted(
+    gateway: Gateway, conversations: Conversations, wanted: Offer
+) -> tuple[Conversation, RTCSessionDescription]:
+    """Begins an ICE restart, and counts it; what comes of it is counted by the peer. Raises InvalidRequest and Unusable."""
+    gateway.metrics.count("vivant_ice_restarts_total", "asked")
+    try:
+        conversation, peer = live(conversations, wanted.token)
+        return conversation, await peer.restart(wanted.sdp)
+    except VivantError:
+        gateway.metrics.count("vivant_ice_restarts_total", "refused")
+        raise
 
 
 def live(conversations: Conversations, token: str) -> tuple[Conversation, Peer]:

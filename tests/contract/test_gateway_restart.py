@@ -141,6 +141,11 @@ def went_on(browser: Roamer, servicer: ScriptedSession, peers: list[Peer]) -> bo
     return (len(peers), len(servicer.configs), len(ready)) == (1, 1, 1) and "interrupt" not in servicer.seen
 
 
+def restarts(door: Door) -> dict[str, float]:
+    """How many ICE restarts were asked for, and what came of them."""
+    return door.counted("vivant_ice_restarts_total")
+
+
 def lines(sdp: str, *kinds: str) -> list[str]:
     return [line for line in sdp.splitlines() if line.startswith(kinds)]
 
@@ -191,6 +196,7 @@ async def test_again_and_again(peers: list[Peer]) -> None:
             await browser.restart(door)
             await hears_more(browser, 3)
         assert went_on(browser, servicer, peers)
+        assert restarts(door) == {"asked": 4, "moved": 4}
 
 
 async def test_a_path_that_ends_while_another_is_tried_is_not_the_end(peers: list[Peer], monkeypatch: Any) -> None:
@@ -250,11 +256,16 @@ async def test_restarts_that_are_given_up_leave_nothing_behind(peers: list[Peer]
             assert await asyncio.gather(*(ask_in_vain() for _ in range(5))) == [200] * 5
             assert [await ask_in_vain() for _ in range(3)] == [200] * 3
             await until(lambda: peers[0]._paths._trial is None)
+            seen = restarts(door)
+            assert seen["asked"] == seen["given_up"] + seen["failed"] == 8 * len(counts) + 8
             counts.append(await what_there_is())
         assert path_of(peers[0]) is old
         await browser.restart(door)
         await hears_more(browser)
         assert counts[0] == counts[1] >= await what_there_is()
+        # The next one ends the one before, but the last of each round has the time to fail.
+        assert restarts(door)["failed"] >= 2
+        assert restarts(door)["moved"] == 1
         assert went_on(browser, servicer, peers)
 
 
@@ -276,6 +287,7 @@ async def test_leaving_in_the_middle_of_a_restart_leaves_nothing_behind(peers: l
             now = await what_there_is()
             assert now == (before or now)
             before = now
+        assert restarts(door) == {"asked": 3, "given_up": 3}
 
 
 def without(pattern: str) -> Callable[[str], str]:
@@ -307,6 +319,7 @@ async def test_a_restart_that_cannot_be_is_refused_and_says_why(
         assert (given, answer["error"]["reason"]) == (status, reason)
         assert words in answer["error"]["message"]
         assert peers[0]._paths._trial is None
+        assert restarts(door) == {"asked": 1, "refused": 1}
         await hears_more(browser, 3)
 
 
@@ -329,6 +342,7 @@ async def test_only_a_live_webrtc_connection_can_be_restarted() -> None:
             for token in ("", "unknown", stream):
                 given, answer = await door.offer({"sdp": sdp, "restart": True, "token": token})
                 assert (given, answer["error"]["reason"]) == (409, "cannot_restart"), token
+        assert restarts(door) == {"asked": 3, "refused": 3}
 
 
 @pytest.mark.parametrize("line", ["m=audio 9 UDP/TLS/RTP/SAVPF 11\r\na=rtpmap:11 L16/44100", "a=fmtp:99 x=y"])
