@@ -29,14 +29,14 @@ from bench.turn_picture import svg
 from bench.turn_trace import Recogniser, Silence, trace
 from services.common import registry
 from services.common.settings import SharedSettings
-from services.orchestrator.dialog.state import Style
+from services.orchestrator.dialog.state import Rules, Style
 from services.orchestrator.events import CLOCK_HZ
 from services.turn.engine import StreamConfig, TurnEngine
 from services.turn.engines import ENGINES
 from vivant.errors import VivantError
 
-#: The policy of the dialog manager: after so much silence a probability of at least so much ends the turn.
-RULES: Final = tuple((silence / CLOCK_HZ, least) for silence, least in Style().endpoint_rules)
+#: Whose policy is measured.
+STYLE: Final = Style()
 PICTURE: Final = Path("out") / "turn.svg"
 _RATE_HZ: Final = 16_000
 
@@ -86,7 +86,7 @@ def measure(read: int) -> dict[str, Any]:
         }
     )
     groups["questions"] = [each for each in groups["meetings and questions"] if each.recording.end_s is not None]
-    chosen = {title: curves.point("fusion", curves.by_rules(RULES), silences) for title, silences in groups.items()}
+    chosen = {title: curves.point("fusion", curves.by_style(STYLE), silences) for title, silences in groups.items()}
     panels = {
         title: {
             "silence only": curves.silence_curve(groups[title]),
@@ -103,7 +103,9 @@ def measure(read: int) -> dict[str, Any]:
         _print(title, groups[title], panel, chosen[title])
     _print_chosen(chosen)
     result = {
-        "rules": RULES,
+        "question_rules": _seconds(STYLE.question_rules),
+        "beginning_rules": _seconds(STYLE.beginning_rules),
+        "endpoint_rules": _seconds(STYLE.endpoint_rules),
         "cutoff_pct": round(chosen["made turns"].cut_pct, 1),
         "cutoff_turns_pct": round(chosen["made turns"].turns_cut_pct, 1),
         "cutoff_real_pct": round(chosen["meetings and questions"].cut_pct, 1),
@@ -112,6 +114,8 @@ def measure(read: int) -> dict[str, Any]:
         "delay_mean_ms": round(chosen["made turns"].mean_ms),
         "delay_real_p50_ms": round(chosen["meetings and questions"].p50_ms),
         "delay_real_mean_ms": round(chosen["meetings and questions"].mean_ms),
+        "delay_p95_ms": round(chosen["made turns"].p95_ms),
+        "delay_questions_p95_ms": round(chosen["questions"].p95_ms),
         "delay_questions_p50_ms": round(chosen["questions"].p50_ms),
     }
     for title, key in (("made turns", "made"), ("meetings and questions", "real")):
@@ -123,6 +127,10 @@ def measure(read: int) -> dict[str, Any]:
             equal = curves.at_delay(panels[title][name], chosen[title].mean_ms)
             result[f"{short}_{key}_pct"] = round(equal.cut_pct, 1) if equal else None
     return result
+
+
+def _seconds(rules: Rules) -> list[tuple[float, float]]:
+    return [(silence / CLOCK_HZ, least) for silence, least in rules]
 
 
 def _print(title: str, silences: Sequence[Silence], panel: dict[str, list[Point]], chosen: Point) -> None:
@@ -138,7 +146,7 @@ def _print(title: str, silences: Sequence[Silence], panel: dict[str, list[Point]
 
 def _print_chosen(chosen: dict[str, Point]) -> None:
     columns = ("material", "pauses cut %", "turns cut %", "delay p50 ms", "mean ms")
-    table = Table(*columns, title=f"fusion, (silence, least p): {RULES}")
+    table = Table(*columns, title="fusion, by the dialog manager's rules")
     for title, each in chosen.items():
         table.add_row(title, *(f"{value:.1f}" for value in (each.cut_pct, each.turns_cut_pct, each.p50_ms, each.mean_ms)))
     Console(file=sys.stdout).print(table)

@@ -11,6 +11,9 @@ import numpy as np
 
 from bench.turn_material import FADE_S
 from bench.turn_trace import Silence
+from services.orchestrator.dialog.endpointing import silence_needed
+from services.orchestrator.dialog.state import Style
+from services.orchestrator.events import CLOCK_HZ
 
 #: Waiting longer than that is no answer; every policy ends the turn here.
 LONGEST_S: Final = 2.5
@@ -30,6 +33,7 @@ class Point:
     mean_ms: float
     """From the end of the last word to the decision, at ends."""
     p50_ms: float
+    p95_ms: float
 
 
 def by_silence(seconds: float) -> Policy:
@@ -52,6 +56,20 @@ def by_rules(rules: Sequence[tuple[float, float]]) -> Policy:
     return decide
 
 
+def by_style(style: Style) -> Policy:
+    """As the dialog manager does it."""
+
+    def decide(silence: Silence) -> float:
+        ends = [at for at, _ in silence.said[1:]] + [silence.noticed_s]
+        for (at, probability), end in zip(silence.said, ends, strict=True):
+            decided_s = max(at, silence_needed(silence.text, probability, style) / CLOCK_HZ)
+            if decided_s < end:
+                return decided_s
+        return LONGEST_S
+
+    return decide
+
+
 def point(name: str, policy: Policy, silences: Sequence[Silence]) -> Point:
     """Measures one policy."""
     pauses = [silence for silence in silences if silence.kind == "pause"]
@@ -64,6 +82,7 @@ def point(name: str, policy: Policy, silences: Sequence[Silence]) -> Point:
         100 * len({silence.recording.name for silence in cut} & turns) / max(1, len(turns)),
         float(np.mean(waits)) if waits else float("nan"),
         float(np.median(waits)) if waits else float("nan"),
+        float(np.percentile(waits, 95)) if waits else float("nan"),
     )
 
 

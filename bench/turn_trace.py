@@ -45,6 +45,8 @@ class Silence:
     """After so much silence it was noticed that somebody speaks again."""
     said: list[tuple[float, float]] = field(default_factory=list)
     """Probabilities, each with the silence after which it came."""
+    text: str = ""
+    """The words before it, from when they were there."""
     plain: float = 0.0
     """What Smart Turn answers when it is asked once, 0.2 s after the last speech."""
 
@@ -110,6 +112,7 @@ def trace(recording: Recording, session: Session, recognise: Callable[[Audio], s
                     silences[-1].said.append((event.detected_at / RATE_HZ - silences[-1].last_s, event.probability))
         if recognise is not None and words_at and now >= words_at:
             heard = recording.audio[max(words_from, last - _LONGEST_HEARD) : last + _FLUSHED]
-            session.push_words(recognise(heard), "", now)
+            silences[-1].text = recognise(heard)
+            session.push_words(silences[-1].text, "", now)
             words_at = 0
     return silences

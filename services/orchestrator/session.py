@@ -23,7 +23,7 @@ from services.orchestrator.abilities import Abilities
 from services.orchestrator.clients import Peers
 from services.orchestrator.connections import Connections
 from services.orchestrator.dialog import floor
-from services.orchestrator.dialog.state import State, Style
+from services.orchestrator.dialog.state import Rules, State, Style
 from services.orchestrator.events import CLOCK_HZ, Contribution, Phase
 from services.orchestrator.microphones import Microphones
 from services.orchestrator.mind import Mind
@@ -296,7 +296,9 @@ def _style(opening: Opening, settings: OrchestratorSettings) -> Style:
         usual,
         interruptible=settings.interruptible and not manual and not wanted.uninterruptible,
         manual_turns=manual,
-        endpoint_rules=tuple((round(silence * patience), least) for silence, least in usual.endpoint_rules),
+        question_rules=_stretched(usual.question_rules, patience),
+        beginning_rules=_stretched(usual.beginning_rules, patience),
+        endpoint_rules=_stretched(usual.endpoint_rules, patience),
         story_silence=round(usual.story_silence * patience),
         filler_after=usual.filler_after if opening.persona.fillers else None,
         nods=not wanted.still,
@@ -307,6 +309,10 @@ def _style(opening: Opening, settings: OrchestratorSettings) -> Style:
         waits=bool(wanted.waits),
         names=(opening.persona.name, opening.persona.id),
     )
+
+
+def _stretched(rules: Rules, patience: float) -> Rules:
+    return tuple((round(silence * patience), least) for silence, least in rules)
 
 
 def _manner(opening: Opening, session_id: str, settings: OrchestratorSettings) -> Manner:

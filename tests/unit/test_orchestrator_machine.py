@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from services.orchestrator import events as ev
 from services.orchestrator import machine
 from services.orchestrator.dialog.state import State, Style
-from services.orchestrator.dialog.telling import telling
+from services.orchestrator.dialog.wording import telling
 from services.orchestrator.events import Contribution, OverlapKind, Phase, PlaybackState, ms
 
 #: So that what the machine does is tested apart from how patient it is.
@@ -23,7 +23,7 @@ class Talk:
     """A conversation: plays events at times in milliseconds, runs the ticks that fall due, keeps all effects."""
 
     def __init__(self, style: Style | None = None) -> None:
-        self.style = replace(style or Style(), endpoint_rules=RULES)
+        self.style = replace(style or Style(), question_rules=RULES, beginning_rules=RULES, endpoint_rules=RULES)
         self.state = State()
         self.at = 0
         self.effects: list[ev.Effect] = []

@@ -22,14 +22,14 @@ from vivant.tts.v1 import tts_pb2
 STYLE = Style(backchannel_every=ms(8000), prompts=True, waits=True)
 
 
-def story(talk: Talk, start: float, parts: int) -> None:
+def story(talk: Talk, start: float, parts: int, opening: str = "let me tell you") -> None:
     """Somebody tells something long: each part 3 s of speech and 0.5 s of silence with an opportunity in it."""
     for part in range(parts):
         at = start + part * 3500
         talk(ev.SpeechStarted, at, "Spk1")
-        talk(ev.WordsHeard, at + 1500, "Spk1", f"and then {part}")
+        talk(ev.WordsHeard, at + 1500, "Spk1", f"{opening} {part}")
         talk(ev.SpeechStopped, at + 3200, "Spk1", last_speech_at=ms(at + 3000))
-        talk(ev.WordsFinal, at + 3230, "Spk1", talk.state.flushes, f"and then {part} and")
+        talk(ev.WordsFinal, at + 3230, "Spk1", talk.state.flushes, f"{opening} {part} and")
         talk(ev.EndOfTurn, at + 3240, "Spk1", 0.05)
         talk(ev.Opportunity, at + 3250, "Spk1", 0.95)
 
@@ -44,9 +44,16 @@ def test_a_long_story_is_nodded_at_in_every_pause_and_answered_by_a_word_now_and
     assert not talk.of(ev.Commit)
 
 
+def test_what_is_no_story_is_only_nodded_at() -> None:
+    talk = Talk(STYLE)
+    story(talk, 0, parts=3, opening="my daughter")
+    assert talk.of(ev.Backchannel) == [ev.Backchannel(nod=True, voice=False)] * 3
+
+
 def test_no_word_is_said_where_the_turn_may_be_over() -> None:
     talk = Talk(STYLE)
     talk(ev.SpeechStarted, 0, "Spk1")
+    talk(ev.WordsHeard, 2000, "Spk1", "let me tell you what happened")
     talk(ev.SpeechStopped, 4200, "Spk1", last_speech_at=ms(4000))
     talk(ev.EndOfTurn, 4240, "Spk1", 0.45)
     talk(ev.Opportunity, 4250, "Spk1", 0.55)

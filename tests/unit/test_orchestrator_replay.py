@@ -59,7 +59,7 @@ def test_the_same_events_give_the_same_decisions(recording: Path) -> None:
 
 
 def test_another_style_decides_otherwise(recording: Path) -> None:
-    decisions = replay(recording, ["endpoint_rules=[[48000, 0.0]]"])
+    decisions = replay(recording, ["question_rules=[[48000, 0.0]]", "beginning_rules=[[48000, 0.0]]"])
     other = [decision for decision in decisions if not decision.same]
     assert other, "it would have waited for three seconds"
     assert "Commit" in other[0].effects_then

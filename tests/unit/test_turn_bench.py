@@ -55,7 +55,9 @@ def test_policies_cut_pauses_and_make_people_wait() -> None:
 
 
 def test_only_policies_that_no_quicker_one_beats_are_kept() -> None:
-    points = [curves.Point(name, cut, 0, mean, mean) for name, cut, mean in (("a", 50, 300), ("b", 60, 400), ("c", 20, 500))]
+    points = [
+        curves.Point(name, cut, 0, mean, mean, mean) for name, cut, mean in (("a", 50, 300), ("b", 60, 400), ("c", 20, 500))
+    ]
     assert [each.name for each in curves.lowest(points)] == ["a", "c"]
     found = curves.at_delay(points, 450)
     assert found is not None

@@ -5,12 +5,9 @@ from __future__ import annotations
 from dataclasses import replace
 
 from services.orchestrator import events as ev
-from services.orchestrator.dialog.state import Ear, State, Step, Style, ear_of, with_ear
-from services.orchestrator.dialog.telling import telling
-from services.orchestrator.events import Contribution, ms
-
-#: Without a rule that holds, this much silence ends a turn.
-_LONGEST_SILENCE = ms(3000)
+from services.orchestrator.dialog.state import Ear, Rules, State, Step, Style, ear_of, with_ear
+from services.orchestrator.dialog.wording import asking, beginning, hesitating, telling
+from services.orchestrator.events import Contribution
 
 
 def speech_started(state: State, event: ev.SpeechStarted, style: Style) -> Step:
@@ -110,6 +107,20 @@ def join(first: str, second: str) -> str:
     return f"{first} {second}".strip()
 
 
+def silence_needed(text: str, probability: float, style: Style) -> int:
+    """How long after the last speech a turn of these words is over, in samples, while the detector is so sure."""
+    rules = _rules(text, style)
+    if hesitating(text):
+        return rules[-1][0]
+    needed = min((silence for silence, least in rules if probability >= least), default=rules[-1][0])
+    return max(needed, style.story_silence) if telling(text) else needed
+
+
+def _rules(text: str, style: Style) -> Rules:
+    if asking(text):
+        return style.question_rules
+    return style.beginning_rules if beginning(text) else style.endpoint_rules
+
+
 def _silence_needed(ear: Ear, style: Style) -> int:
-    needed = min((silence for silence, least in style.endpoint_rules if ear.probability >= least), default=_LONGEST_SILENCE)
-    return max(needed, style.story_silence) if telling(ear.heard) else needed
+    return silence_needed(ear.heard, ear.probability, style)

@@ -9,6 +9,7 @@ from typing import Final
 from services.orchestrator import events as ev
 from services.orchestrator.dialog import endpointing
 from services.orchestrator.dialog.state import Rule, State, Step, Style, ear_of, enter, forget_turn
+from services.orchestrator.dialog.wording import telling
 from services.orchestrator.events import Contribution, Effect, Line, Phase
 
 _MOST_PROMPTS: Final = 2
@@ -27,13 +28,19 @@ _MORE: Final = re.compile(r"\b(what|who|where|when|why|how|which|did|do|does|are
 
 
 def opportunity(state: State, event: ev.Opportunity, style: Style) -> Step:
-    """A short pause in a long turn: a nod, and a word if the last one is long enough ago and the turn is not about to end."""
+    """A short pause in a long turn: a nod; in a story a word too, if the last is long enough ago and the turn not about to end.
+
+    Outside stories a word would too often come when the turn is over: that is known only later than a word has to be said.
+    """
     ear = ear_of(state, event.speaker)
     if ear.speaking or style.manual_turns or state.finishing:
         return state, []
     nod = style.nods and event.at >= state.nodded_at + style.nod_every
-    voice = style.backchannel_every is not None and (
-        event.at >= state.backchannelled_at + style.backchannel_every and ear.probability <= style.backchannel_below
+    voice = (
+        style.backchannel_every is not None
+        and event.at >= state.backchannelled_at + style.backchannel_every
+        and ear.probability <= style.backchannel_below
+        and telling(endpointing.join(ear.heard, ear.partial))
     )
     if not (nod or voice):
         return state, []

@@ -14,13 +14,21 @@ _LONG_AGO = -ms(3_600_000)
 #: (state, event, style) -> the next state, and effects in the order in which they must be carried out.
 Rule = Callable[..., Step]
 
+#: (silence in samples, least end-of-turn probability), growing: a turn is over as soon as one rule holds, and when the silence
+#: of the last one has passed.
+Rules = tuple[tuple[int, float], ...]
+
 
 @dataclass(frozen=True)
 class Style:
     """How this persona converses."""
 
-    endpoint_rules: tuple[tuple[int, float], ...] = ((ms(450), 0.75), (ms(900), 0.65), (ms(2500), 0.0))
-    """(silence in samples, least end-of-turn probability): the turn is over as soon as one rule holds."""
+    question_rules: Rules = ((ms(450), 0.45), (ms(1200), 0.3), (ms(2500), 0.0))
+    """When a turn whose last words ask for something is over: an answer is awaited."""
+    beginning_rules: Rules = ((ms(450), 0.95), (ms(850), 0.85), (ms(1500), 0.8), (ms(2500), 0.0))
+    """When a turn of one short statement is over: people pause after it and go on."""
+    endpoint_rules: Rules = ((ms(450), 0.95), (ms(850), 0.7), (ms(2500), 0.0))
+    """When any other is."""
     story_silence: int = ms(2000)
     """But while somebody tells a story, not before so much silence."""
     manual_turns: bool = False
