@@ -55,6 +55,7 @@ def test_a_question_or_a_request_is_known_by_its_words(text: str) -> None:
         "What other things",
         "Is this",
         "Do you know what",
+        "So I was wondering.",
         "And what's?",
         "Can't wait to see it.",
         "Don't know really.",

@@ -49,7 +49,7 @@ _REQUESTS: Final = _set(
 )
 _WONDERING: Final = re.compile(
     r"""\bi(['’]m|['’]d|['’]ve \s been | \s am | \s was | \s would)? (\s just | \s also)? \s
-    (wonder | wondering | (like|love|want) \s to \s (know|hear|ask))\b""",
+    (wonder | wondering | (like|love|want) \s to \s (know|hear|ask)) \s+ \w+ \s+ \w""",
     re.VERBOSE | re.IGNORECASE,
 )
 #: Said to oneself, while the next word does not come.
