@@ -16,6 +16,7 @@ from rich.table import Table
 
 from bench.conversation_judging import LineResult, RunResult
 from bench.conversation_scenarios import Expect
+from bench.conversing import asking
 
 #: More speakers than these on one microphone are not tried.
 _MOST_SPEAKERS: Final = 4
@@ -185,9 +186,17 @@ def _asides(runs: Sequence[RunResult]) -> dict[str, object]:
     taken, pauses = sum(line.pauses_taken for line in turns), sum(line.pauses for line in turns)
     told = [after for run in runs for after in run.told_after_ms]
     yielded = _lines(runs, Expect.YIELD)
+    recorded = asking()
+    answered = [
+        (line.v2v_ms, recorded[line.what]) for line in _lines(runs, Expect.ANSWER) if line.v2v_ms and line.what in recorded
+    ]
+    asked, stated = ([v2v for v2v, asks in answered if asks == kind] for kind in (True, False))
     made = [line.v2v_ms for line in _lines(runs, Expect.ANSWER) if line.spoken and not line.recorded and line.v2v_ms]
     return {
-        "end of speech to first sound, made voices, p50 ms": _median(made),
+        "end of speech to first sound, recorded questions and requests, p50 ms": _median(asked),
+        "... p95 ms": f"{np.percentile(asked, 95):.0f}" if asked else "-",
+        "... recorded statements, p50 ms": _median(stated),
+        "... made voices, p50 ms": _median(made),
         "questions without an answer": sum(line.answered is False for line in _lines(runs, Expect.ANSWER)),
         "whole turns answered before their end": sum(
             bool(line.early) and not line.pauses for line in _lines(runs, Expect.ANSWER)

@@ -58,6 +58,12 @@ def questions() -> list[Question]:
     ]
 
 
+def asking() -> dict[str, bool]:
+    """Whether each of those recordings asks for something."""
+    table = tomllib.loads((_FOLDER / "questions.toml").read_text("utf-8"))
+    return {name: row.get("asks", True) for name, row in table.items()}
+
+
 class Microphone:
     """Sends the room's noise, and what is said into it, 20 ms at a time."""
 
