@@ -27,6 +27,13 @@ class CutShort:
     passage: Passage
     rest: int
     """The first sentence that was not heard to its end; there is one."""
+    begun: int = 0
+    """So many words of it were heard."""
+
+    @property
+    def next(self) -> int:
+        """The sentence that was about to tell something new: this one, or the one after it when most of this one was heard."""
+        return self.rest + (2 * self.begun > len(words(self.passage.sentences[self.rest])))
 
 
 def interrupted(history: Sequence[Said], persona_id: str) -> bool:
@@ -54,9 +61,9 @@ def _told(passages: Iterable[Passage], heard: list[str]) -> CutShort | None:
         for first in range(len(sentences)):
             length = _overlap(heard, [word for sentence in sentences[first:] for word in sentence])
             if length > longest:
-                rest = _after(sentences, first, length)
+                rest, begun = _after(sentences, first, length)
                 longest = length
-                best = CutShort(passage, rest) if rest < len(sentences) else None
+                best = CutShort(passage, rest, begun) if rest < len(sentences) else None
     return best
 
 
@@ -65,12 +72,15 @@ def _overlap(heard: list[str], told: list[str]) -> int:
     return next((n for n in range(min(len(heard), len(told)), 0, -1) if heard[-n:] == told[:n]), 0)
 
 
-def _after(sentences: Sequence[list[str]], first: int, length: int) -> int:
-    """The sentence in which `length` words from the beginning of sentence `first` end, or the next one when they end it."""
+def _after(sentences: Sequence[list[str]], first: int, length: int) -> tuple[int, int]:
+    """Where `length` words from the beginning of sentence `first` end: the sentence, and how many of its words they are.
+
+    When they are all of its words it is the next sentence, and none.
+    """
     while first < len(sentences) and length >= len(sentences[first]):
         length -= len(sentences[first])
         first += 1
-    return first
+    return first, length
 
 
 def _told_to_its_end(passages: Iterable[Passage], heard: list[str]) -> bool:

@@ -15,6 +15,7 @@ from services.llm.history import Said
 from services.llm.interrupting import asks_to_go_on, without_preface
 from services.llm.manners import asks_about_ai, asks_about_listener, is_question, mirrored, says_ai
 from services.llm.persona import Persona
+from services.llm.pointing import SHORT_WORDS, fits, points_back
 from services.llm.retrieval import Hit, Memory
 from services.llm.story import Passage
 from services.llm.words import LEXICON, content, words
@@ -30,9 +31,11 @@ _RUNNER_UP: Final = 0.75
 #: What the listener said answers a question about them from this cosine similarity on.
 _TOLD: Final = 0.3
 #: So much nearer to the question a sentence must be that was heard already.
-_HEARD: Final = 0.1
-#: A question with more words than this stands by itself.
-_SHORT_WORDS: Final = 8
+_HEARD: Final = 0.2
+#: When the question points at what was just told: so much nearer is one that has what is asked for, a place or a number,
+_FITS: Final = 0.3
+#: and the one that was about to come.
+_NEXT: Final = 0.1
 _LEANING: Final = frozenset(LEXICON["leaning"].split())
 _DANGLING: Final = frozenset(LEXICON["dangling"].split())
 _AI_QUESTION: Final = "Are you an AI? Are you a real person?"
@@ -90,21 +93,30 @@ class Mind:
         if asks_about_listener(question):
             return Recollection((), told=self._told(question, history))
         told = " ".join(item.text for item in history if item.speaker == self.persona.id)
-        hits = self._memory.recall(question, context(question, history), told)
+        before, telling = context(question, history), None
+        pointing = cut is not None and interrupted(history, self.persona.id) and points_back(question)
+        if cut and pointing:
+            question = self._memory.meant(question, told)
+            # "How old is your brother?" can be asked for itself, "Where is that?" cannot.
+            before, telling = (before, cut.passage) if points_back(question) else ("", None)
+        hits = self._memory.recall(question, before, told, telling)
         best = hits[0].score
         sure = SURE if is_question(question) else SURE_TOLD
         if best < FAINT:
             return Recollection(())
         kept = tuple(hit for hit in hits if hit.score >= max(FAINT, best * _RUNNER_UP))
-        part = self._part(kept[0], cut, question) if cut is not None and kept[0].passage == cut.passage else ()
+        part = self._part(cut, question, pointing=pointing) if cut and kept[0].passage == cut.passage else ()
         return Recollection(kept[:2], sure=best >= sure, part=part)
 
-    def _part(self, hit: Hit, cut: CutShort, question: str) -> tuple[str, ...]:
+    def _part(self, cut: CutShort, question: str, *, pointing: bool) -> tuple[str, ...]:
         """The sentence of a passage that was cut short which answers best, a new one if one does nearly as well."""
-        vectors = self._memory.embed([question, *hit.passage.sentences])
+        texts = cut.passage.sentences
+        vectors = self._memory.embed([question, *texts])
         near = vectors[1:] @ vectors[0]
         near[: cut.rest] -= _HEARD
-        return (hit.passage.sentences[int(near.argmax())],)
+        if pointing:
+            near += [_FITS * fits(question, text) + _NEXT * (index == cut.next) for index, text in enumerate(texts)]
+        return (texts[int(near.argmax())],)
 
     def _told(self, question: str, history: Sequence[Said]) -> str:
         """The sentence of the listener's that is nearest to what they ask about themselves."""
@@ -174,7 +186,7 @@ def shortened(texts: Sequence[str], max_words: int) -> list[str]:
 def context(question: str, history: Sequence[Said]) -> str:
     """The last exchange, when the question cannot be understood without it; else nothing."""
     said = words(question)
-    leaning = len(said) <= _SHORT_WORDS and (any(word in _LEANING for word in said) or len(content(question)) <= 1)
+    leaning = len(said) <= SHORT_WORDS and (any(word in _LEANING for word in said) or len(content(question)) <= 1)
     if not leaning or re.fullmatch(r"(how|what)('s| are| is) (you|it going|up).*", question.lower().strip(" ?!.")):
         return ""
     return " ".join(item.text for item in history[-2:])

@@ -7,7 +7,7 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable
 from typing import Final
 
-from services.llm.words import LEXICON, content, stem, stems
+from services.llm.words import LEXICON, content, stem, stems, words
 
 _RELATION: Final = "|".join(sorted(LEXICON["relations"].split(), key=len, reverse=True))
 _NAME: Final = r"([A-Z][a-z]+)\b"
@@ -17,6 +17,8 @@ _PATTERNS: Final = (
 )
 _REVERSED: Final = re.compile(rf"\b{_NAME}(?: [A-Z][a-z]+)? (?:is|was) (?:my|[A-Z]\w+'s) (?:\w+ )?({_RELATION})\b")
 _IN_LAW: Final = re.compile(r"\b\w+[- ]in[- ]law\b", re.IGNORECASE)
+_SHE: Final = {stem(word): word for word in reversed(LEXICON["she"].split())}
+_HE: Final = {stem(word): word for word in reversed(LEXICON["he"].split())}
 _TITLES: Final = frozenset({"mister", "missus", "miss", "doctor", "she", "he"})
 
 
@@ -63,6 +65,22 @@ class Names:
             return f"your {relation}{match.group(2) or ''}" if relation else match.group()
 
         return re.sub(r"\b([A-Z][a-z]+)('s|’s)?(?![\w'])", replaced, question)
+
+    def meant(self, question: str, heard: str) -> str:
+        """A question with whoever was spoken of last in the place of "he" or "she": "your brother" after "my brother Cal"."""
+        # "My grandmother's piano" is about a piano.
+        people = [self.as_relation(stem(word)) for word in words(_IN_LAW.sub("", heard)) if not word.endswith("'s")]
+
+        def replaced(match: re.Match[str]) -> str:
+            pronoun, short_is, next_word = match.group(1).lower(), match.group(2), match.group(3)
+            could_be = _HE if pronoun in ("he", "him", "his") else _SHE
+            found = next((could_be[person] for person in reversed(people) if person in could_be), None)
+            if found is None:
+                return match.group()
+            owner = pronoun == "his" or (pronoun == "her" and next_word)
+            return f"your {found}{chr(39) + 's' if owner else ' is' if short_is else ''}{next_word or ''}"
+
+        return re.sub(r"\b(he|him|his|she|her|hers)('s|’s)?\b( [a-z]+)?", replaced, question, flags=re.IGNORECASE)
 
     def as_relation(self, word: str) -> str:
         """The stem of the relation that the stem of a name has, or the word itself."""

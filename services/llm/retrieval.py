@@ -43,6 +43,8 @@ _ONLY_ASKED: Final = 3.0
 _MAX_PARTS: Final = 4
 #: Who asks on does not want to hear the same again, unless nothing else fits.
 _REPEATED: Final = 1.2
+#: And who asks about what is just being told wants to hear of nothing else, unless that fits much better.
+_TELLING: Final = 2.0
 _LEANING: Final = frozenset(LEXICON["leaning"].split()) - {"how", "why", "and", "but"}
 _LISTENERS: Final = re.compile(r"\b(my|our)( [\w']+){1,2}", re.IGNORECASE)
 #: A question that is nearly one of the interviewer's is about the same person, whatever the names say.
@@ -82,10 +84,17 @@ class Memory:
         """`[len(texts), 384]`, see `Embedder.embed`."""
         return self._embedder.embed(texts)
 
-    def recall(self, query: str, context: str = "", told: str = "", limit: int = 3) -> list[Hit]:
+    def meant(self, question: str, heard: str) -> str:
+        """See `Names.meant`."""
+        return self._names.meant(question, heard)
+
+    def recall(
+        self, query: str, context: str = "", told: str = "", telling: Passage | None = None, limit: int = 3
+    ) -> list[Hit]:
         """The best passages, best first; blocks for about 10 ms.
 
-        `context` is what was said before, for a question that needs it, and `told` is what the person has said lately.
+        `context` is what was said before, for a question that needs it, `told` what the person has said lately, and `telling`
+        what it was just telling, for a question that points at that.
         """
         parts = _parts(query)
         wordings = [self._wordings(part, context if part == query else "") for part in parts]
@@ -93,7 +102,7 @@ class Memory:
         places = np.cumsum([len(each) for each in wordings])[:-1]
         measured = [self._measured(part, of_part.T) for part, of_part in zip(parts, np.split(vectors, places), strict=True)]
         logit, similarity, each = (np.maximum.reduce(measure) for measure in zip(*measured, strict=True))
-        logit -= self._repeated(told)
+        logit += [_TELLING if passage == telling else -_REPEATED * (passage.sentences[0] in told) for passage in self._passages]
         best = np.argsort(-logit)
         rivals = np.exp(logit[best[:_RIVALS]])
         return [
@@ -130,10 +139,6 @@ class Memory:
         """For each passage what is taken off it for answering nothing but questions, or nothing but what is told."""
         fits = np.logical_or.reduceat(self._asks == question, self._way_starts)
         return np.where(fits, 0, _ONLY_TOLD if question else _ONLY_ASKED).astype(np.float32)
-
-    def _repeated(self, told: str) -> Array:
-        """For each passage how much it is put back for having been told."""
-        return np.array([_REPEATED * (passage.sentences[0] in told) for passage in self._passages], np.float32)
 
     def _about_others(self, query: str) -> np.ndarray[tuple[int], np.dtype[np.bool_]]:
         """For each passage whether it says nothing of whom the question is about; the listener's own people do not count."""

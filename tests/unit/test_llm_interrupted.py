@@ -3,13 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from services.common.settings import SharedSettings
 from services.llm.cut_short import cut_short, interrupted
+from services.llm.embedding import Embedder
 from services.llm.history import Said, as_messages
 from services.llm.interrupting import asks_to_go_on, without_preface
+from services.llm.mind import Mind, answer
+from services.llm.names import Names
+from services.llm.persona import load_persona
+from services.llm.pointing import fits, points_back
 from services.llm.reply import Done, Replier, Text
 from tests.llm_parts import fake_engine, pip
 
@@ -147,6 +154,114 @@ async def test_something_else_is_answered_as_ever(replier: Replier) -> None:
 
 async def test_without_anything_to_go_on_with_the_question_is_answered(replier: Replier) -> None:
     assert "one hundred" not in await replied(replier, "Go on.", [])
+
+
+# --- a short question about what was just told, on June's own story ------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def june(tmp_path_factory: pytest.TempPathFactory) -> Mind:
+    """June, with the real embeddings of a part of her story: where she was born, her family, the piano, the stage, the shop."""
+    whole = load_persona(SharedSettings().personas_dir, "june")
+    some = replace(whole, passages=tuple(whole.passages[place] for place in (*range(2, 7), 11, 15, *range(18, 48))))
+    embedder = Embedder(SharedSettings().models_dir / "minilm-l6-v2")
+    return Mind(some, embedder, tmp_path_factory.mktemp("june") / "embeddings.npz")
+
+
+def said_then(june: Mind, heard: str, question: str) -> str:
+    """What memory says to a question over a story that was heard so far."""
+    passage = next(passage for passage in june.persona.passages if passage.text.startswith(heard))
+    history = [Said("Spk1", passage.question, turn_id=1), Said("june", heard, interrupted=True, turn_id=1)]
+    found = june.recall(question, history)
+    assert found.sure
+    return " ".join(found.part or answer(found.hits[0], 60))
+
+
+WHERE_FROM = "My grandfather Arvo hauled the piano across the frozen bay in"
+FROZE = "I froze on stage when I was"
+
+
+@pytest.mark.parametrize(
+    ("heard", "question", "answered"),
+    [
+        ("I grew up in a white farmhouse on Quarry", "Hold on, where is that?", "It's two miles outside Tansy Harbor"),
+        (WHERE_FROM, "Wait, where did it come from?", "It came out of a hotel"),
+        (FROZE, "Hold on, where was that?", "in the spring of two thousand nine"),
+        (FROZE, "Hold on, when was that?", "in the spring of two thousand nine"),
+        ("Amos Pruitt taught me to tune, in his shop in Chicago.", "Wait, how old is he now?", "He's ninety-one now"),
+        ("My sister Bea is a veterinarian in Green Bay,", "Sorry, is she married?", "married to a man named Marcus"),
+        ("We had a goose named Harold when I was a kid.", "Wait, what did he bite?", "Harold bit the mailman"),
+    ],
+)
+def test_a_short_question_is_about_what_was_just_told(june: Mind, heard: str, question: str, answered: str) -> None:
+    assert answered in said_then(june, heard, question)
+
+
+def test_every_passage_is_asked_about_by_where_is_that(june: Mind) -> None:
+    for passage in june.persona.passages:
+        heard = " ".join(passage.text.split()[: len(passage.text.split()) // 2])
+        assert said_then(june, heard, "Hold on, where is that?") in passage.text
+
+
+@pytest.mark.parametrize(
+    ("heard", "question", "answered"),
+    [
+        (
+            "My grandmother Elsa called me Junebug, and nobody else is allowed. My brother",
+            "How old is he?",
+            "Cal is thirty-nine",
+        ),
+        ("I'm an aunt to twin boys, Otto and Finn. They're my sister", "Wait, how old is she?", "She's thirty-two"),
+        ("I grew up in a white farmhouse on Quarry", "Hold on, how old are you?", "I'm thirty-six"),
+    ],
+)
+def test_and_about_somebody_else_when_that_is_who_is_meant(june: Mind, heard: str, question: str, answered: str) -> None:
+    assert answered in said_then(june, heard, question)
+
+
+def test_the_same_question_is_free_when_nothing_was_interrupted(june: Mind) -> None:
+    heard = " ".join(june.persona.passages[5].sentences)
+    history = [Said("Spk1", "Where did you grow up?", turn_id=1), Said("june", heard, turn_id=1)]
+    assert not june.recall("Where is that?", history).part
+
+
+def test_whom_he_and_she_stand_for() -> None:
+    names = Names(["my brother Cal, my sister Bea, my grandmother Elsa, my goose Harold"])
+    assert names.meant("How old is he?", "Elsa scolded my brother Cal") == "How old is your brother?"
+    assert names.meant("What's her name?", "Elsa scolded my brother Cal") == "What's your grandmother's name?"
+    assert names.meant("She's how old?", "Bea came") == "your sister is how old?"
+    assert names.meant("Did you like her?", "Bea came") == "Did you like your sister?"
+    assert names.meant("How old is he?", "Bea's brother-in-law's boat") == "How old is he?"
+    assert names.meant("How old was he?", "We had a goose named Harold") == "How old was he?"
+    assert names.meant("Was she angry?", "I sawed up my grandmother's piano stool") == "Was she angry?"
+
+
+@pytest.mark.parametrize(
+    ("question", "sentence", "has_it"),
+    [
+        ("Where is that?", "It's two miles outside Tansy Harbor.", True),
+        ("Where is that?", "I still go on Sundays.", False),
+        ("When was that?", "It was the fall after I froze.", True),
+        ("When was that?", "My hands just stopped.", False),
+        ("How many is that?", "I've got two hundred and twelve of them.", True),
+        ("Who was that?", "She's married to a man named Marcus.", True),
+        ("Who was that?", "Nobody had taught me how to stop.", False),
+        ("Why is that?", "I came home because Amos sold the shop.", True),
+        ("Is that so?", "It's two miles outside Tansy Harbor.", False),
+    ],
+)
+def test_a_sentence_has_what_is_asked_for(question: str, sentence: str, has_it: bool) -> None:
+    assert fits(question, sentence) is has_it
+
+
+def test_which_questions_point_back() -> None:
+    assert points_back("Where's that?")
+    assert points_back("How old is she?")
+    assert not points_back("Where were you born?")
+    assert not points_back("What did you do on the day after that goose had bitten the minister?")
+
+
+# --- what the model reads -----------------------------------------------------------------------------------------------
 
 
 def test_the_model_reads_who_cut_in_when_there_are_several() -> None:
