@@ -213,6 +213,41 @@ def test_speaking_over_it_pauses_it_at_once_and_an_interruption_stops_it() -> No
     assert talk.of(ev.Commit)[1].contribution.text == "no wait where was that"
 
 
+def broken_in_on(after_ms: float) -> Talk:
+    """The persona answers in a pause, and so long after its first sound the speaker goes on."""
+    talk = Talk()
+    talk.say("do you still play", 0, 1000)
+    talk.answered(1460, "I play every day. ")
+    talk(ev.SpeechStarted, 1500 + after_ms, "Spk1")
+    return talk
+
+
+@pytest.mark.parametrize(
+    ("after_ms", "answered"), [(200, "do you still play your grandmother's piano"), (900, "your grandmother's piano")]
+)
+def test_who_was_not_done_yet_is_answered_to_all_that_was_said(after_ms: float, answered: str) -> None:
+    talk = broken_in_on(after_ms)
+    assert talk.state.phase is Phase.PAUSED
+    talk(ev.Overlapped, 2600, "Spk1", OverlapKind.INTERRUPTION)
+    assert talk.state.phase is Phase.LISTENING
+    talk(ev.SpeechStopped, 3200, "Spk1", last_speech_at=ms(3000))
+    talk(ev.WordsFinal, 3250, "Spk1", talk.state.flushes, "your grandmother's piano")
+    talk(ev.EndOfTurn, 3260, "Spk1", 0.9)
+    talk.until(3500)
+    assert talk.of(ev.Commit)[-1].contribution.text == answered
+
+
+def test_a_cough_into_the_first_words_does_not_bring_the_question_back() -> None:
+    talk = broken_in_on(200)
+    turn_id = talk.state.turn_id
+    talk(ev.Overlapped, 2100, "Spk1", OverlapKind.BACKCHANNEL)
+    talk(ev.SpeechStopped, 2200, "Spk1", last_speech_at=ms(2000))
+    talk(ev.WordsFinal, 2250, "Spk1", talk.state.flushes, "yeah")
+    talk(ev.PlaybackChanged, 2400, turn_id, PlaybackState.FINISHED)
+    talk.until(20_000)
+    assert [commit.contribution.text for commit in talk.of(ev.Commit)] == ["do you still play", "yeah"]
+
+
 @pytest.mark.parametrize("kind", [OverlapKind.BACKCHANNEL, OverlapKind.NOT_SPEECH])
 def test_a_backchannel_lets_it_go_on_and_is_not_answered_later(kind: OverlapKind) -> None:
     talk, turn_id = interrupting()

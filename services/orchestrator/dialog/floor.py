@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from services.orchestrator import events as ev
 from services.orchestrator.dialog import addressee, endpointing, quiet
-from services.orchestrator.dialog.state import Ear, State, Step, Style, ear_of, enter, forget_turn, with_ear
+from services.orchestrator.dialog.state import Ear, State, Step, Style, ear_of, enter, forget_turn, resumed, with_ear
 from services.orchestrator.events import Contribution, Effect, Phase
 
 # --- while listening: thinking along, and the commit --------------------------------------------------------------------
@@ -170,4 +170,5 @@ def break_off(state: State, at: int) -> Step:
         ev.Silence(turn_id, turn_id + 1),
         ev.CloseTurn(turn_id, interrupted=True),
     ]
+    state = replace(state, ears={speaker: resumed(ear) for speaker, ear in state.ears.items()})
     return enter(forget_turn(state), Phase.LISTENING, at, effects)

@@ -7,7 +7,7 @@ from dataclasses import replace
 from services.orchestrator import events as ev
 from services.orchestrator.dialog import endpointing
 from services.orchestrator.dialog.floor import break_off
-from services.orchestrator.dialog.state import Ear, State, Step, Style, enter, with_ear
+from services.orchestrator.dialog.state import Ear, State, Step, Style, ear_of, enter, with_ear
 from services.orchestrator.events import OverlapKind, Phase
 
 # --- while speaking -----------------------------------------------------------------------------------------------------
@@ -20,10 +20,12 @@ def suspected(state: State, event: ev.SpeechSuspected, style: Style) -> Step:
 
 def speech_over_voice(state: State, event: ev.SpeechStarted, style: Style) -> Step:
     """The voice is held at once; what it was is judged then. What was said over it before counts no more."""
+    before = _unfinished(state, event, style)
     state = with_ear(state, event.speaker, Ear())
     state, effects = endpointing.speech_started(state, event, style)
     if style.manual_turns or not style.interruptible:
         return state, effects
+    state = with_ear(state, event.speaker, replace(ear_of(state, event.speaker), before=before))
     return enter(state, Phase.PAUSED, event.at, [ev.Hold()])
 
 
@@ -77,8 +79,16 @@ def due(state: State, style: Style) -> list[int]:
 
 def _resume(state: State, at: int, *, answer: bool = False) -> Step:
     """It was not meant to take the floor: go on. A little word may still be an answer, see `reply.playback_ended`."""
-    ears = state.ears if answer else {speaker: Ear(speaking=ear.speaking) for speaker, ear in state.ears.items()}
+    ears = {speaker: replace(ear, before="") if answer else Ear(speaking=ear.speaking) for speaker, ear in state.ears.items()}
     return enter(replace(state, ears=ears), Phase.SPEAKING, at, [ev.Release()])
+
+
+def _unfinished(state: State, event: ev.SpeechStarted, style: Style) -> str:
+    """What the speaker had said, if the persona has broken in on it and they go on."""
+    said = state.answering
+    if said is None or said.typed or said.came_from != event.speaker or event.at > state.audible_at + style.goes_on_within:
+        return ""
+    return said.text
 
 
 def _words_suffice(state: State, event: ev.WordsHeard, style: Style) -> bool:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from services.orchestrator import events as ev
-from services.orchestrator.dialog.state import Ear, State, Step, Style, current, enter, forget_turn
+from services.orchestrator.dialog.state import Ear, State, Step, Style, current, enter, forget_turn, resumed
 from services.orchestrator.events import Phase
 
 
@@ -56,7 +56,7 @@ def voice_failed(state: State, event: ev.VoiceFailed, style: Style) -> Step:
 def playback_began(state: State, event: ev.PlaybackChanged, style: Style) -> Step:
     """While thinking: the first sound makes it speaking."""
     if event.state is ev.PlaybackState.STARTED and current(state, event.turn_id):
-        return enter(state, Phase.SPEAKING, event.at, [])
+        return enter(replace(state, audible_at=event.at), Phase.SPEAKING, event.at, [])
     return playback_ended(state, event, style)
 
 
@@ -99,7 +99,7 @@ def _over(state: State, turn_id: int, at: int, style: Style) -> Step:
 def _after_reply(ear: Ear, at: int, style: Style) -> Ear:
     """Words that were said over the reply are answers only to its end; of manual turns, all count."""
     if style.manual_turns or ear.speaking or ear.last_speech_at >= at - style.answer_within:
-        return ear
+        return resumed(ear)
     return Ear()
 
 

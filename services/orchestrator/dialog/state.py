@@ -40,6 +40,8 @@ class Style:
     """A verdict on speech over the persona that is less probable is a guess, and a surer one will follow."""
     interrupt_words: int = 2
     """Without the turn service, this many words over the persona are an interruption."""
+    goes_on_within: int = ms(400)
+    """Who speaks again so soon after the first sound of the reply to them does not react to it: they had not finished."""
     answer_within: int = ms(1000)
     """A little word over the last words of a reply is an answer to it when it ended within this of their end."""
     stuck_after: int = ms(6000)
@@ -77,6 +79,8 @@ class Ear:
     """Newest end-of-turn probability of the silence that lasts."""
     heard: str = ""
     """Final words of the contribution so far."""
+    before: str = ""
+    """What the speaker had said when the persona broke in, if this goes on with it."""
     partial: str = ""
     partial_at: int = 0
     flush_id: int = 0
@@ -97,6 +101,8 @@ class State:
     """What the turn in hand answers."""
     since: int = 0
     """When the phase began, or, while THINKING or SPEAKING, when something of the reply last came."""
+    audible_at: int = _LONG_AGO
+    """When the first sound of the turn in hand was heard."""
     retried: bool = False
     text_done: bool = False
     spoken: bool = False
@@ -125,6 +131,11 @@ def ear_of(state: State, speaker: str) -> Ear:
 
 def with_ear(state: State, speaker: str, ear: Ear) -> State:
     return replace(state, ears={**state.ears, speaker: ear})
+
+
+def resumed(ear: Ear) -> Ear:
+    """The persona has yielded: what was said before it broke in belongs to what is said now."""
+    return replace(ear, heard=f"{ear.before} {ear.heard}".strip(), before="") if ear.before else ear
 
 
 def enter(state: State, phase: Phase, at: int, effects: list[Effect]) -> Step:
