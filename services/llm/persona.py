@@ -57,13 +57,19 @@ class Fallbacks(_Table):
     listening: tuple[str, ...] = ("Go on, I'm listening.", "Tell me a bit more about that.", "Is that so? Tell me more.")
 
 
-class Conversing(_Table):
-    """How the person converses. What is left out, it does not do, or as most do."""
+class Conversing(BaseModel):
+    """How the person converses. What is left out, it does not do, or as most do; what is misspelt is refused."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
 
     backchannels: tuple[str, ...] = ()
     """Said while somebody tells something long."""
     backchannel_every_s: Annotated[float, Field(ge=3, le=120)] = 8.0
+    """At least so long between two of them."""
     nods: bool = True
+    """It nods while somebody tells something."""
+    nod_every_s: Annotated[float, Field(ge=0.5, le=120)] = 1.5
+    """At least so long between two nods."""
     prompts: tuple[str, ...] = ()
     """Said when nobody has spoken for a while, at most twice in a row."""
     prompt_after_s: Annotated[float, Field(ge=5, le=600)] = 10.0
@@ -72,6 +78,9 @@ class Conversing(_Table):
     patience: Annotated[float, Field(ge=0.5, le=3)] = 1.0
     """A factor on how long it waits before it takes the floor."""
     interruptible: bool = True
+    """It stops when somebody speaks over it."""
+    half_duplex: bool = False
+    """It either speaks or listens: not interruptible, and no little words, neither while it listens nor while it thinks."""
     pace: Annotated[float, Field(ge=0.5, le=2)] = 1.0
     """Of the speech; 1 is the voice's own."""
 

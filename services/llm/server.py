@@ -207,20 +207,21 @@ def _persona(persona: Persona) -> llm_pb2.Persona:
         voice=profile.voice,
         passages=len(persona.passages),
         apologies=profile.fallbacks.trouble,
-        fillers=profile.fallbacks.thinking,
+        fillers=() if profile.conversation.half_duplex else profile.fallbacks.thinking,
         style=_style(profile.conversation),
     )
 
 
 def _style(conversing: Conversing) -> llm_pb2.Style:
     return llm_pb2.Style(
-        backchannels=conversing.backchannels,
+        backchannels=() if conversing.half_duplex else conversing.backchannels,
         backchannel_every_ms=round(conversing.backchannel_every_s * 1000),
         still=not conversing.nods,
+        nod_every_ms=round(conversing.nod_every_s * 1000),
         prompts=conversing.prompts,
         prompt_after_ms=round(conversing.prompt_after_s * 1000),
         waits=conversing.waits,
         patience=conversing.patience,
-        uninterruptible=not conversing.interruptible,
+        uninterruptible=not conversing.interruptible or conversing.half_duplex,
         pace=conversing.pace,
     )

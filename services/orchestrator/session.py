@@ -302,6 +302,7 @@ def _style(opening: Opening, settings: OrchestratorSettings) -> Style:
         story_silence=round(usual.story_silence * patience),
         filler_after=usual.filler_after if opening.persona.fillers else None,
         nods=not wanted.still,
+        nod_every=ev.ms(wanted.nod_every_ms) if wanted.nod_every_ms else usual.nod_every,
         backchannel_every=ev.ms(wanted.backchannel_every_ms or _BACKCHANNEL_EVERY_MS) if wanted.backchannels else None,
         silent_after=ev.ms(wanted.prompt_after_ms) if wanted.prompt_after_ms else usual.silent_after,
         # Who only types may be reading, or thinking: nobody is hurried.

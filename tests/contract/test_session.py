@@ -324,6 +324,26 @@ async def test_a_loading_service_is_unavailable(door: Door) -> None:
 # --- what is answered ---------------------------------------------------------------------------------------------------
 
 
+async def test_the_pace_of_a_persona_is_heard(door: Door, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def units(pace: float) -> int:
+        known = Peers.persona
+
+        async def hasty(self: Peers, name: str) -> Any:
+            persona = await known(self, name)
+            persona.style.pace = pace
+            return persona
+
+        with monkeypatch.context() as patched:
+            patched.setattr(Peers, "persona", hasty)
+            talk = await opened(door)
+        await talk.send(text=pb.TextInput(text="Is it nice there?"))
+        turn = await talk.until("turn")
+        talk.call.cancel()
+        return sum(unit.turn_id == turn.turn_id for unit in talk.of("unit"))
+
+    assert await units(0.5) > 2 * await units(2.0) > 0
+
+
 async def test_get_info_lists_every_service_and_persona(door: Door) -> None:
     answer = await door.stub.GetInfo(pb.GetInfoRequest())
     assert [component.service for component in answer.components] == list(NAMES)

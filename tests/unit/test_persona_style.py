@@ -1,0 +1,197 @@
+"""Each setting under [conversation] of a persona.toml does what it says: from the file to what the dialog machine decides.
+
+Everything on the way is the real thing: the file is read by the llm service, told as its contract tells it, and taken up by the
+orchestrator. Only the clock is virtual.
+"""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from services.common.audio import pcm_format
+from services.llm.persona import Conversing, load_persona
+from services.llm.server import _persona
+from services.orchestrator import events as ev
+from services.orchestrator.events import OverlapKind, Phase, PlaybackState
+from services.orchestrator.opening import Opening
+from services.orchestrator.session import _manner, _style
+from services.orchestrator.settings import OrchestratorSettings
+from tests.llm_parts import PERSONAS
+from tests.unit.test_orchestrator_machine import Talk
+from tests.unit.test_orchestrator_quiet import story
+from vivant.errors import Unusable
+from vivant.session.v1 import session_pb2
+
+Opened = Callable[..., Opening]
+
+
+class Styled(Talk):
+    """A conversation with the persona's own patience."""
+
+    def __init__(self, opening: Opening, **settings: Any) -> None:
+        super().__init__()
+        self.style = _style(opening, OrchestratorSettings(**settings))
+
+
+@pytest.fixture
+def opened(tmp_path: Path) -> Opened:
+    """Opens a session with Pip, who has these lines under [conversation]."""
+
+    def opened(*lines: str) -> Opening:
+        folder = tmp_path / "pip"
+        shutil.copytree(PERSONAS / "pip", folder, dirs_exist_ok=True)
+        before = (PERSONAS / "pip" / "persona.toml").read_text("utf-8")
+        assert "[conversation]" not in before
+        (folder / "persona.toml").write_text("\n".join([before, "[conversation]", *lines]), "utf-8")
+        config = session_pb2.ConverseConfig(input_audio=pcm_format(16_000))
+        return Opening(_persona(load_persona(tmp_path, "pip")), config, pcm_format(24_000))
+
+    return opened
+
+
+def commit_after(talk: Talk, p: float, text: str = "I was thinking of this and that today") -> float:
+    """The silence in ms after which what was said is answered, to 10 ms."""
+    talk.say(text, 0, 1000, p=p)
+    at = 1410.0
+    while not talk.of(ev.Commit):
+        talk.until(at)
+        at += 10
+    return at - 1010
+
+
+@pytest.mark.parametrize("p", [0.99, 0.8, 0.1])
+@pytest.mark.parametrize("text", ["where did you grow up", "I was thinking of this and that today"])
+def test_patience_stretches_every_wait(opened: Opened, p: float, text: str) -> None:
+    usual = commit_after(Styled(opened()), p, text)
+    assert commit_after(Styled(opened("patience = 2")), p, text) == pytest.approx(2 * usual, abs=50)
+
+
+def test_patience_stretches_the_silence_in_a_story(opened: Opened) -> None:
+    assert Styled(opened("patience = 2")).style.story_silence == 2 * Styled(opened()).style.story_silence
+
+
+def speaking_over(talk: Talk) -> Phase:
+    """The phase after somebody has interrupted a reply."""
+    talk.say("where did you grow up", 0, 1500)
+    talk.until(6000)
+    turn_id = talk.answered(6000)
+    talk(ev.SpeechStarted, 7000, "Spk1")
+    talk(ev.Overlapped, 7300, "Spk1", OverlapKind.INTERRUPTION, probability=0.9)
+    assert talk.state.phase is Phase.LISTENING or talk.state.turn_id == turn_id
+    return talk.state.phase
+
+
+def test_who_is_not_interruptible_speaks_to_the_end(opened: Opened) -> None:
+    assert speaking_over(Styled(opened())) is Phase.LISTENING
+    assert speaking_over(Styled(opened("interruptible = false"))) is Phase.SPEAKING
+    assert speaking_over(Styled(opened("interruptible = true"), interruptible=False)) is Phase.SPEAKING
+
+
+WORDS = 'backchannels = ["Mm-hm."]'
+
+
+def test_half_duplex_only_speaks_or_listens(opened: Opened) -> None:
+    opening = opened(WORDS, "half_duplex = true")
+    assert speaking_over(Styled(opening)) is Phase.SPEAKING
+    talk = Styled(opening)
+    story(talk, 0, parts=3)
+    assert talk.of(ev.Backchannel) == [ev.Backchannel(nod=True, voice=False)] * 3
+    assert not opening.persona.style.backchannels, "or they would be spoken beforehand in vain"
+    assert fillers(Styled(opened())) == 1
+    assert fillers(Styled(opening)) == 0
+
+
+def fillers(talk: Talk) -> int:
+    """How many little words are said while no reply comes for two seconds."""
+    talk.say("where did you grow up", 0, 1500)
+    talk.until(4000)
+    return len(talk.of(ev.Fill))
+
+
+def nods_and_words(opening: Opening) -> list[tuple[bool, bool]]:
+    """Of each nod or word in six pauses of a story, one every 3.5 s: whether it is a nod, and whether a word."""
+    talk = Styled(opening)
+    story(talk, 0, parts=6)
+    return [(given.nod, given.voice) for given in talk.of(ev.Backchannel)]
+
+
+def test_how_often_it_nods(opened: Opened) -> None:
+    assert len(nods_and_words(opened())) == 6
+    assert len(nods_and_words(opened("nod_every_s = 7"))) == 3
+    assert len(nods_and_words(opened("nod_every_s = 120"))) == 1
+    assert nods_and_words(opened("nods = false")) == []
+
+
+def test_how_often_it_says_a_word(opened: Opened) -> None:
+    def words(*lines: str) -> int:
+        return sum(voice for _, voice in nods_and_words(opened(*lines)))
+
+    assert words() == 0
+    assert words(WORDS, "backchannel_every_s = 3") == 6
+    assert words(WORDS) == 2, "every 8 s, so in each third pause"
+    assert words(WORDS, "backchannel_every_s = 120") == 1
+    assert nods_and_words(opened(WORDS, "nods = false", "backchannel_every_s = 3")) == [(False, True)] * 6
+
+
+def speaks_up_after(opening: Opening) -> float | None:
+    """How many seconds after the end of its reply it speaks up by itself."""
+    talk = Styled(opening)
+    talk.say("where did you grow up", 0, 1500)
+    talk.until(5000)
+    turn_id = talk.answered(5000)
+    talk(ev.PlaybackChanged, 10_000, turn_id, PlaybackState.FINISHED)
+    for second in range(11, 100):
+        talk.until(second * 1000 + 10)
+        if talk.of(ev.SayLine):
+            return second - 10
+    return None
+
+
+def test_when_it_speaks_up(opened: Opened) -> None:
+    lines = 'prompts = ["Still there?"]'
+    assert speaks_up_after(opened()) is None
+    assert speaks_up_after(opened(lines)) == 10
+    assert speaks_up_after(opened(lines, "prompt_after_s = 25")) == 25
+
+
+def test_what_it_does_when_asked_to_wait(opened: Opened) -> None:
+    def asked(*lines: str) -> list[ev.Line]:
+        talk = Styled(opened(*lines))
+        talk.say("wait a moment please", 0, 1000, p=0.99)
+        talk.until(5000)
+        return [said.line for said in talk.of(ev.SayLine)]
+
+    assert asked('waits = ["Take your time."]') == [ev.Line.WAIT]
+    assert asked() == []
+
+
+def test_pace_is_asked_of_the_voice(opened: Opened) -> None:
+    for lines, speed in (((), 1.0), (("pace = 0.8",), 0.8)):
+        manner = _manner(opened(*lines), "session", OrchestratorSettings())
+        assert manner.synthesis(turn_id=3).speed == pytest.approx(speed)
+
+
+@pytest.mark.parametrize(
+    ("line", "words"),
+    [
+        ("pace = 3", "conversation.pace"),
+        ("patience = 0", "conversation.patience"),
+        ("nod_every_s = 0", "conversation.nod_every_s"),
+        ('interruptible = "sometimes"', "conversation.interruptible"),
+        ("interruptable = false", "conversation.interruptable"),
+    ],
+)
+def test_what_cannot_be_is_refused_with_its_name(opened: Opened, line: str, words: str) -> None:
+    with pytest.raises(Unusable, match=words):
+        opened(line)
+
+
+def test_every_setting_is_in_the_table_for_authors() -> None:
+    text = (Path(__file__).parents[2] / "personas" / "june" / "README.md").read_text("utf-8")
+    rows = {line.split("`")[1] for line in text.splitlines() if line.startswith("| `")}
+    assert set(Conversing.model_fields) <= rows
