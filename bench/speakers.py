@@ -1,51 +1,63 @@
 """Telling speakers on one microphone apart by voice: the right label, and one label for who is alone.
 
-`python -m bench.speakers` prints tables and ends in one line of JSON. Conversations of two are put together from real
-recordings: five readers of LibriSpeech test-other, each with each, and the two of an AMI meeting. None of them was
-used to choose a threshold. A turn is 0.7 to 6 s of one speaker, as likely short as long, at its own level, colour and noise;
-speakers take turns at random. A label is right when it is the one of the speaker's place in the order of first turns.
-Beside it, on the same prints: a new speaker wherever the nearest known one is less similar than 0.75, whatever the length.
+`python -m bench.speakers` prints a table and ends in one line of JSON. Conversations are put together from real recordings:
+five readers of LibriSpeech test-other, each with each, near the microphone, then each from one place in an imitated room and
+the two men of an AMI meeting. None of them was used to choose a number. A turn is 0.7 to 6 s of one speaker, as likely short as
+long, at its own level, colour and noise; speakers take turns at random. A label is right when it is the one of the speaker's
+place in the order of first turns. Beside it, on the same prints: a new speaker wherever the nearest known one is less similar
+than 0.75.
+
+Everybody also talks alone, and the readers walk to and fro between the microphone and their place in the room while they do.
+*Split*: somebody alone got a second label. *Split at the end*: among the last ten turns still. *Two taken for one*: a label was
+given up though others had spoken most of it than of the label that took its place.
 """
 
 from __future__ import annotations
 
-import csv
 import itertools
 import json
 import statistics
 import sys
 import time
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Final, Protocol
 
 import numpy as np
-import soundfile
 from rich.console import Console
 from rich.table import Table
 
+from bench import speakers_material as material
 from services.asr.voices.people import People
-from services.asr.voices.voiceprint import SAMPLE_RATE_HZ, Array, Voiceprints
-from services.common.resample import Resampler
+from services.asr.voices.voice_space import VoiceSpace
+from services.asr.voices.voiceprint import Array, Voiceprints
 from services.common.settings import SharedSettings
 
 DATA: Final = Path(__file__).parent / "data"
 MEETING: Final = "dev00"
 TURNS: Final = 44
-SHORTEST_S: Final = 0.7
-LONGEST_S: Final = 6.0
-#: Somebody is heard in a meeting for at least so long by themselves.
-_LEAST_S: Final = 4.0
 _MEETING_MIXES: Final = 10
 #: Everybody talks alone so often: with other turns, and each in so many orders.
 _ALONE: Final = 4
 _ORDERS: Final = 5
+_END: Final = 10
+#: Who walks does so after so many turns.
+_STAYS: Final = 11
 _SIMILAR: Final = 0.75
 
 #: The prints of a speaker's turns, with the seconds of speech that each is made of.
 Turns = list[tuple[Array, float]]
-Labels = Callable[[], Callable[[Array, float], str]]
+
+
+class Labeller(Protocol):
+    """What gives labels to the turns of one conversation, and has given up these for those."""
+
+    def who(self, voiceprint: Array, seconds: float) -> str: ...
+
+    @property
+    def given_up(self) -> dict[str, str]: ...
 
 
 @dataclass
@@ -54,20 +66,21 @@ class Score:
 
     right: int = 0
     turns: int = 0
-    split: int = 0
+    mixes: int = 0
+    two_as_one: int = 0
     alone: int = 0
+    split: int = 0
+    split_at_end: int = 0
 
     @property
     def pct(self) -> float:
         return 100 * self.right / self.turns
 
-    @property
-    def split_pct(self) -> float:
-        return 100 * self.split / self.alone
-
 
 class OneThreshold:
     """The baseline: means of prints, and one least similarity."""
+
+    given_up: Final[dict[str, str]] = {}
 
     def __init__(self) -> None:
         self._known: list[tuple[Array, int]] = []
@@ -83,118 +96,134 @@ class OneThreshold:
         return f"Spk{best + 1}"
 
 
-def readers() -> dict[str, list[Array]]:
-    """The recordings of each reader."""
-    found: dict[str, list[Array]] = {}
-    for path in sorted((DATA / "librispeech_test_other").glob("*.flac")):
-        found.setdefault(path.name.partition("-")[0], []).append(_read(path))
-    return found
+class Ear:
+    """Makes prints, and notes the CPU seconds of each."""
+
+    def __init__(self, model: Voiceprints) -> None:
+        self._model = model
+        self.spent: list[float] = []
+
+    def turns(self, recordings: Sequence[Array], chance: np.random.Generator, echo: Array | None = None) -> Turns:
+        """As many turns as a conversation has, near the microphone or from a place in a room."""
+        made: Turns = []
+        for _ in range(TURNS):
+            sound = material.turn(recordings, chance)
+            sound = material.near(sound, chance) if echo is None else material.far(sound, echo, chance)
+            before = time.thread_time()
+            made.append(self._model.of(sound))
+            self.spent.append(time.thread_time() - before)
+        return made
 
 
-def meeting(name: str) -> dict[str, list[Array]]:
-    """What each speaker of a meeting says while nobody else does."""
-    audio = _read(DATA / "turn" / "ami" / f"{name}.opus")
-    with (DATA / "turn" / "ami" / f"{name}.rttm").open(encoding="utf-8") as file:
-        rows = [(row[7], float(row[3]), float(row[3]) + float(row[4])) for row in csv.reader(file, delimiter=" ") if row]
-    found: dict[str, list[Array]] = {}
-    for speaker, start, end in rows:
-        spans = [(start, end)]
-        for other, first, last in rows:
-            if other != speaker:
-                spans = [part for a, b in spans for part in ((a, min(b, first)), (max(a, last), b)) if part[1] - part[0] > 0]
-        cuts = [audio[int(a * SAMPLE_RATE_HZ) : int(b * SAMPLE_RATE_HZ)] for a, b in spans if b - a >= SHORTEST_S]
-        found.setdefault(speaker, []).extend(cuts)
-    return {who: cuts for who, cuts in found.items() if sum(map(len, cuts)) >= _LEAST_S * SAMPLE_RATE_HZ}
-
-
-def turns(recordings: Sequence[Array], model: Voiceprints, chance: np.random.Generator, spent: list[float]) -> Turns:
-    """The prints of as many turns as a conversation has; notes the CPU seconds of each."""
-    made: Turns = []
-    for _ in range(TURNS):
-        whole = recordings[int(chance.integers(len(recordings)))]
-        seconds = float(np.exp(chance.uniform(np.log(SHORTEST_S), np.log(LONGEST_S))))
-        size = min(len(whole), int(seconds * SAMPLE_RATE_HZ))
-        start = int(chance.integers(len(whole) - size + 1))
-        sound = _heard(whole[start : start + size], chance)
-        before = time.thread_time()
-        made.append(model.of(sound))
-        spent.append(time.thread_time() - before)
-    return made
-
-
-def converse(people: Sequence[Turns], labels: Labels, score: Score, chance: np.random.Generator) -> None:
+def converse(people: Sequence[Turns], labels: Labeller, score: Score, chance: np.random.Generator) -> None:
     """One conversation of these people, labelled."""
-    who, order, left = labels(), list[int](), [list(chance.permutation(len(own))) for own in people]
+    order, left = list[int](), [list(chance.permutation(len(own))) for own in people]
+    spoken: dict[str, Counter[int]] = {}
+    given_up: dict[str, str] = {}
     for _ in range(TURNS):
         speaker = int(chance.integers(len(people)))
         if speaker not in order:
             order.append(speaker)
-        voiceprint, seconds = people[speaker][left[speaker].pop()]
-        score.right += who(voiceprint, seconds) == f"Spk{order.index(speaker) + 1}"
-        score.turns += 1
+        label = labels.who(*people[speaker][left[speaker].pop()])
+        spoken.setdefault(label, Counter())[speaker] += 1
+        score.right += label == f"Spk{order.index(speaker) + 1}"
+        for younger in labels.given_up.keys() - given_up.keys():
+            one, other = (spoken[name].most_common(1)[0][0] for name in (younger, labels.given_up[younger]))
+            score.two_as_one += one != other
+        given_up = dict(labels.given_up)
+    score.turns += TURNS
+    score.mixes += 1
 
 
-def alone(own: Turns, labels: Labels, score: Score, chance: np.random.Generator) -> None:
+def alone(own: Turns, labels: Labeller, score: Score) -> None:
     """Somebody talks alone: a second label is one too many."""
-    who = labels()
-    score.split += len({who(*own[index]) for index in chance.permutation(len(own))}) > 1
+    given = [labels.who(*turn) for turn in own]
+    score.split += len(set(given)) > 1
+    score.split_at_end += set(given[-_END:]) != {"Spk1"}
     score.alone += 1
 
 
-def measure(model: Voiceprints) -> tuple[dict[tuple[str, str], Score], list[float]]:
-    """The scores by material and way, and the CPU seconds of each utterance."""
-    ways: dict[str, Labels] = {"here": lambda: People().who, "one threshold": lambda: OneThreshold().who}
+@dataclass(frozen=True)
+class Material:
+    """The turns of everybody, of which each two are mixed so often, and those of somebody alone, one after the other."""
+
+    people: list[Turns]
+    mixes: int
+    alone: list[Turns]
+
+
+def listen(ear: Ear) -> dict[str, Material]:
+    """All turns, by material."""
+    chance = np.random.default_rng(1)
+    readers = list(material.readers(DATA / "librispeech_test_other").values())
+    men = list(material.meeting(DATA / "turn" / "ami", MEETING).values())
+    near = [[ear.turns(cuts, chance) for _ in range(_ALONE)] for cuts in readers]
+    meeting = [[ear.turns(cuts, chance) for _ in range(_ALONE)] for cuts in men]
+    echoes = [material.room(chance) for _ in readers]
+    far = [[ear.turns(cuts, chance, echo) for _ in range(_ALONE)] for cuts, echo in zip(readers, echoes, strict=True)]
+    pairs = [both for here, there in zip(near, far, strict=True) for both in zip(here, there, strict=True)]
+    return {
+        "readers": _material(near, 1, chance),
+        "readers in a room": _material(far, 1, chance),
+        "readers who walk": Material([], 0, [_walk(*both, chance) for both in pairs for _ in range(_ORDERS)]),
+        "meeting": _material(meeting, _MEETING_MIXES, chance),
+    }
+
+
+def _material(made: list[list[Turns]], mixes: int, chance: np.random.Generator) -> Material:
+    every = [own for again in made for own in again]
+    return Material([again[0] for again in made], mixes, [_shuffled(own, chance) for own in every for _ in range(_ORDERS)])
+
+
+def _shuffled(own: Turns, chance: np.random.Generator) -> Turns:
+    return [own[index] for index in chance.permutation(len(own))]
+
+
+def _walk(near: Turns, far: Turns, chance: np.random.Generator) -> Turns:
+    """The turns of somebody who is now there, now here."""
+    places = _shuffled(far, chance), _shuffled(near, chance)
+    return [places[index // _STAYS % 2][index] for index in range(TURNS)]
+
+
+def measure(materials: dict[str, Material]) -> dict[tuple[str, str], Score]:
+    """The scores by material and way."""
+    space = VoiceSpace.load()
+    ways: dict[str, Callable[[], Labeller]] = {"here": lambda: People(space), "one threshold": OneThreshold}
     scores: dict[tuple[str, str], Score] = {}
-    spent: list[float] = []
-    materials = {"readers": readers(), "meeting": meeting(MEETING)}
-    for material, speakers in materials.items():
-        chance = np.random.default_rng(1)
-        made = {who: [turns(cuts, model, chance, spent) for _ in range(_ALONE)] for who, cuts in speakers.items()}
-        for way, labels in ways.items():
-            score = scores[material, way] = Score()
-            chance = np.random.default_rng(2)
-            for pair in itertools.combinations(made, 2):
-                for _ in range(1 if material == "readers" else _MEETING_MIXES):
-                    converse([made[who][0] for who in pair], labels, score, chance)
-            for own in itertools.chain.from_iterable(made.values()):
-                for _ in range(_ORDERS):
-                    alone(own, labels, score, chance)
-    return scores, spent
-
-
-def _heard(sound: Array, chance: np.random.Generator) -> Array:
-    """As another moment at the same microphone would sound: further away, turned aside, in some noise."""
-    colour = chance.uniform(-0.4, 0.4)
-    turned = np.copy(sound)
-    turned[1:] += np.float32(colour) * sound[:-1]
-    level = 10 ** (chance.uniform(-14, 6) / 20) / (1 + abs(colour))
-    noise = np.convolve(chance.standard_normal(len(sound)), np.ones(8) / 8, "same")
-    power = float(np.mean(turned**2)) / 10 ** (chance.uniform(12, 35) / 10)
-    noise *= np.sqrt(power / max(float(np.mean(noise**2)), 1e-12))
-    return np.clip(level * (turned + noise), -1, 1).astype(np.float32)
-
-
-def _read(path: Path) -> Array:
-    samples, rate = soundfile.read(path, dtype="float32")
-    return Resampler(rate, SAMPLE_RATE_HZ).push(np.asarray(samples, np.float32))
+    for (name, heard), (way, labels) in itertools.product(materials.items(), ways.items()):
+        score = scores[name, way] = Score()
+        chance = np.random.default_rng(2)
+        for pair in itertools.combinations(heard.people, 2):
+            for _ in range(heard.mixes):
+                converse(pair, labels(), score, chance)
+        for own in heard.alone:
+            alone(own, labels(), score)
+    return scores
 
 
 def main() -> int:
-    scores, spent = measure(Voiceprints(SharedSettings().models_dir / "resemblyzer" / "pretrained.pt"))
+    ear = Ear(Voiceprints(SharedSettings().models_dir / "resemblyzer" / "pretrained.pt"))
+    scores = measure(listen(ear))
     table = Table(title="Speakers told apart by voice")
-    for column in ("material", "way", "turns", "right %", "alone", "of them split %"):
+    for column in ("material", "way", "turns", "right %", "mixes", "two taken for one", "alone", "split", "split at the end"):
         table.add_column(column, justify="left" if column in ("material", "way") else "right")
-    for (material, way), score in scores.items():
-        table.add_row(material, way, str(score.turns), f"{score.pct:.1f}", str(score.alone), f"{score.split_pct:.1f}")
-    console = Console()
-    console.print(table)
+    for (name, way), score in scores.items():
+        right = f"{score.pct:.1f}" if score.turns else ""
+        numbers = (score.mixes, score.two_as_one, score.alone, score.split, score.split_at_end)
+        table.add_row(name, way, str(score.turns), right, *map(str, numbers))
+    Console().print(table)
     ours = [score for (_, way), score in scores.items() if way == "here"]
     result = {
         "speaker_pct": round(scores["readers", "here"].pct, 1),
+        "speaker_room_pct": round(scores["readers in a room", "here"].pct, 1),
         "speaker_meeting_pct": round(scores["meeting", "here"].pct, 1),
         "speaker_baseline_pct": round(scores["readers", "one threshold"].pct, 1),
         "alone_split_pct": round(100 * sum(score.split for score in ours) / sum(score.alone for score in ours), 1),
-        "voiceprint_cpu_ms": round(1000 * statistics.mean(spent), 1),
+        "alone_split_at_end_pct": round(
+            100 * sum(score.split_at_end for score in ours) / sum(score.alone for score in ours), 1
+        ),
+        "two_as_one_pct": round(100 * sum(score.two_as_one for score in ours) / sum(score.mixes for score in ours), 1),
+        "voiceprint_cpu_ms": round(1000 * statistics.mean(ear.spent), 1),
     }
     print(json.dumps(result))
     return 0

@@ -15,18 +15,23 @@ import soundfile
 from services.asr.voices.listening import Voices
 from services.asr.voices.people import People
 from services.asr.voices.torch_file import read_tensors
+from services.asr.voices.voice_space import VoiceSpace
 from services.asr.voices.voiceprint import Array, Voiceprints
 from services.common.settings import SharedSettings
 from vivant.errors import Unusable
 
 WEIGHTS = SharedSettings().models_dir / "resemblyzer" / "pretrained.pt"
-RECORDINGS = Path(__file__).parents[2] / "bench" / "data" / "scenarios"
+DATA = Path(__file__).parents[2] / "bench" / "data"
 
 
-def recording(name: str) -> Array:
-    samples, rate = soundfile.read(RECORDINGS / f"{name}.flac", dtype="float32")
+def recording(name: str, folder: str = "scenarios") -> Array:
+    samples, rate = soundfile.read(DATA / folder / f"{name}.flac", dtype="float32")
     assert rate == 16_000
     return np.asarray(samples, np.float32)
+
+
+def reading(name: str) -> Array:
+    return recording(name, "librispeech_test_other")
 
 
 @pytest.fixture(scope="module")
@@ -34,14 +39,24 @@ def prints() -> Voiceprints:
     return Voiceprints(WEIGHTS)
 
 
-def direction(*parts: float) -> Array:
-    """A print that points along the first axes."""
-    vector = np.zeros(256, np.float32)
-    vector[: len(parts)] = parts
-    return vector / np.float32(np.linalg.norm(vector))
+@pytest.fixture(scope="module")
+def space() -> VoiceSpace:
+    return VoiceSpace.load()
 
 
-ANN, BOB = direction(1, 0.3), direction(0.3, 1)
+def typical(sign: float) -> Array:
+    """The print of a voice that is far from the mean of all voices, and in half of the directions on this side of it."""
+    space = VoiceSpace.load()
+    signs = np.where(np.arange(len(space.spread)) % 2, sign, 1)
+    vector = space.mean + np.linalg.pinv(space.axes.T) @ (1.5 * signs * np.sqrt(space.spread))
+    return np.asarray(vector, np.float32)
+
+
+def between(one: Array, other: Array, share: float) -> Array:
+    return np.asarray((1 - share) * one + share * other, np.float32)
+
+
+ANN, BOB = typical(1), typical(-1)
 
 
 # --- the file of weights ------------------------------------------------------------------------------------------------
@@ -107,37 +122,111 @@ def test_silence_has_no_print(prints: Voiceprints) -> None:
     assert prints.of(np.zeros(10, np.float32))[1] == 0.0
 
 
+# --- where voices lie ---------------------------------------------------------------------------------------------------
+
+
+def test_the_space_of_voices_says_who_is_who_where_prints_alone_do_not(prints: Voiceprints, space: VoiceSpace) -> None:
+    first, second = (space.heard(*prints.of(reading(name))) for name in ("2414-128291-0001", "2414-128291-0002"))
+    other = space.heard(*prints.of(reading("533-1066-0002")))
+    assert space.odds(first, second) > 1
+    assert space.odds(first, other) < -4.5
+    assert space.odds(first, other) == pytest.approx(space.odds(other, first), rel=1e-4)
+
+
+def test_little_speech_says_little(space: VoiceSpace) -> None:
+    known = space.heard(ANN, 5.0)
+    assert space.odds(known, space.heard(BOB, 0.5)) > space.odds(known, space.heard(BOB, 5.0)) + 1
+
+
+def test_all_that_was_heard_is_never_worth_more_than_a_share_of_a_conversation(space: VoiceSpace) -> None:
+    known = space.heard(ANN, 5.0)
+    for _ in range(200):
+        known = known + space.heard(ANN, 5.0)
+    assert known.weight == pytest.approx(40)
+    np.testing.assert_allclose(known.total / known.weight, (ANN - space.mean) @ space.axes, rtol=1e-3)
+
+
 # --- who is who ---------------------------------------------------------------------------------------------------------
 
 
-def test_labels_come_in_the_order_of_the_voices() -> None:
-    people = People()
+def test_labels_come_in_the_order_of_the_voices(space: VoiceSpace) -> None:
+    people = People(space)
     assert [people.who(voice, 3.0) for voice in (ANN, BOB, ANN, BOB, BOB)] == ["Spk1", "Spk2", "Spk1", "Spk2", "Spk2"]
 
 
-def test_a_strange_short_utterance_opens_nobody() -> None:
-    people = People()
+def test_a_strange_short_utterance_opens_nobody(space: VoiceSpace) -> None:
+    people = People(space)
     people.who(ANN, 3.0)
     assert people.who(BOB, 1.5) == "Spk1"
 
 
-def test_a_strange_voice_that_comes_again_is_somebody() -> None:
-    people = People()
+def test_a_strange_voice_that_comes_again_is_somebody(space: VoiceSpace) -> None:
+    people = People(space)
     people.who(ANN, 3.0)
     assert [people.who(BOB, 1.6), people.who(BOB, 1.6), people.who(ANN, 1.6)] == ["Spk1", "Spk2", "Spk1"]
 
 
-def test_a_sound_that_is_too_short_is_whoever_spoke_last() -> None:
-    people = People()
+def test_voices_that_are_rather_alike_add_up_until_they_are_two(space: VoiceSpace) -> None:
+    people, alike = People(space), between(ANN, BOB, 0.75)
+    assert -4.5 < space.odds(space.heard(alike, 3.0), space.heard(ANN, 3.0)) < -1
+    labels = [people.who(voice, 3.0) for voice in (ANN, *[alike] * 8)]
+    assert labels[1] == "Spk1" and labels[-1] == "Spk2"
+    assert people.who(ANN, 3.0) == "Spk1"
+
+
+def test_a_sound_that_is_too_short_is_whoever_spoke_last(space: VoiceSpace) -> None:
+    people = People(space)
     assert people.who(ANN, 0.2) == "Spk1"
     people.who(ANN, 3.0)
     people.who(BOB, 3.0)
     assert people.who(ANN, 0.3) == "Spk2"
 
 
-def test_a_voice_that_drifts_slowly_stays_one() -> None:
-    people = People()
-    assert {people.who(direction(1, 0.02 * step), 3.0) for step in range(40)} == {"Spk1"}
+def test_a_voice_that_drifts_slowly_stays_one(space: VoiceSpace) -> None:
+    people = People(space)
+    assert {people.who(between(ANN, BOB, 0.01 * step), 3.0) for step in range(40)} == {"Spk1"}
+
+
+# --- one voice that had two labels --------------------------------------------------------------------------------------
+
+
+def split(space: VoiceSpace) -> People:
+    """Ann at one moment and at a quite different one are two voices so far."""
+    people = People(space)
+    assert [people.who(voice, 3.0) for voice in (ANN, ANN, BOB, BOB)] == ["Spk1", "Spk1", "Spk2", "Spk2"]
+    assert not people.given_up
+    return people
+
+
+def test_later_speech_that_lies_between_makes_two_labels_one(space: VoiceSpace) -> None:
+    people = split(space)
+    later = [people.who(between(ANN, BOB, 0.5 + 0.02 * (step % 5 - 2)), 3.0) for step in range(30)]
+    assert people.given_up == {"Spk2": "Spk1"}
+    assert later[-1] == people.who(BOB, 3.0) == people.who(ANN, 3.0) == "Spk1", "and from then on it has the older label"
+
+
+def test_two_people_stay_two_however_long_they_talk(prints: Voiceprints, space: VoiceSpace) -> None:
+    """Of each two of five readers."""
+    turns = {
+        reader: [prints.of(reading(f"{reader}-{number:04}")) for number in range(4)]
+        for reader in ("2414-128291", "3005-163389", "3331-159605", "367-130732", "533-1066")
+    }
+    for one, other in combinations(turns, 2):
+        people = People(space)
+        labels = [people.who(*turn) for pair in 3 * list(zip(turns[one], turns[other], strict=True)) for turn in pair]
+        assert not people.given_up
+        assert labels[8:] == 8 * ["Spk1", "Spk2"], f"{one} and {other}"
+
+
+def test_who_was_taken_for_another_gets_the_label_back(space: VoiceSpace) -> None:
+    people = split(space)
+    for step in range(30):
+        people.who(between(ANN, BOB, 0.5 + 0.02 * (step % 5 - 2)), 3.0)
+    assert people.given_up == {"Spk2": "Spk1"}
+    for _ in range(60):
+        people.who(ANN, 6.0)
+    assert [people.who(BOB, 6.0) for _ in range(8)][-1] == "Spk2"
+    assert not people.given_up
 
 
 # --- listening ----------------------------------------------------------------------------------------------------------

@@ -16,6 +16,7 @@ from typing import Final
 import numpy as np
 
 from services.asr.voices.people import People
+from services.asr.voices.voice_space import VoiceSpace
 from services.asr.voices.voiceprint import SAMPLE_RATE_HZ, Array, Voiceprints
 
 #: So much audio is kept: more of an utterance would not tell more.
@@ -29,12 +30,13 @@ class Voices:
 
     def __init__(self, path: Path) -> None:
         self._model = Voiceprints(path)
+        self._space = VoiceSpace.load()
         self._model.of(np.full(SAMPLE_RATE_HZ, 0.01, np.float32))
         self._thread = ThreadPoolExecutor(1, "voices")
 
     def open(self) -> Listening:
         """An ear for one stream."""
-        return Listening(self)
+        return Listening(self, People(self._space))
 
     async def print_of(self, samples: Array) -> tuple[Array, float]:
         """See `Voiceprints.of`."""
@@ -55,9 +57,9 @@ class _Begun:
 class Listening:
     """Positions are samples at 16 kHz from the start of the stream."""
 
-    def __init__(self, voices: Voices) -> None:
+    def __init__(self, voices: Voices, people: People) -> None:
         self._voices = voices
-        self._people = People()
+        self._people = people
         self._chunks: deque[tuple[int, Array]] = deque()
         self._position = 0
         self._begun: _Begun | None = None
