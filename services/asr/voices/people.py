@@ -58,6 +58,11 @@ class _Voice:
         if seconds >= _STRANGE_S:
             self.latest.append(heard)
 
+    def take(self, other: _Voice) -> None:
+        """The other was this voice too."""
+        self.heard += other.heard
+        self.latest.extend(other.latest)
+
 
 class People:
     """Those who were heard in one stream: "Spk1", "Spk2", ... in the order in which they were first heard."""
@@ -86,12 +91,11 @@ class People:
         if not self._voices:
             return self._opened(_voice(heard, seconds))
         odds, voice = self._nearest(self._voices, heard)
-        if odds < _NEW and seconds >= _NEW_S:
-            return self._opened(_voice(heard, seconds))
         if odds < _STRANGE and seconds >= _STRANGE_S:
             stranger = self._stranger(heard, seconds)
             stranger.against -= odds
-            if len(stranger.latest) > 1 and stranger.against >= _ENOUGH:
+            at_once = odds < _NEW and seconds >= _NEW_S
+            if at_once or (len(stranger.latest) > 1 and stranger.against >= _ENOUGH):
                 self._strangers.remove(stranger)
                 return self._opened(stranger)
         if odds > _LEARNT:
@@ -115,6 +119,11 @@ class People:
         return stranger
 
     def _opened(self, voice: _Voice) -> _Voice:
+        """The voice as a new one, unless it is a known one after all."""
+        known = self._same(voice)
+        if known is not None:
+            known.take(voice)
+            return known
         before = next((pair for pair in self._given_up if self._alike(voice, pair[0]) > _BACK), None)
         if before is None:
             self._labels += 1
@@ -127,15 +136,19 @@ class People:
 
     def _joined(self, voice: _Voice) -> _Voice:
         """The voice, or the one that it and another have become."""
-        for other in self._voices:
-            if other is not voice and min(len(voice.latest), len(other.latest)) >= _HEARD and self._alike(voice, other) > _ONE:
-                older, younger = sorted((voice, other), key=lambda one: one.label)
-                self._voices.remove(younger)
-                self._given_up.append((younger, older))
-                older.heard += younger.heard
-                older.latest.extend(younger.latest)
-                return older
-        return voice
+        other = self._same(voice)
+        if other is None:
+            return voice
+        older, younger = sorted((voice, other), key=lambda one: one.label)
+        self._voices.remove(younger)
+        self._given_up.append((younger, older))
+        older.take(younger)
+        return older
+
+    def _same(self, voice: _Voice) -> _Voice | None:
+        """Another of the known voices that is this one."""
+        others = (other for other in self._voices if other is not voice and min(len(voice.latest), len(other.latest)) >= _HEARD)
+        return next((other for other in others if self._alike(voice, other) > _ONE), None)
 
     def _alike(self, one: _Voice, other: _Voice) -> float:
         """Mean odds that the latest utterances of the less known voice are of the better known one."""
