@@ -34,6 +34,11 @@ def reading(name: str) -> Array:
     return recording(name, "librispeech_test_other")
 
 
+def muffled(sound: Array, cutoff_hz: float) -> Array:
+    spectrum, hz = np.fft.rfft(sound), np.fft.rfftfreq(len(sound), 1 / 16_000)
+    return np.fft.irfft(spectrum / (1 + (hz / cutoff_hz) ** 4), len(sound)).astype(np.float32)
+
+
 @pytest.fixture(scope="module")
 def prints() -> Voiceprints:
     return Voiceprints(WEIGHTS)
@@ -203,6 +208,20 @@ def test_later_speech_that_lies_between_makes_two_labels_one(space: VoiceSpace) 
     later = [people.who(between(ANN, BOB, 0.5 + 0.02 * (step % 5 - 2)), 3.0) for step in range(30)]
     assert people.given_up == {"Spk2": "Spk1"}
     assert later[-1] == people.who(BOB, 3.0) == people.who(ANN, 3.0) == "Spk1", "and from then on it has the older label"
+
+
+def test_who_was_muffled_is_one_again_when_the_sound_clears_up(prints: Voiceprints, space: VoiceSpace) -> None:
+    """As through a hand over the microphone, then without it, then with it once more and slowly taken away."""
+    people = People(space)
+    first = [(number, 700 if number < 3 else 8000) for number in range(6)]
+    clearing = [(number, cutoff_hz) for cutoff_hz in (1200, 1600, 2200, 3000) for number in range(6, 10)]
+    labels = [
+        people.who(*prints.of(muffled(reading(f"2414-128291-{number:04}")[:64_000], cutoff_hz)))
+        for number, cutoff_hz in first + clearing
+    ]
+    assert "Spk2" in labels[:6], "at first they seem to be two"
+    assert people.given_up == {"Spk2": "Spk1"}
+    assert labels[-12:] == 12 * ["Spk1"]
 
 
 def test_two_people_stay_two_however_long_they_talk(prints: Voiceprints, space: VoiceSpace) -> None:
