@@ -177,6 +177,15 @@ class Drafted(Event):
 
 
 @dataclass(frozen=True)
+class Addressed(Event):
+    """How likely these words are meant for the persona, in the llm's opinion."""
+
+    turn_id: int
+    text: str
+    probability: float
+
+
+@dataclass(frozen=True)
 class ReplyText(Event):
     turn_id: int
     text: str
@@ -248,6 +257,8 @@ class Prefill(Effect):
     speaker: str
     text: str
     draft: bool
+    other: str = ""
+    """It may be meant for this one as well: how likely it is for the persona is asked."""
 
 
 @dataclass(frozen=True)

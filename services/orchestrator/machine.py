@@ -86,6 +86,7 @@ ALWAYS: Final[Mapping[type[ev.Event], Rule]] = {
     ev.TextTyped: floor.text_typed,
     ev.Interrupted: floor.interrupted,
     ev.Drafted: reply.drafted,
+    ev.Addressed: floor.addressed,
     ev.ReplyText: reply.text_came,
     ev.ReplyDone: reply.text_ended,
     ev.ReplyFailed: reply.text_failed,

@@ -46,8 +46,9 @@ class Mind:
 
     # --- what it is told ----------------------------------------------------------------------------------------------
 
-    def think_along(self, turn_id: int, speaker: str, text: str, *, draft: bool) -> None:
-        self.llm.send(words=llm_pb2.HeardWords(turn_id=turn_id, text=text, speaker=speaker, draft=draft))
+    def think_along(self, turn_id: int, speaker: str, text: str, *, draft: bool, other: str = "") -> None:
+        """Words so far; `other` may be meant by them as well, and whether the persona is comes back as `ev.Addressed`."""
+        self.llm.send(words=llm_pb2.HeardWords(turn_id=turn_id, text=text, speaker=speaker, draft=draft, other=other))
 
     def reply_to(self, turn_id: int, contribution: Contribution) -> None:
         """Asks for the reply; it has failed at once when nobody can think of one."""
@@ -97,6 +98,8 @@ class Mind:
         match kind:
             case "draft":
                 self._wires.feed(ev.Drafted(now, turn_id, message.text))
+            case "addressed":
+                self._wires.feed(ev.Addressed(now, turn_id, message.text, message.probability))
             case "text":
                 if self._timeline.mark(turn_id, "llm_first_text", now) and self._timeline.reached(turn_id, "first_unit"):
                     self._wires.send(metrics=self._timeline.report(turn_id))

@@ -91,10 +91,10 @@ class Performer:
 
     def _think(self, effect: ev.Effect) -> None:
         match effect:
-            case ev.Prefill(turn_id, speaker, text, draft):
+            case ev.Prefill(turn_id, speaker, text, draft, other):
                 if draft:
                     self._timeline.drafted(speaker, text, self._wires.now())
-                self._mind.think_along(turn_id, speaker, text, draft=draft)
+                self._mind.think_along(turn_id, speaker, text, draft=draft, other=other)
             case ev.Commit(turn_id, contribution):
                 self._commit(turn_id, contribution)
             case ev.Note(contribution):

@@ -1,8 +1,9 @@
-"""Who is meant: the persona, or somebody else who is there. By rules alone, from who spoke to whom and whom the words call.
+"""Who is meant: the persona, or somebody else who is there. By rules, from who spoke to whom and whom the words call.
 
 Whoever is alone with the persona always means it. Among several, a name that is called decides; then what was said before: an
 answer goes to whoever asked, a question right after the persona spoke goes to the persona. A client that says itself who is
-meant is believed from then on, also where it leaves it open.
+meant is believed from then on, also where it leaves it open. Where the rules can only guess, the llm may have an opinion, which
+overrules them when it is a clear one.
 """
 
 from __future__ import annotations
@@ -34,6 +35,9 @@ _ABOUT_PERSONA: Final = re.compile(
 _OUR_OWN: Final = re.compile(r"\b(our|ours)\b", re.IGNORECASE)
 #: "Us" are all but the one who is asked.
 _TO_US: Final = re.compile(r"\b(tell|show|give|teach|sing|play|read) us\b|\bgo on\b|\byou were saying\b", re.IGNORECASE)
+#: An opinion that is so sure of the persona, or so sure that it is not meant, overrules a guess.
+_FOR_PERSONA: Final = 0.75
+_FOR_OTHERS: Final = 0.25
 _UNNAMED: Final = re.compile(r"Spk\d+")
 
 
@@ -46,6 +50,16 @@ class Exchange:
     at: int
     since_name: int = 0
     """Between people: so many exchanges ago a known name was called; a guess counts as the last of them."""
+
+
+@dataclass(frozen=True)
+class Ruling:
+    """Whom a contribution is meant for by the rules."""
+
+    to: str
+    """Empty for the persona, else a label, or a name that is not known."""
+    other: str = ""
+    """Who it is if it is not the persona, where this is only a guess; empty: it is sure."""
 
 
 @dataclass(frozen=True)
@@ -102,15 +116,20 @@ def revoiced(company: Company, said: Contribution) -> Company:
     return replace(company, voices={**company.voices, said.came_from: (said.speaker, len(said.text))})
 
 
-def judged(company: Company, said: Contribution, persona: tuple[str, ...]) -> tuple[Company, Contribution]:
-    """The contribution with whom it is meant for, empty for the persona; and what that tells of the company."""
+def judged(
+    company: Company, said: Contribution, persona: tuple[str, ...], opinion: float | None = None
+) -> tuple[Company, Contribution]:
+    """The contribution with whom it is meant for, empty for the persona; and what that tells of the company.
+
+    `opinion` is how likely it is meant for the persona, for all that the llm can tell.
+    """
     company = _introduced(joined(company, said.speaker), said)
     if said.addressee.lower() in {name.lower() for name in persona}:
         company, said = replace(company, told=True), replace(said, addressee="")
     elif said.addressee:
         company = replace(company, told=True)
     elif not company.told:
-        said = replace(said, addressee=meant_for(company, said, persona))
+        said = replace(said, addressee=_decided(_ruled(company, said, persona), opinion))
     exchange = Exchange(said.speaker, said.addressee, said.ended_at, _since_name(company, said, persona))
     heard = (*(label for label in company.heard if label != said.speaker), said.speaker)
     return replace(company, last=exchange, heard=heard), said
@@ -127,33 +146,49 @@ def _since_name(company: Company, said: Contribution, persona: tuple[str, ...]) 
     return _FOLLOWING
 
 
-def meant_for(company: Company, said: Contribution, persona: tuple[str, ...]) -> str:
-    """Whom a contribution is meant for by the rules: empty for the persona, else a label, or a name that is not known."""
-    others = [label for label in company.people if label != said.speaker]
-    if not others:
+def in_doubt(company: Company, said: Contribution, persona: tuple[str, ...]) -> str:
+    """Who may be meant instead of the persona, or besides it, where an opinion would help; else empty."""
+    if said.addressee or company.told:
         return ""
+    return _ruled(_introduced(joined(company, said.speaker), said), said, persona).other
+
+
+def _decided(ruling: Ruling, opinion: float | None) -> str:
+    """What is sure stands; a guess does unless there is a clear opinion against it."""
+    if opinion is None or not ruling.other:
+        return ruling.to
+    if ruling.to:
+        return "" if opinion >= _FOR_PERSONA else ruling.to
+    return ruling.other if opinion <= _FOR_OTHERS else ""
+
+
+def _ruled(company: Company, said: Contribution, persona: tuple[str, ...]) -> Ruling:
+    if all(label == said.speaker for label in company.people):
+        return Ruling("")
     who = called(said.text, company.names, persona, strangers=True)
     if who is not None and persona and who == persona[0].lower():
-        return ""
+        return Ruling("")
     if who is not None and who != said.speaker:
-        return who
+        return Ruling(who)
     return _by_what_was_before(company, said)
 
 
-def _by_what_was_before(company: Company, said: Contribution) -> str:
+def _by_what_was_before(company: Company, said: Contribution) -> Ruling:
     last = company.last
     if last is None:
-        return ""
+        return Ruling("")
     between_people = last.to and said.ended_at - last.at <= _OVER
     if between_people and last.since_name <= _FOLLOWING:
         if _TO_US.search(said.text):
-            return ""
-        return last.to if said.speaker == last.speaker else last.speaker
+            return Ruling("")
+        to = last.to if said.speaker == last.speaker else last.speaker
+        # Who was just called by name answers; what follows then may be to anybody.
+        return Ruling(to, other=to if last.since_name else "")
     partner = next((label for label in reversed(company.heard) if label != said.speaker), "")
     if _AMONG_US.search(said.text) or _ABOUT_PERSONA.search(said.text):
-        return partner
+        return Ruling(partner)
     follows = last.speaker == said.speaker
-    return partner if not follows and _OUR_OWN.search(said.text) else ""
+    return Ruling(partner if not follows and _OUR_OWN.search(said.text) else "", other=partner)
 
 
 def joined(company: Company, label: str) -> Company:

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from services.orchestrator import events as ev
 from services.orchestrator.dialog import addressee, endpointing, quiet
-from services.orchestrator.dialog.state import Ear, State, Step, Style, ear_of, enter, forget_turn, resumed, with_ear
+from services.orchestrator.dialog.state import Ear, Opinion, State, Step, Style, ear_of, enter, forget_turn, resumed, with_ear
 from services.orchestrator.events import Contribution, Effect, Phase
 
 # --- while listening: thinking along, and the commit --------------------------------------------------------------------
@@ -17,7 +17,9 @@ def words_heard(state: State, event: ev.WordsHeard, style: Style) -> Step:
     heard, effects = endpointing.words_heard(state, event, style)
     if heard is state or not event.text:
         return heard, effects
-    return _think_along(heard, event.speaker, endpointing.join(ear_of(heard, event.speaker).heard, event.text), draft=False)
+    return _think_along(
+        heard, event.speaker, endpointing.join(ear_of(heard, event.speaker).heard, event.text), style, draft=False
+    )
 
 
 def words_final(state: State, event: ev.WordsFinal, style: Style) -> Step:
@@ -26,14 +28,30 @@ def words_final(state: State, event: ev.WordsFinal, style: Style) -> Step:
     state, effects = endpointing.words_final(state, event, style)
     ear = ear_of(state, event.speaker)
     if newest and ear.heard and not ear.speaking:
-        return _think_along(state, event.speaker, ear.heard, draft=True)
+        return _think_along(state, event.speaker, ear.heard, style, draft=True)
     return state, effects
 
 
-def _think_along(state: State, speaker: str, text: str, *, draft: bool) -> Step:
+def _think_along(state: State, speaker: str, text: str, style: Style, *, draft: bool) -> Step:
     if not state.candidate:
         state = replace(state, turn_id=state.turn_id + 1, candidate=True)
-    return state, [ev.Prefill(state.turn_id, addressee.speaker_of(state.company, speaker), text, draft)]
+    who = addressee.speaker_of(state.company, speaker)
+    other = _in_doubt(state, Contribution(who, text, microphone=speaker), style) if draft else ""
+    return state, [ev.Prefill(state.turn_id, who, text, draft, other)]
+
+
+def _in_doubt(state: State, said: Contribution, style: Style) -> str:
+    """Who may be meant instead of the persona; empty: it is sure, or only what is said later will tell."""
+    ear = ear_of(state, said.came_from)
+    said = replace(said, addressee=ear.addressee, ended_at=ear.last_speech_at)
+    return addressee.in_doubt(state.company, said, style.names)
+
+
+def addressed(state: State, event: ev.Addressed, style: Style) -> Step:
+    """The llm's opinion on whether the words of a draft are meant for the persona. It is never waited for."""
+    if not state.candidate or event.turn_id != state.turn_id:
+        return state, []
+    return replace(state, opinion=Opinion(event.text, event.probability)), []
 
 
 def commit_when_ready(state: State, at: int, style: Style) -> Step:
@@ -78,8 +96,9 @@ def joined(state: State, event: ev.Joined, style: Style) -> Step:
 
 
 def _judged(state: State, said: Contribution, style: Style) -> tuple[State, Contribution]:
-    company, said = addressee.judged(state.company, said, style.names)
-    return replace(state, company=company), said
+    opinion = state.opinion.probability if state.opinion and state.opinion.text == said.text else None
+    company, said = addressee.judged(state.company, said, style.names, opinion)
+    return replace(state, company=company, opinion=None), said
 
 
 def _answer(state: State, said: Contribution, at: int, style: Style) -> Step:

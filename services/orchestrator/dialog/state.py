@@ -91,6 +91,14 @@ class Ear:
 
 
 @dataclass(frozen=True)
+class Opinion:
+    """How likely these words are meant for the persona, as the llm sees it."""
+
+    text: str
+    probability: float
+
+
+@dataclass(frozen=True)
 class State:
     phase: Phase = Phase.LISTENING
     turn_id: int = 0
@@ -121,6 +129,8 @@ class State:
     held: bool = False
     """It was asked to wait."""
     company: Company = field(default_factory=Company)
+    opinion: Opinion | None = None
+    """The newest one; it counts for these very words and no others."""
     finishing: bool = False
     ended: bool = False
 
