@@ -153,6 +153,7 @@ def report(sessions: list[SessionMetrics], latencies: list[float | None], consol
         "voicebench_barge_in_stop_p50_ms": summary["barge_in_stop_ms"]["p50"],
         "voicebench_barge_in_turns": summary["barge_in_turns"],
         "voicebench_false_barge_ins": summary["false_barge_ins"],
+        "voicebench_spurious_responses": summary["spurious_responses"],
         "voicebench_noise_turns": summary["noise_turns"],
     }
     table = Table("what", "measured", title=f"voicebench, {len(sessions)} sessions")

@@ -47,3 +47,10 @@ def test_latency_counts_from_the_known_end_and_is_negative_before_it(known: dict
 def test_an_answer_before_the_end_is_no_fast_answer() -> None:
     line = report([session(0.5)], [600.0, -300.0, None, 800.0], Console(quiet=True))
     assert (line["latency_p50_ms"], line["spoke_before_the_end"], line["missed_responses"]) == (700, 1, 1)
+
+
+def test_an_acknowledgement_that_is_taken_for_a_turn_is_told() -> None:
+    answered = session(0.5)
+    answered.turns.append(TurnResult("turn-2", "ignore", "anchor", 5.0, 7.0, spurious_response=True))
+    line = report([session(0.5), answered], [600.0, 600.0], Console(quiet=True))
+    assert (line["voicebench_noise_turns"], line["voicebench_spurious_responses"]) == (1, 1)
