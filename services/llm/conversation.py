@@ -14,6 +14,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Final, Protocol
 
 from services.common.logs import get_logger
+from services.llm import addressed
 from services.llm.history import History, Said
 from services.llm.reply import Done, Event, Replier, Text
 from services.llm.story import Passage
@@ -48,7 +49,15 @@ class Drafted:
     text: str
 
 
-Output = Event | Finished | Broken | Drafted
+@dataclass(frozen=True)
+class Addressed:
+    """How likely these words are meant for the persona."""
+
+    text: str
+    probability: float
+
+
+Output = Event | Finished | Broken | Drafted | Addressed
 
 
 class Outlet(Protocol):
@@ -71,6 +80,8 @@ class _Turn:
     id: int
     question: Said
     task: asyncio.Task[None] | None = None
+    judging: asyncio.Task[None] | None = None
+    """Finds out whether the words of the draft are meant for the persona."""
     drafting: bool = False
     committed_at: float | None = None
     first_at: float | None = None
@@ -99,14 +110,19 @@ class Conversation:
         """Reads ahead what every prompt begins with."""
         self._read_ahead()
 
-    async def words(self, turn_id: int, text: str, speaker: str, *, draft: bool) -> None:
-        """Words of somebody who still speaks: recalls and reads ahead, or writes a draft."""
+    async def words(self, turn_id: int, text: str, speaker: str, *, draft: bool, other: str = "") -> None:
+        """Words of somebody who still speaks: recalls and reads ahead, or writes a draft.
+
+        The words of a draft may be meant for `other`: then an opinion on that is given beside it.
+        """
         turn = await self._enter(turn_id, Said(speaker, text, turn_id=turn_id))
         if turn is None or turn.committed_at is not None:
             return
         if draft:
             if not (turn.drafting and same_words(turn.question.text, text)):
                 await self._restart(turn, Said(speaker, text, turn_id=turn_id), drafting=True)
+                if other and self._replier.settings.who_is_meant != "off":
+                    turn.judging = self._outlet.spawn(self._judge(turn, other), f"judge-{turn_id}")
         elif not turn.drafting or not same_words(turn.question.text, text):
             turn.question = Said(speaker, text, turn_id=turn_id)
             if turn.drafting or turn.task is None or turn.task.done():
@@ -120,6 +136,8 @@ class Conversation:
         self._history.add(said)
         fits = turn.drafting and turn.task is not None and same_words(turn.question.text, said.text)
         turn.committed_at = time.monotonic()
+        if turn.judging:
+            turn.judging.cancel()
         if not fits:
             await self._restart(turn, said, drafting=False)
             return
@@ -176,6 +194,7 @@ class Conversation:
 
     async def _begin(self, turn: _Turn, work: Callable[[_Turn], Coroutine[Any, Any, None]], *, drafting: bool) -> None:
         await _stop(turn.task)
+        await _stop(turn.judging)
         await _stop(self._waiting)
         turn.held.clear()
         turn.first_at = None
@@ -186,6 +205,7 @@ class Conversation:
         if self._turn is turn:
             self._turn = None
         await _stop(turn.task)
+        await _stop(turn.judging)
 
     async def _prepare(self, turn: _Turn) -> None:
         """Recalls and reads ahead for the words so far, again whenever there are more.
@@ -217,6 +237,17 @@ class Conversation:
                     await self._give(turn, event)
         except VivantError as exc:
             await self._give(turn, Broken(exc))
+
+    async def _judge(self, turn: _Turn, other: str) -> None:
+        said = turn.question
+        try:
+            likely = await addressed.probability(self._replier, said, other, self._history.before(turn.id))
+        except VivantError as exc:
+            # Without an opinion the rules decide; the reply itself will say what is wrong.
+            _log.info("opinion_failed", reason=exc.reason)
+            return
+        if turn.committed_at is None:
+            await self._send(turn, Addressed(said.text, likely))
 
     async def _give(self, turn: _Turn, output: Output) -> None:
         if turn.drafting:

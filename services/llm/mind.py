@@ -108,6 +108,15 @@ class Mind:
         part = self._part(cut, question, pointing=pointing) if cut and kept[0].passage == cut.passage else ()
         return Recollection(kept[:2], sure=best >= sure, part=part)
 
+    def nearest(self, text: str) -> float:
+        """The cosine similarity of `text` with the passage that answers it best; blocks for about 10 ms."""
+        return self._memory.recall(text, limit=1)[0].similarity
+
+    def likeness(self, text: str, other: str) -> float:
+        """The cosine similarity of two texts; blocks for a few milliseconds."""
+        first, second = self._memory.embed([text, other])
+        return float(first @ second)
+
     def _part(self, cut: CutShort, question: str, *, pointing: bool) -> tuple[str, ...]:
         """The sentence of a passage that was cut short which answers best, a new one if one does nearly as well."""
         texts = cut.passage.sentences

@@ -13,7 +13,7 @@ from services.common.logs import session_context
 from services.common.metrics import Metrics
 from services.common.streams import Admission, ServerStream, rpc
 from services.llm import embedding
-from services.llm.conversation import Broken, Conversation, Drafted, Finished, Output
+from services.llm.conversation import Addressed, Broken, Conversation, Drafted, Finished, Output
 from services.llm.engine import Engine
 from services.llm.history import Said
 from services.llm.persona import Conversing, Persona
@@ -110,6 +110,9 @@ class _Outlet:
         match output:
             case Drafted(text):
                 await self._stream.send(draft=llm_pb2.Draft(turn_id=turn_id, text=text))
+            case Addressed(words, likely):
+                opinion = llm_pb2.Addressed(turn_id=turn_id, text=words, probability=likely)
+                await self._stream.send(addressed=opinion)
             case Text(text):
                 await self._stream.send(text=llm_pb2.ReplyText(turn_id=turn_id, text=text))
             case Cue(cue):
@@ -147,7 +150,8 @@ async def _converse(stream: ServerStream[Any, Any], conversation: Conversation) 
         match kind:
             case "words":
                 turn_id, said = _turn(message.turn_id), _said(message.speaker, message.text)
-                await conversation.words(turn_id, said.text, said.speaker, draft=message.draft)
+                other = _name(message.other)
+                await conversation.words(turn_id, said.text, said.speaker, draft=message.draft, other=other)
             case "commit":
                 if not message.HasField("utterance"):
                     raise InvalidRequest("commit needs an utterance, whose text may be empty", reason="no_utterance")

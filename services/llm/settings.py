@@ -23,6 +23,9 @@ class LlmSettings(ServiceSettings):
     opening: Literal["", "passage", "model"] = ""
     """How a reply begins when memory is sure: in the life story's own words (at once, and right), or as the model puts it.
     Empty: as fits the model, which is "passage" for the small one that comes with Vivant and "model" for all others."""
+    who_is_meant: Literal["memory", "model", "off"] = "memory"
+    """Where several people are there and no name is called, an opinion on whether the persona is meant: from what its memory
+    knows and who spoke last, from that and what the model says to the question, or none."""
     max_reply_tokens: int = Field(default=96, ge=8, le=1024)
     """A reply is at most this long; a story that was asked for may be three times as long."""
     history_words: int = Field(default=240, ge=0, le=4000)

@@ -167,6 +167,19 @@ async def test_who_was_interrupted_listens_and_goes_on_where_it_was_cut(engine: 
         await call.finish()
 
 
+async def test_whether_words_are_for_the_persona_is_told_where_others_are_there(engine: Engine) -> None:
+    async with serving(engine, opening="passage") as stub, Call(stub) as call:
+        asked = pb.HeardWords(turn_id=1, text="Where were you born?", speaker="Ann", draft=True, other="Bob")
+        await call.send(words=asked)
+        while True:
+            kind, message = await call.read()
+            if kind == "addressed":
+                break
+            assert kind == "draft", "nothing else is said of a turn that was not committed"
+        assert (message.turn_id, message.text) == (1, asked.text)
+        assert 0.5 < message.probability <= 1
+
+
 async def test_a_newer_turn_silences_the_older_at_once(engine: Engine) -> None:
     async with serving(engine) as stub, Call(stub) as call:
         await call.commit(1, TOLD)
@@ -261,6 +274,7 @@ async def test_a_damaged_model_file_is_refused(tmp_path: Path) -> None:
         ([{"commit": pb.Commit(turn_id=1, utterance=pb.HistoryItem(text="x" * 100_000))}], "text_too_long"),
         ([{"words": pb.HeardWords(turn_id=1, text="x" * (MAX_TEXT + 1))}], "text_too_long"),
         ([{"utterance": pb.Utterance(utterance=pb.HistoryItem(text="a", speaker="x" * 65))}], "name_too_long"),
+        ([{"words": pb.HeardWords(turn_id=1, text="a b", draft=True, other="x" * 65)}], "name_too_long"),
         ([{"config": pb.GenerateConfig(persona="pip")}], "second_config"),
         ([{}], "empty_message"),
     ],

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from services.llm.clauses import sentences
-from services.llm.conversation import Broken, Conversation, Drafted, Finished, Output
+from services.llm.conversation import Addressed, Broken, Conversation, Drafted, Finished, Output
 from services.llm.engines.fake import FakeEngine
 from services.llm.history import History, Said, as_messages
 from services.llm.mind import Recollection
@@ -267,6 +267,33 @@ async def test_what_the_listener_told_is_known_later(conversation: Conversation,
     await conversation.commit(2, said("What's my name?", 2))
     await listener.until(2, Finished)
     assert listener.text(2) == "You told me your name is Ana. "
+
+
+async def test_whether_the_persona_is_meant_is_told_beside_the_draft_where_it_is_asked(
+    conversation: Conversation, listener: Listener
+) -> None:
+    await conversation.words(1, BORN, "Spk1", draft=True, other="Spk2")
+    opinion = await listener.until(1, Addressed)
+    assert opinion.text == BORN and 0.5 < opinion.probability < 1
+    await conversation.commit(1, said(BORN))
+    await listener.until(1, Finished)
+    conversation.utterance(Said("Spk2", "The bread is burnt.", "Spk1"))
+    await conversation.words(2, "Yes, the bread is burnt.", "Spk1", draft=True, other="Spk2")
+    assert (await listener.until(2, Addressed)).probability < 0.25
+
+
+async def test_who_is_alone_is_not_wondered_about(conversation: Conversation, listener: Listener) -> None:
+    await conversation.words(1, BORN, "Spk1", draft=True)
+    await listener.until(1, Drafted)
+    assert not [task for task in listener.tasks if task.get_name().startswith("judge")]
+
+
+async def test_the_opinion_can_be_turned_off(tmp_path: Path, engine: FakeEngine, listener: Listener) -> None:
+    conversation = Conversation(pip(tmp_path, engine, who_is_meant="off"), 0, listener)
+    await conversation.words(1, BORN, "Spk1", draft=True, other="Spk2")
+    await listener.until(1, Drafted)
+    assert not [task for task in listener.tasks if task.get_name().startswith("judge")]
+    await conversation.close()
 
 
 def test_history_is_bounded_and_cut_rarely() -> None:

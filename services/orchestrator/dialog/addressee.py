@@ -35,8 +35,8 @@ _ABOUT_PERSONA: Final = re.compile(
 _OUR_OWN: Final = re.compile(r"\b(our|ours)\b", re.IGNORECASE)
 #: "Us" are all but the one who is asked.
 _TO_US: Final = re.compile(r"\b(tell|show|give|teach|sing|play|read) us\b|\bgo on\b|\byou were saying\b", re.IGNORECASE)
-#: An opinion that is so sure of the persona, or so sure that it is not meant, overrules a guess.
-_FOR_PERSONA: Final = 0.75
+#: An opinion overrules the guess that somebody else is meant from here on, and the one that the persona is only below that.
+_FOR_PERSONA: Final = 0.5
 _FOR_OTHERS: Final = 0.25
 _UNNAMED: Final = re.compile(r"Spk\d+")
 

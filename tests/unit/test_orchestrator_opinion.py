@@ -1,0 +1,109 @@
+"""Who is meant where the rules can only guess: the llm's opinion, when it comes in time and is about these very words."""
+
+from __future__ import annotations
+
+import pytest
+
+from services.orchestrator import events as ev
+from services.orchestrator.dialog.addressee import Company, in_doubt, joined, judged
+from services.orchestrator.dialog.state import Style
+from services.orchestrator.events import Contribution, Phase, PlaybackState, ms
+from tests.unit.test_orchestrator_machine import Talk
+
+PERSONA = ("June Merrow", "june")
+REMARK = "You would hate it after a week."
+
+
+def two_people() -> Talk:
+    """Ann and Bob have each asked something, and June has answered."""
+    talk = Talk(Style(names=PERSONA))
+    for speaker in ("Ann", "Bob"):
+        talk(ev.Joined, 0, speaker)
+    for start, speaker in ((0, "Bob"), (4000, "Ann")):
+        talk.say("is it cold up there", start, start + 1500, speaker)
+        turn_id = talk.answered(start + 1950)
+        talk(ev.PlaybackChanged, start + 3000, turn_id, PlaybackState.FINISHED)
+    talk.effects.clear()
+    return talk
+
+
+def drafted(talk: Talk, text: str, speaker: str = "Bob") -> ev.Prefill:
+    """What is asked of the llm at the first silence after these words, which end at 9.5 s; the turn is not over yet."""
+    talk(ev.SpeechStarted, 8000, speaker)
+    talk(ev.SpeechStopped, 9700, speaker, last_speech_at=ms(9500))
+    talk(ev.WordsFinal, 9730, speaker, talk.state.flushes, text)
+    (prefill,) = talk.of(ev.Prefill)
+    assert prefill.draft
+    return prefill
+
+
+@pytest.mark.parametrize(("probability", "noted"), [(0.1, True), (0.4, False), (0.9, False)])
+def test_a_clear_opinion_overrules_the_guess(probability: float, noted: bool) -> None:
+    talk = two_people()
+    asked = drafted(talk, REMARK)
+    assert asked.other == "Ann"
+    talk(ev.Addressed, 9800, asked.turn_id, REMARK, probability)
+    talk(ev.EndOfTurn, 9810, "Bob", 0.9)
+    talk.until(9901)
+    assert [note.contribution.addressee for note in talk.of(ev.Note)] == (["Ann"] if noted else [])
+    assert len(talk.of(ev.Commit)) == (not noted)
+
+
+def test_nothing_waits_for_an_opinion() -> None:
+    talk = two_people()
+    asked = drafted(talk, REMARK)
+    talk(ev.EndOfTurn, 9810, "Bob", 0.9)
+    talk.until(9901)
+    assert len(talk.of(ev.Commit)) == 1 and talk.state.phase is Phase.THINKING
+    talk(ev.Addressed, 9950, asked.turn_id, REMARK, 0.0)
+    assert talk.state.phase is Phase.THINKING and not talk.of(ev.Note)
+
+
+def test_an_opinion_is_about_the_words_it_was_asked_for_and_no_others() -> None:
+    talk = two_people()
+    asked = drafted(talk, REMARK)
+    talk(ev.Addressed, 9800, asked.turn_id, "You would hate it", 0.0)
+    talk(ev.Addressed, 9805, asked.turn_id - 1, REMARK, 0.0)
+    talk(ev.EndOfTurn, 9810, "Bob", 0.9)
+    talk.until(9901)
+    assert len(talk.of(ev.Commit)) == 1 and not talk.of(ev.Note)
+
+
+def test_what_the_rules_are_sure_of_is_not_asked_and_not_overruled() -> None:
+    talk = two_people()
+    asked = drafted(talk, "June, would you hate it?")
+    assert asked.other == ""
+    talk(ev.Addressed, 9800, asked.turn_id, "June, would you hate it?", 0.0)
+    talk(ev.EndOfTurn, 9810, "Bob", 0.9)
+    talk.until(9901)
+    assert len(talk.of(ev.Commit)) == 1
+
+
+def test_who_is_alone_is_never_asked_about() -> None:
+    talk = Talk(Style(names=PERSONA))
+    for start in (0, 4000):
+        talk.say(REMARK, start, start + 1500)
+        turn_id = talk.answered(start + 1950)
+        talk(ev.PlaybackChanged, start + 3000, turn_id, PlaybackState.FINISHED)
+    assert {prefill.other for prefill in talk.of(ev.Prefill)} == {""}
+
+
+def test_where_the_client_says_who_is_meant_nothing_is_in_doubt() -> None:
+    company = joined(joined(Company(), "Ann"), "Bob")
+    for speaker in ("Ann", "Bob"):
+        company, _ = judged(company, Contribution(speaker, "Is it cold up there?"), PERSONA)
+    assert in_doubt(company, Contribution("Bob", REMARK), PERSONA) == "Ann"
+    assert in_doubt(company, Contribution("Bob", REMARK, "Ann"), PERSONA) == ""
+    company, _ = judged(company, Contribution("Ann", "Pass me the salt.", "Bob"), PERSONA)
+    assert in_doubt(company, Contribution("Bob", REMARK), PERSONA) == ""
+
+
+def test_an_opinion_brings_the_persona_back_into_what_people_say_to_each_other() -> None:
+    company = joined(joined(Company(), "Ann"), "Bob")
+    for speaker, text in (("Ann", "Bob, did you feed the cat?"), ("Bob", "I thought you did.")):
+        company, said = judged(company, Contribution(speaker, text), PERSONA)
+        assert said.addressee
+    asked = Contribution("Ann", "Have you ever had a cat?")
+    assert in_doubt(company, asked, PERSONA) == "Bob"
+    assert judged(company, asked, PERSONA)[1].addressee == "Bob"
+    assert judged(company, asked, PERSONA, 0.9)[1].addressee == ""
