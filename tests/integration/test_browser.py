@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -26,10 +27,20 @@ from tests.integration.system import System
 
 ROOT: Final = Path(__file__).parents[2]
 QUESTION: Final = ROOT / "tests/data/speech/whatstheweatherlike.wav"
+#: Somebody in a meeting, who agrees.
+YEAH: Final = ROOT / "bench/data/scenarios/yeah.flac"
 PICTURES: Final = ROOT / "out/browser"
 WAIT_MS: Final = 60_000
 #: Pictures shown so far, and the seconds that have passed in the video.
 _QUALITY: Final = "[video.getVideoPlaybackQuality().totalVideoFrames, video.currentTime]"
+
+#: Keeps the states of the floor that the page shows, in their order.
+_WATCH_FLOOR: Final = """() => {
+    window.floors = [];
+    const frame = document.querySelector("#frame");
+    const note = () => floors.push(frame.dataset.floor);
+    new MutationObserver(note).observe(frame, { attributeFilter: ["data-floor"] });
+}"""
 
 #: A network that lets no UDP through, as a page sees it: nothing but a relay would do, and there is none.
 _NO_UDP: Final = """
@@ -138,6 +149,26 @@ async def test_speaking_over_it_stops_it(real: System) -> None:
         await page.wait_for_selector("#log li.persona em", timeout=WAIT_MS)
         assert "weather" in (await said(page, "you", 2)).lower()
         await picture(page, "interrupted")
+
+
+async def test_a_yeah_is_taken_note_of_and_nothing_of_the_reply_is_lost(real: System, ears: Engine) -> None:
+    async with talking(real) as page:
+        await page.evaluate(_WATCH_FLOOR)
+        await write(page, "Where did you grow up?")
+        await page.wait_for_selector("#frame[data-floor=speaking]", timeout=WAIT_MS)
+        recording = asyncio.create_task(page.evaluate("benchRecord(9000)"))
+        # As loud as somebody at their own microphone: in that meeting it was across the table.
+        sound = np.clip(4.0 * soundfile.read(YEAH, dtype="int16")[0], -32768, 32767).astype(np.int16)
+        await page.wait_for_timeout(1500)
+        await page.evaluate("(pcm) => benchSay(pcm)", base64.b64encode(sound.tobytes()).decode())
+        played = decoded(base64.b64decode(await recording))
+        floors = await page.evaluate("floors.filter((floor, at) => floor !== floors[at - 1])")
+        await page.keyboard.press("Escape")
+        reply = await said(page, "persona", 1)
+        assert floors[floors.index("speaking") :][:3] == ["speaking", "paused", "speaking"], floors
+        assert len(await lines(page, "persona")) == 1
+        normalise = EnglishTextNormalizer()
+        assert jiwer.wer(normalise(reply), normalise(await recognise(ears, played))) < 0.35, reply
 
 
 async def test_a_gateway_that_is_killed_costs_a_moment_and_not_the_conversation(real: System) -> None:

@@ -25,9 +25,9 @@ class Style:
 
     question_rules: Rules = ((ms(450), 0.45), (ms(1200), 0.3), (ms(2500), 0.0))
     """When a turn whose last words ask for something is over: an answer is awaited."""
-    beginning_rules: Rules = ((ms(450), 0.95), (ms(850), 0.85), (ms(1500), 0.8), (ms(2500), 0.0))
+    beginning_rules: Rules = ((ms(900), 0.86), (ms(1500), 0.82), (ms(2500), 0.0))
     """When a turn of one short statement is over: people pause after it and go on."""
-    endpoint_rules: Rules = ((ms(450), 0.95), (ms(850), 0.7), (ms(2500), 0.0))
+    endpoint_rules: Rules = ((ms(900), 0.8), (ms(1500), 0.7), (ms(2500), 0.0))
     """When any other is."""
     story_silence: int = ms(2000)
     """But while somebody tells a story, not before so much silence."""
