@@ -72,14 +72,23 @@ def test_a_statement_a_clause_or_half_a_question_is_none(text: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["They are short, I mean...", "And then, um", "It was, what's the word?", "Let me think.", "So, you know,"]
+    "text",
+    [
+        "They are short, I mean...",
+        "And then, um",
+        "It was, what's the word?",
+        "Let me think.",
+        "So, you know,",
+        "Okay.",
+        "Oh, right.",
+    ],
 )
 def test_who_looks_for_words_is_known_by_what_they_say_meanwhile(text: str) -> None:
     assert hesitating(text)
 
 
 @pytest.mark.parametrize(
-    "text", ["Do you know?", "I know what I mean to say.", "Let me see it.", "The drum", "That's the word."]
+    "text", ["Do you know?", "I know what I mean to say.", "Let me see it.", "The drum", "That's the word.", "Yes.", ""]
 )
 def test_the_same_words_in_a_sentence_are_no_hesitation(text: str) -> None:
     assert not hesitating(text)

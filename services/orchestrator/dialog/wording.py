@@ -62,6 +62,8 @@ _HESITATING: Final = re.compile(
     )[\s.,?…-]*$""",
     re.VERBOSE | re.IGNORECASE,
 )
+#: Somebody who has said nothing else is about to.
+_BEFORE_MORE: Final = _set("ah alright and but er hm hmm now oh ok okay right so then uh um well")
 #: A question seldom ends with these; something is still to come.
 _UNFINISHED: Final = _ASKING | _set("a an the and or but if because than my your his her our their i")
 _SHORTEST: Final = 3
@@ -98,8 +100,9 @@ def asking(text: str) -> bool:
 
 
 def hesitating(text: str) -> bool:
-    """Whether `text` ends in what people say to themselves while they look for words."""
-    return bool(_HESITATING.search(text))
+    """Whether `text` ends in what people say while they look for words, or is nothing but "okay, so"."""
+    words = _words(text)
+    return bool(_HESITATING.search(text)) or (bool(words) and _BEFORE_MORE.issuperset(words))
 
 
 def beginning(text: str) -> bool:
