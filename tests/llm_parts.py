@@ -35,8 +35,8 @@ class WordEmbedder:
         return self.embed(words)
 
 
-def fake_engine(*replies: str, token_delay_s: float = 0.0) -> FakeEngine:
-    return FakeEngine(FakeOptions(replies=replies, token_delay_s=token_delay_s), SharedSettings())
+def fake_engine(*replies: str, token_delay_s: float = 0.0, weights: tuple[float, ...] = ()) -> FakeEngine:
+    return FakeEngine(FakeOptions(replies=replies, token_delay_s=token_delay_s, weights=weights), SharedSettings())
 
 
 def pip_mind(folder: Path) -> Mind:

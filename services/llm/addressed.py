@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import asyncio
 import math
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
 from typing import Final
 
 from services.llm.history import Said
 from services.llm.manners import is_question
 from services.llm.mind import Mind
+from services.llm.prompt import build_whom
 from services.llm.reply import Replier
 
 #: Logistic regression on the 126 lines of the parts "dev" and "dev_2" of tests/data/addressees.toml that no rule is sure of.
@@ -22,16 +23,25 @@ _ASKED: Final = 2.53
 _KNOWN: Final = 2.18
 _ANSWERS: Final = 0.83
 _LIKE: Final = -2.8
+#: A model that is less likely to answer yes or no has not understood the question.
+_ANSWERED: Final = 0.5
 
 
-async def probability(replier: Replier, said: Said, other: str, history: Sequence[Said]) -> float:
-    """How likely it is that `said` is meant for the persona and not for `other`. Raises what the engine raises."""
-    odds = await asyncio.to_thread(_from_memory, replier.mind, said, history)
-    return 1 / (1 + math.exp(-odds))
+async def opinions(replier: Replier, said: Said, other: str, history: Sequence[Said]) -> AsyncIterator[float]:
+    """How likely it is that `said` is meant for the persona and not for `other`.
+
+    What memory tells of it, at once, and then what the model says, if the settings want that. Raises what the engine raises.
+    """
+    yield await asyncio.to_thread(from_memory, replier.mind, said, history)
+    if replier.settings.who_is_meant == "model":
+        prompt = build_whom(replier.mind.persona, history, said, other)
+        meant, not_meant = await replier.engine.weigh(prompt, ("yes", "no"))
+        if meant + not_meant >= _ANSWERED:
+            yield meant / (meant + not_meant)
 
 
-def _from_memory(mind: Mind, said: Said, history: Sequence[Said]) -> float:
-    """The log-odds, from what the memory knows and who spoke last; blocks for about 20 ms."""
+def from_memory(mind: Mind, said: Said, history: Sequence[Said]) -> float:
+    """What the memory knows and who spoke last tell of it; blocks for about 20 ms."""
     odds = _BIAS + _ASKED * is_question(said.text) + _KNOWN * mind.nearest(said.text)
     persona, last = mind.persona.id, history[-1] if history else None
     if last and last.speaker == persona:
@@ -39,4 +49,4 @@ def _from_memory(mind: Mind, said: Said, history: Sequence[Said]) -> float:
         odds += _ANSWERS * (before == said.speaker)
     elif last and last.speaker != said.speaker:
         odds += _LIKE * mind.likeness(said.text, last.text)
-    return odds
+    return 1 / (1 + math.exp(-odds))

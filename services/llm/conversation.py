@@ -241,13 +241,12 @@ class Conversation:
     async def _judge(self, turn: _Turn, other: str) -> None:
         said = turn.question
         try:
-            likely = await addressed.probability(self._replier, said, other, self._history.before(turn.id))
+            async for likely in addressed.opinions(self._replier, said, other, self._history.before(turn.id)):
+                if turn.committed_at is None:
+                    await self._send(turn, Addressed(said.text, likely))
         except VivantError as exc:
-            # Without an opinion the rules decide; the reply itself will say what is wrong.
+            # What was told from memory stands; the reply itself will say what is wrong.
             _log.info("opinion_failed", reason=exc.reason)
-            return
-        if turn.committed_at is None:
-            await self._send(turn, Addressed(said.text, likely))
 
     async def _give(self, turn: _Turn, output: Output) -> None:
         if turn.drafting:

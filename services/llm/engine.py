@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import AsyncGenerator, Sequence
 from dataclasses import dataclass
 from typing import Literal, Protocol
@@ -52,6 +53,13 @@ class EngineInfo:
     """How replies begin unless the settings say: a model that is too small to be trusted leaves the word to the life story."""
 
 
+def weighed(tokens: Sequence[tuple[str, float]], answers: Sequence[str]) -> tuple[float, ...]:
+    """For each answer the probability of the tokens that are it; `tokens` are words and their log-probabilities."""
+    return tuple(
+        sum(math.exp(logprob) for token, logprob in tokens if token.strip().lower() == answer.lower()) for answer in answers
+    )
+
+
 class Engine(Protocol):
     """A language model. `lane` is a number from 0 that each conversation keeps, so that an engine can keep its state apart."""
 
@@ -68,6 +76,13 @@ class Engine(Protocol):
         """The reply, token by token, and a Usage at the end. Closing the iterator stops the model.
 
         Raises Unavailable or Timeout when the model is out of reach.
+        """
+
+    async def weigh(self, prompt: Prompt, answers: Sequence[str]) -> tuple[float, ...]:
+        """For each of several one-word answers the probability that the reply begins with it, case and spaces aside.
+
+        It keeps clear of the state of the conversations. Raises like `generate`, and Unusable where the model's probabilities
+        cannot be had.
         """
 
     def problems(self) -> Sequence[str]:

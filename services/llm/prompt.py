@@ -15,6 +15,9 @@ from services.llm.persona import Persona
 
 #: A question longer than this is heard from its end.
 _MAX_QUESTION_WORDS: Final = 200
+#: Of a conversation so many lines, and the last words of each, tell who is spoken to.
+_LINES: Final = 8
+_LINE_WORDS: Final = 30
 
 
 def prefix(persona: Persona) -> tuple[Message, ...]:
@@ -36,6 +39,24 @@ def build(persona: Persona, history: Iterable[Said], memories: Sequence[str], qu
     said = shortened(question, _MAX_QUESTION_WORDS).text.replace("[", "(").replace("]", ")")
     *before, last = as_messages([*history, Said(question.speaker, f"[memories: {remembered}] {said}")], persona.id)
     return Prompt((*prefix(persona), *before, last), opening)
+
+
+def build_whom(persona: Persona, history: Sequence[Said], question: Said, other: str) -> Prompt:
+    """Asks whether `question` is said to the persona, and not to `other`; to be answered with yes or no."""
+    name = persona.profile.name.split()[0]
+    lines = [_line(item, persona.id, name) for item in history[-_LINES:]]
+    last = shortened(question, _LINE_WORDS).text
+    asked = (
+        f'Now {question.speaker} says: "{last}"\nIs that said to {name}, and not to {other}? '
+        "Mind who spoke last, what it answers, and who could know or do it. Answer with yes or no, and nothing else."
+    )
+    system = f"People sit together with {name} and talk, to {name} and to each other. You find out who is spoken to."
+    return Prompt((Message("system", system), Message("user", "\n".join((*lines, asked)))))
+
+
+def _line(said: Said, persona_id: str, name: str) -> str:
+    to = f" (to {said.addressee})" if said.addressee else f" (to {name})" if said.speaker != persona_id else ""
+    return f"{name if said.speaker == persona_id else said.speaker}{to}: {shortened(said, _LINE_WORDS).text}"
 
 
 def build_waiting(persona: Persona, history: Iterable[Said]) -> Prompt:

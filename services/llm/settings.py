@@ -85,5 +85,7 @@ class FakeOptions(Frozen):
 
     replies: tuple[str, ...] = ()
     """What it says, one after the other; empty: it repeats the memories that it is given."""
+    weights: tuple[float, ...] = ()
+    """How probable it finds the answers to a question with fixed ones; empty: all alike."""
     token_delay_s: float = Field(default=0.0, ge=0)
     """Time between two words."""

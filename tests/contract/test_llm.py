@@ -15,7 +15,7 @@ import xllamacpp
 from services.common.metrics import SERVED, SERVED_BY_ALL, Metrics
 from services.common.settings import SharedSettings
 from services.common.streams import Admission
-from services.llm.engine import Engine
+from services.llm.engine import Engine, Message, Prompt
 from services.llm.engines.llamacpp import LlamacppEngine
 from services.llm.engines.openai import OpenaiEngine
 from services.llm.personas import Personas
@@ -178,6 +178,13 @@ async def test_whether_words_are_for_the_persona_is_told_where_others_are_there(
             assert kind == "draft", "nothing else is said of a turn that was not committed"
         assert (message.turn_id, message.text) == (1, asked.text)
         assert 0.5 < message.probability <= 1
+
+
+async def test_a_model_weighs_answers_and_keeps_the_conversations_as_they_are(engine: Engine) -> None:
+    prompt = Prompt((Message("system", "You answer with yes or no."), Message("user", "Is snow cold? Answer yes or no.")))
+    weights = await engine.weigh(prompt, ("yes", "no"))
+    assert len(weights) == 2 and 0 < sum(weights) <= 1.001
+    assert (await engine.weigh(prompt, ("xylophone", "zebra")))[0] in (0, 0.5)
 
 
 async def test_a_newer_turn_silences_the_older_at_once(engine: Engine) -> None:

@@ -288,6 +288,34 @@ async def test_who_is_alone_is_not_wondered_about(conversation: Conversation, li
     assert not [task for task in listener.tasks if task.get_name().startswith("judge")]
 
 
+async def test_the_model_is_asked_after_memory_and_its_word_comes_last(tmp_path: Path, listener: Listener) -> None:
+    engine = fake_engine(weights=(0.1, 0.7))
+    conversation = Conversation(pip(tmp_path, engine, who_is_meant="model"), 0, listener)
+    conversation.utterance(Said("Spk2", "I like the sea.", "Spk1"))
+    await conversation.words(1, BORN, "Spk1", draft=True, other="Spk2")
+    await asyncio.gather(*(task for task in listener.tasks if task.get_name().startswith("judge")))
+    told = [output.probability for _, output in listener.said if isinstance(output, Addressed)]
+    assert len(told) == 2 and told[1] == pytest.approx(0.125)
+    (prompt,) = engine.weighed
+    assert "Spk2 (to Spk1): I like the sea.\nNow Spk1 says:" in prompt.messages[-1].content
+    assert "Is that said to Pip, and not to Spk2?" in prompt.messages[-1].content
+    await conversation.close()
+
+
+@pytest.mark.parametrize("weights", [(0.01, 0.02), ()])
+async def test_a_model_that_fails_or_does_not_answer_the_question_leaves_it_to_memory(
+    tmp_path: Path, listener: Listener, weights: tuple[float, ...]
+) -> None:
+    engine = fake_engine(weights=weights)
+    engine.fail_with = None if weights else Unavailable("gone", reason="model_unavailable")
+    conversation = Conversation(pip(tmp_path, engine, who_is_meant="model"), 0, listener)
+    await conversation.words(1, BORN, "Spk1", draft=True, other="Spk2")
+    await listener.until(1, Drafted)
+    await asyncio.gather(*(task for task in listener.tasks if task.get_name().startswith("judge")))
+    assert len([output for _, output in listener.said if isinstance(output, Addressed)]) == 1
+    await conversation.close()
+
+
 async def test_the_opinion_can_be_turned_off(tmp_path: Path, engine: FakeEngine, listener: Listener) -> None:
     conversation = Conversation(pip(tmp_path, engine, who_is_meant="off"), 0, listener)
     await conversation.words(1, BORN, "Spk1", draft=True, other="Spk2")

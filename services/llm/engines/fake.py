@@ -21,6 +21,7 @@ class FakeEngine:
         self._said = 0
         self.prefilled: list[tuple[int, Prompt]] = []
         self.generated: list[tuple[int, Prompt]] = []
+        self.weighed: list[Prompt] = []
         self.stopped = 0
         """Replies that were closed before their end."""
         self.fail_with: Exception | None = None
@@ -51,6 +52,11 @@ class FakeEngine:
             self.stopped += not complete
         self._check()
         yield Usage(prompt_tokens=sum(len(message.content.split()) for message in prompt.messages), reply_tokens=len(words))
+
+    async def weigh(self, prompt: Prompt, answers: Sequence[str]) -> tuple[float, ...]:
+        self._check()
+        self.weighed.append(prompt)
+        return self._options.weights or (1 / len(answers),) * len(answers)
 
     def problems(self) -> Sequence[str]:
         return ()

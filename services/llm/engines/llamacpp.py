@@ -16,7 +16,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Final, Literal
 
 from services.common.settings import SharedSettings
-from services.llm.engine import EngineInfo, ModelCard, Prompt, Usage
+from services.llm.engine import EngineInfo, ModelCard, Prompt, Usage, weighed
 from services.llm.engines.templates import MARKS, TEMPLATES
 from services.llm.settings import LlamacppOptions
 from vivant.errors import Internal, Unavailable, Unusable
@@ -29,6 +29,8 @@ import xllamacpp
 _DEFAULT_MODEL: Final = "qwen2.5-coder-0.5b/model.gguf"
 #: Tokens read at once: 0.2 s of work on two slow cores, so that nothing has to be waited for longer. Not slower than 512.
 _BATCH: Final = 32
+#: So many of the likeliest tokens are looked at for an answer.
+_LIKELIEST: Final = 20
 #: Prompt lookup: after 3 tokens that also stand in the prompt, the next ones are guessed from there.
 _LOOKUP_MATCH: Final = 3
 
@@ -36,7 +38,10 @@ _LOOKUP_MATCH: Final = 3
 class _Run:
     """One call into the library: its words on the way from the worker thread to the event loop, and the wish to stop."""
 
-    def __init__(self) -> None:
+    def __init__(self, likeliest: int = 0) -> None:
+        self.likeliest = likeliest
+        self.tokens: list[tuple[str, float]] = []
+        """That many of the likeliest first tokens, with their log-probabilities."""
         self._loop = asyncio.get_running_loop()
         self._stop = threading.Event()
         self.words: asyncio.Queue[str | Usage | None] = asyncio.Queue()
@@ -55,6 +60,8 @@ class _Run:
         if "choices" not in chunk:
             self.error = chunk
             return True
+        if self.likeliest and not self.tokens and (told := chunk["choices"][0].get("logprobs")):
+            self.tokens = [(str(top["token"]), float(top["logprob"])) for top in told["content"][0]["top_logprobs"]]
         if chunk["choices"][0]["text"]:
             self.put(chunk["choices"][0]["text"])
         if timings := chunk.get("timings"):
@@ -73,7 +80,8 @@ class LlamacppEngine:
         self._template = TEMPLATES[options.template]
         self._server: Any = None
         # One conversation has at most one call at a time, so at most `slots` wait here for a call that is just ending.
-        self._pool = ThreadPoolExecutor(options.slots, thread_name_prefix="llama")
+        # One more is for questions.
+        self._pool = ThreadPoolExecutor(options.slots + 1, thread_name_prefix="llama")
         self._runs: set[_Run] = set()
 
     @property
@@ -97,12 +105,19 @@ class LlamacppEngine:
             ) from exc
 
     async def prefill(self, prompt: Prompt, lane: int) -> None:
-        async for _ in self._run(self._template.render_open(_clean(prompt)), 0, lane):
+        async for _ in self._drain(_Run(), self._template.render_open(_clean(prompt)), 0, self._slot(lane)):
             pass
 
     async def generate(self, prompt: Prompt, max_tokens: int, lane: int) -> AsyncGenerator[str | Usage, None]:
-        async for item in self._run(self._template.render(_clean(prompt)), max_tokens, lane):
+        async for item in self._drain(_Run(), self._template.render(_clean(prompt)), max_tokens, self._slot(lane)):
             yield item
+
+    async def weigh(self, prompt: Prompt, answers: Sequence[str]) -> tuple[float, ...]:
+        run = _Run(likeliest=_LIKELIEST)
+        # In a slot of its own: those of the conversations keep their state.
+        async for _ in self._drain(run, self._template.render(_clean(prompt)), 1, self._options.slots):
+            pass
+        return weighed(run.tokens, answers)
 
     def problems(self) -> Sequence[str]:
         return () if self._server else ("the language model is not loaded",)
@@ -116,10 +131,12 @@ class LlamacppEngine:
         await asyncio.to_thread(lambda kept: kept.clear(), [server])
         del server
 
-    async def _run(self, text: str, max_tokens: int, lane: int) -> AsyncGenerator[str | Usage, None]:
-        run = _Run()
+    def _slot(self, lane: int) -> int:
+        return lane % self._options.slots
+
+    async def _drain(self, run: _Run, text: str, max_tokens: int, slot: int) -> AsyncGenerator[str | Usage, None]:
         self._runs.add(run)
-        future = asyncio.get_running_loop().run_in_executor(self._pool, self._complete, text, max_tokens, lane, run)
+        future = asyncio.get_running_loop().run_in_executor(self._pool, self._complete, text, max_tokens, slot, run)
         try:
             while (item := await run.words.get()) is not None:
                 yield item
@@ -132,7 +149,7 @@ class LlamacppEngine:
             future.cancel()
             self._runs.discard(run)
 
-    def _complete(self, text: str, max_tokens: int, lane: int, run: _Run) -> None:
+    def _complete(self, text: str, max_tokens: int, slot: int, run: _Run) -> None:
         body = {
             "prompt": text,
             "max_tokens": max_tokens,
@@ -140,8 +157,10 @@ class LlamacppEngine:
             "stream": True,
             "return_progress": True,
             "cache_prompt": True,
-            "id_slot": lane % self._options.slots,
+            "id_slot": slot,
         }
+        if run.likeliest:
+            body["logprobs"] = run.likeliest
         try:
             if not run.stopped:
                 self._server.handle_completions(body, run.take)
@@ -153,7 +172,8 @@ class LlamacppEngine:
         params = xllamacpp.CommonParams()
         params.model.path = str(self._path)
         params.n_ctx = options.context_tokens
-        params.n_parallel = options.slots
+        # One more than there are conversations, for questions about them.
+        params.n_parallel = options.slots + 1
         # All slots share one memory, each may use what is free of it.
         params.kv_unified = True
         params.n_batch = params.n_ubatch = _BATCH

@@ -10,12 +10,14 @@ from typing import Any, Final
 import aiohttp
 
 from services.common.settings import SharedSettings
-from services.llm.engine import EngineInfo, ModelCard, Prompt, Usage
+from services.llm.engine import EngineInfo, ModelCard, Prompt, Usage, weighed
 from services.llm.settings import OpenaiOptions
 from vivant.errors import Full, Timeout, Unavailable, Unusable, VivantError
 
 #: Longest line of the stream that is read; one token is far below.
 _MAX_LINE: Final = 1 << 20
+#: The likeliest first tokens of an answer; the API gives no more.
+_TOP_TOKENS: Final = 20
 
 
 class OpenaiEngine:
@@ -48,6 +50,25 @@ class OpenaiEngine:
         async for item in self._chat(prompt, max_tokens):
             yield item
 
+    async def weigh(self, prompt: Prompt, answers: Sequence[str]) -> tuple[float, ...]:
+        body = {
+            "model": await self._model_name(),
+            "messages": _messages(prompt),
+            "max_tokens": 1,
+            "temperature": 0,
+            "logprobs": True,
+            "top_logprobs": _TOP_TOKENS,
+        }
+        async with self._request("POST", "/chat/completions", body) as response:
+            answer = await response.json()
+        content = (answer["choices"][0].get("logprobs") or {}).get("content") if answer.get("choices") else None
+        if not content:
+            raise Unusable(
+                f"the server at {self._base} tells no probabilities of tokens; set LLM_WHO_IS_MEANT to memory",
+                reason="request_refused",
+            )
+        return weighed([(str(top["token"]), float(top["logprob"])) for top in content[0]["top_logprobs"]], answers)
+
     def problems(self) -> Sequence[str]:
         return (self._problem,) if self._problem else ()
 
@@ -56,13 +77,9 @@ class OpenaiEngine:
             await self._session.close()
 
     async def _chat(self, prompt: Prompt, max_tokens: int) -> AsyncGenerator[str | Usage, None]:
-        messages = [{"role": message.role, "content": message.content} for message in prompt.messages]
-        if prompt.opening:
-            # Servers go on from a last message of the assistant, or answer after it: either follows what was said.
-            messages.append({"role": "assistant", "content": prompt.opening})
         body = {
             "model": await self._model_name(),
-            "messages": messages,
+            "messages": _messages(prompt),
             "max_tokens": max_tokens,
             "temperature": self._options.temperature,
             "stream": True,
@@ -135,6 +152,14 @@ class OpenaiEngine:
         if status < 500:
             return Unusable(f"the language model server refuses the request ({status}): {detail}", reason="request_refused")
         return Unavailable(f"the language model server failed ({status}): {detail}", reason="model_failed")
+
+
+def _messages(prompt: Prompt) -> list[dict[str, str]]:
+    messages = [{"role": message.role, "content": message.content} for message in prompt.messages]
+    if prompt.opening:
+        # Servers go on from a last message of the assistant, or answer after it: either follows what was said.
+        messages.append({"role": "assistant", "content": prompt.opening})
+    return messages
 
 
 async def _events(response: aiohttp.ClientResponse) -> AsyncGenerator[dict[str, Any], None]:

@@ -1,0 +1,77 @@
+"""Who is meant, by the rules and the opinion of the llm service with its real memory, on conversations it was not fitted on."""
+
+from __future__ import annotations
+
+import asyncio
+import tomllib
+from pathlib import Path
+
+import pytest
+
+from services.common.settings import SharedSettings
+from services.llm import addressed
+from services.llm.embedding import Embedder
+from services.llm.history import Said
+from services.llm.mind import Mind
+from services.llm.persona import load_persona
+from services.llm.reply import Replier, Text
+from services.llm.settings import LlmSettings
+from services.orchestrator.dialog.addressee import Company, in_doubt, joined, judged
+from services.orchestrator.events import Contribution, ms
+from tests.llm_parts import fake_engine
+
+DATA = Path(__file__).parents[1] / "data" / "addressees.toml"
+CONVERSATIONS = tomllib.loads(DATA.read_text("utf-8"))["conversations"]
+PERSONA = ("June Merrow", "june")
+
+
+@pytest.fixture(scope="module")
+def june() -> Replier:
+    """June with her story, speaking from it alone."""
+    shared = SharedSettings()
+    persona = load_persona(shared.personas_dir, "june")
+    kept = shared.personas_dir / "june" / "derived" / "embeddings.npz"
+    mind = Mind(persona, Embedder(shared.models_dir / "minilm-l6-v2"), kept)
+    return Replier(mind, fake_engine("Mm."), LlmSettings(opening="passage"))
+
+
+async def play(lines: list[list[str]], june: Replier, *, opinions: bool) -> list[tuple[str, bool, bool]]:
+    """Each line, whether it is to June, and whether she takes it to be; the conversation goes on as she takes it."""
+    company, history, found = Company(), list[Said](), []
+    for speaker in dict.fromkeys(speaker for speaker, _, _ in lines if not speaker.startswith("Spk")):
+        company = joined(company, speaker)
+    for at, (speaker, to, text) in enumerate(lines):
+        said, opinion = Contribution(speaker, text, ended_at=ms(4000 * at)), None
+        other = in_doubt(company, said, PERSONA)
+        if other and opinions:
+            opinion = addressed.from_memory(june.mind, Said(speaker, text), history)
+        company, said = judged(company, said, PERSONA, opinion)
+        found.append((text, to == "June", not said.addressee))
+        question = Said(speaker, text, said.addressee)
+        if not said.addressee:
+            reply = [event.text async for event in june.reply(question, history, 0) if isinstance(event, Text)]
+            history += [question, Said("june", "".join(reply).strip())]
+        else:
+            history.append(question)
+    return found
+
+
+def shares(part: str, june: Replier, *, opinions: bool) -> tuple[float, float, list[str]]:
+    """Of the lines to June and of those to others, how many are taken to be; and the wrong ones."""
+    talks = [talk["lines"] for talk in CONVERSATIONS if talk["part"] == part]
+    lines = [line for talk in talks for line in asyncio.run(play(talk, june, opinions=opinions))]
+    right = {to: [meant == taken for _, meant, taken in lines if meant == to] for to in (True, False)}
+    wrong = [f"{text} -> {'June' if taken else 'others'}" for text, meant, taken in lines if meant != taken]
+    return sum(right[True]) / len(right[True]), sum(right[False]) / len(right[False]), wrong
+
+
+def test_without_names_an_opinion_keeps_june_out_of_what_is_said_to_others(june: Replier) -> None:
+    _, ruled, _ = shares("held_out_3", june, opinions=False)
+    to_june, to_others, wrong = shares("held_out_3", june, opinions=True)
+    assert to_june >= 0.85 and to_others >= ruled + 0.4, wrong
+
+
+@pytest.mark.parametrize("part", ["held_out", "held_out_2"])
+def test_where_names_are_called_nothing_is_lost(part: str, june: Replier) -> None:
+    to_june, to_others, wrong = shares(part, june, opinions=True)
+    assert to_june >= 0.9 and to_others >= 0.75, wrong
