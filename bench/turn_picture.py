@@ -40,7 +40,10 @@ def svg(panels: Mapping[str, Mapping[str, Sequence[Point]]], chosen: Mapping[str
             parts.append(f'<text x="{_WIDTH - 150}" y="{line - 2}">{escape(name)}</text>')
         if title in chosen:
             x, y = _place(chosen[title])
-            parts.append(f'<circle cx="{x:.1f}" cy="{y:.1f}" r="5" fill="none" stroke="black" stroke-width="2"/>')
+            line = 18 + 18 * len(curves)
+            for cx, cy in ((x, y), (_WIDTH - 163, line - 7)):
+                parts.append(f'<circle cx="{cx:.1f}" cy="{cy:.1f}" r="5" fill="none" stroke="black" stroke-width="2"/>')
+            parts.append(f'<text x="{_WIDTH - 150}" y="{line - 2}">the rules in use</text>')
         parts.append("</g>")
     return "".join([*parts, "</svg>\n"])
 

@@ -63,7 +63,9 @@ def test_only_policies_that_no_quicker_one_beats_are_kept() -> None:
     assert found is not None
     assert found.name == "a"
     assert curves.at_delay(points, 100) is None
-    assert "<polyline" in svg({"made": {"fusion": points}}, {"made": points[0]})
+    picture = svg({"made": {"fusion": points}}, {"made": points[0]})
+    assert "<polyline" in picture
+    assert "the rules in use" in picture
 
 
 def test_a_hesitating_speaker_says_all_words_and_pauses_within_bounds() -> None:
