@@ -136,8 +136,6 @@ class Conversation:
         self._history.add(said)
         fits = turn.drafting and turn.task is not None and same_words(turn.question.text, said.text)
         turn.committed_at = time.monotonic()
-        if turn.judging:
-            turn.judging.cancel()
         if not fits:
             await self._restart(turn, said, drafting=False)
             return
@@ -242,8 +240,10 @@ class Conversation:
         said = turn.question
         try:
             async for likely in addressed.opinions(self._replier, said, other, self._history.before(turn.id)):
-                if turn.committed_at is None:
-                    await self._send(turn, Addressed(said.text, likely))
+                await self._send(turn, Addressed(said.text, likely))
+                if turn.committed_at is not None:
+                    # From here on the model is wanted for the reply.
+                    break
         except VivantError as exc:
             # What was told from memory stands; the reply itself will say what is wrong.
             _log.info("opinion_failed", reason=exc.reason)

@@ -20,6 +20,7 @@ _SEED: Final = 1
 _CONVERSATIONS: Final = 400
 _EVENTS: Final = 120
 _SPEAKER: Final = "Spk1"
+_OTHER: Final = "Spk2"
 _STYLE: Final = Style(backchannel_every=ms(8000), prompts=True, waits=True)
 #: What may happen, given the time, the state and chance.
 _HAPPENINGS: Final[tuple[Callable[[int, State, random.Random], ev.Event], ...]] = (
@@ -33,9 +34,14 @@ _HAPPENINGS: Final[tuple[Callable[[int, State, random.Random], ev.Event], ...]] 
     lambda at, state, chance: ev.SpeechSuspected(at, _SPEAKER),
     lambda at, state, chance: ev.Overlapped(at, _SPEAKER, chance.choice(tuple(OverlapKind)), chance.choice((0.5, 0.9))),
     lambda at, state, chance: ev.Opportunity(at, _SPEAKER, 0.9),
-    lambda at, state, chance: ev.TextTyped(at, Contribution(_SPEAKER, "and then", typed=True, ended_at=at)),
+    lambda at, state, chance: ev.TextTyped(
+        at, Contribution(chance.choice((_SPEAKER, _OTHER)), "and then", typed=True, ended_at=at)
+    ),
     lambda at, state, chance: ev.Interrupted(at),
     lambda at, state, chance: ev.Drafted(at, state.turn_id, "Well. "),
+    lambda at, state, chance: ev.Addressed(
+        at, state.turn_id, state.answering.text if state.answering else "where did you go", chance.choice((0.0, 0.9))
+    ),
     lambda at, state, chance: ev.ReplyText(at, state.turn_id, "Well. "),
     lambda at, state, chance: ev.ReplyDone(at, state.turn_id),
     lambda at, state, chance: ev.ReplyFailed(at, state.turn_id, retryable=chance.random() < 0.5),

@@ -55,8 +55,32 @@ def test_nothing_waits_for_an_opinion() -> None:
     talk(ev.EndOfTurn, 9810, "Bob", 0.9)
     talk.until(9901)
     assert len(talk.of(ev.Commit)) == 1 and talk.state.phase is Phase.THINKING
-    talk(ev.Addressed, 9950, asked.turn_id, REMARK, 0.0)
+    talk(ev.Addressed, 9950, asked.turn_id, REMARK, 0.4)
     assert talk.state.phase is Phase.THINKING and not talk.of(ev.Note)
+
+
+def test_a_late_opinion_drops_a_reply_of_which_nothing_was_heard() -> None:
+    talk = two_people()
+    asked = drafted(talk, REMARK)
+    talk(ev.EndOfTurn, 9810, "Bob", 0.9)
+    talk(ev.ReplyText, 9920, asked.turn_id, "I love it here. ")
+    talk(ev.Addressed, 9950, asked.turn_id, REMARK, 0.1)
+    assert talk.state.phase is Phase.LISTENING
+    (note,) = talk.of(ev.Note)
+    assert (note.contribution.speaker, note.contribution.addressee) == ("Bob", "Ann")
+    assert [effect.turn_id for effect in talk.of(ev.Cancel)] == [asked.turn_id]
+    assert talk.state.company.last and talk.state.company.last.to == "Ann"
+    talk(ev.PlaybackChanged, 9990, asked.turn_id, PlaybackState.STARTED)
+    assert talk.state.phase is Phase.LISTENING
+
+
+def test_a_reply_that_is_heard_is_not_dropped_for_an_opinion() -> None:
+    talk = two_people()
+    asked = drafted(talk, REMARK)
+    talk(ev.EndOfTurn, 9810, "Bob", 0.9)
+    talk.answered(9950)
+    talk(ev.Addressed, 10_000, asked.turn_id, REMARK, 0.0)
+    assert talk.state.phase is Phase.SPEAKING and not talk.of(ev.Note)
 
 
 def test_an_opinion_is_about_the_words_it_was_asked_for_and_no_others() -> None:
@@ -76,7 +100,8 @@ def test_what_the_rules_are_sure_of_is_not_asked_and_not_overruled() -> None:
     talk(ev.Addressed, 9800, asked.turn_id, "June, would you hate it?", 0.0)
     talk(ev.EndOfTurn, 9810, "Bob", 0.9)
     talk.until(9901)
-    assert len(talk.of(ev.Commit)) == 1
+    talk(ev.Addressed, 9950, asked.turn_id, "June, would you hate it?", 0.0)
+    assert len(talk.of(ev.Commit)) == 1 and talk.state.phase is Phase.THINKING
 
 
 def test_who_is_alone_is_never_asked_about() -> None:

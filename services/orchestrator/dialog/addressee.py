@@ -153,13 +153,23 @@ def in_doubt(company: Company, said: Contribution, persona: tuple[str, ...]) -> 
     return _ruled(_introduced(joined(company, said.speaker), said), said, persona).other
 
 
+def meant_for_other(opinion: float) -> bool:
+    """Whether this is clear enough to overrule the guess that the persona is meant."""
+    return opinion <= _FOR_OTHERS
+
+
+def redirected(company: Company, said: Contribution, other: str) -> tuple[Company, Contribution]:
+    """What was taken to be for the persona was for somebody else."""
+    return replace(company, last=Exchange(said.speaker, other, said.ended_at, _FOLLOWING)), replace(said, addressee=other)
+
+
 def _decided(ruling: Ruling, opinion: float | None) -> str:
     """What is sure stands; a guess does unless there is a clear opinion against it."""
     if opinion is None or not ruling.other:
         return ruling.to
     if ruling.to:
         return "" if opinion >= _FOR_PERSONA else ruling.to
-    return ruling.other if opinion <= _FOR_OTHERS else ""
+    return ruling.other if meant_for_other(opinion) else ""
 
 
 def _ruled(company: Company, said: Contribution, persona: tuple[str, ...]) -> Ruling:

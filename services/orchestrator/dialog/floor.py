@@ -6,7 +6,19 @@ from dataclasses import replace
 
 from services.orchestrator import events as ev
 from services.orchestrator.dialog import addressee, endpointing, quiet
-from services.orchestrator.dialog.state import Ear, Opinion, State, Step, Style, ear_of, enter, forget_turn, resumed, with_ear
+from services.orchestrator.dialog.state import (
+    Ear,
+    Opinion,
+    State,
+    Step,
+    Style,
+    current,
+    ear_of,
+    enter,
+    forget_turn,
+    resumed,
+    with_ear,
+)
 from services.orchestrator.events import Contribution, Effect, Phase
 
 # --- while listening: thinking along, and the commit --------------------------------------------------------------------
@@ -48,10 +60,19 @@ def _in_doubt(state: State, said: Contribution, style: Style) -> str:
 
 
 def addressed(state: State, event: ev.Addressed, style: Style) -> Step:
-    """The llm's opinion on whether the words of a draft are meant for the persona. It is never waited for."""
-    if not state.candidate or event.turn_id != state.turn_id:
+    """The llm's opinion on whether the words of a draft are meant for the persona.
+
+    It is not waited for; when it comes while nothing of the reply is audible, a reply that nobody wants is dropped.
+    """
+    if state.candidate and event.turn_id == state.turn_id:
+        return replace(state, opinion=Opinion(event.text, event.probability)), []
+    said = state.answering
+    late = state.phase is Phase.THINKING and current(state, event.turn_id) and said is not None and said.text == event.text
+    if not late or said is None or not state.doubt or not addressee.meant_for_other(event.probability):
         return state, []
-    return replace(state, opinion=Opinion(event.text, event.probability)), []
+    company, said = addressee.redirected(state.company, said, state.doubt)
+    effects: list[Effect] = [ev.Cancel(state.turn_id), ev.Silence(state.turn_id, state.turn_id + 1), ev.Note(said)]
+    return enter(forget_turn(replace(state, company=company)), Phase.LISTENING, event.at, effects)
 
 
 def commit_when_ready(state: State, at: int, style: Style) -> Step:
@@ -97,8 +118,9 @@ def joined(state: State, event: ev.Joined, style: Style) -> Step:
 
 def _judged(state: State, said: Contribution, style: Style) -> tuple[State, Contribution]:
     opinion = state.opinion.probability if state.opinion and state.opinion.text == said.text else None
+    doubt = addressee.in_doubt(state.company, said, style.names) if opinion is None else ""
     company, said = addressee.judged(state.company, said, style.names, opinion)
-    return replace(state, company=company, opinion=None), said
+    return replace(state, company=company, opinion=None, doubt=doubt), said
 
 
 def _answer(state: State, said: Contribution, at: int, style: Style) -> Step:

@@ -131,6 +131,8 @@ class State:
     company: Company = field(default_factory=Company)
     opinion: Opinion | None = None
     """The newest one; it counts for these very words and no others."""
+    doubt: str = ""
+    """Who else may be meant by the contribution that is being answered, while there is no opinion on that."""
     finishing: bool = False
     ended: bool = False
 
