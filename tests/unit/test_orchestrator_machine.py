@@ -152,6 +152,25 @@ def test_a_story_is_listened_to_through_its_pauses() -> None:
     assert [commit.contribution.text for commit in talk.of(ev.Commit)] == [" ".join(parts)]
 
 
+@pytest.mark.parametrize(
+    ("parts", "drafted"),
+    [
+        (("Let me tell you something.", "It was cold."), [False, False]),
+        (("I saw a, let me see.", "A moose."), [False, True]),
+        (("One is.", "Two is.", "Three is.", "Four is.", "Five is."), [True, True, True, False, False]),
+        (("One is.", "Two is.", "Three is.", "Four is.", "What is five?"), [True, True, True, False, True]),
+    ],
+)
+def test_replies_are_drafted_where_the_turn_may_be_over_and_not_often(parts: tuple[str, ...], drafted: list[bool]) -> None:
+    talk = Talk()
+    for number, text in enumerate(parts):
+        at = number * 1000
+        talk(ev.SpeechStarted, at, "Spk1")
+        talk(ev.SpeechStopped, at + 700, "Spk1", last_speech_at=ms(at + 500))
+        talk(ev.WordsFinal, at + 750, "Spk1", talk.state.flushes, text)
+    assert [prefill.draft for prefill in talk.of(ev.Prefill)] == drafted
+
+
 def test_a_pause_inside_a_sentence_does_not_split_it() -> None:
     talk = Talk()
     talk.say("I grew up in", 0, 1000, p=0.05)

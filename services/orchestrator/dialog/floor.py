@@ -19,6 +19,7 @@ from services.orchestrator.dialog.state import (
     resumed,
     with_ear,
 )
+from services.orchestrator.dialog.wording import asking, hesitating, telling
 from services.orchestrator.events import Contribution, Effect, Phase
 
 # --- while listening: thinking along, and the commit --------------------------------------------------------------------
@@ -35,12 +36,14 @@ def words_heard(state: State, event: ev.WordsHeard, style: Style) -> Step:
 
 
 def words_final(state: State, event: ev.WordsFinal, style: Style) -> Step:
-    """The persona drafts a reply to all that was said, though the turn may go on."""
+    """The persona drafts a reply to all that was said, though the turn may go on: not where it surely will, and not often."""
     newest = event.flush_id == ear_of(state, event.speaker).flush_id
     state, effects = endpointing.words_final(state, event, style)
     ear = ear_of(state, event.speaker)
     if newest and ear.heard and not ear.speaking:
-        return _think_along(state, event.speaker, ear.heard, style, draft=True)
+        draft = ear.drafts < style.drafts_a_turn and not (hesitating(ear.heard) or telling(ear.heard))
+        state = with_ear(state, event.speaker, replace(ear, drafts=ear.drafts + draft))
+        return _think_along(state, event.speaker, ear.heard, style, draft=draft or asking(ear.heard))
     return state, effects
 
 

@@ -29,6 +29,8 @@ class Style:
     """When a turn of one short statement is over: people pause after it and go on."""
     endpoint_rules: Rules = ((ms(900), 0.8), (ms(1500), 0.7), (ms(2500), 0.0))
     """When any other is."""
+    drafts_a_turn: int = 3
+    """So many replies are drafted before the turn is over; after that only to questions."""
     story_silence: int = ms(2000)
     """But while somebody tells a story, not before so much silence."""
     manual_turns: bool = False
@@ -85,6 +87,8 @@ class Ear:
     partial_at: int = 0
     flush_id: int = 0
     """The flush that is not answered yet; 0: none."""
+    drafts: int = 0
+    """How many replies were drafted to it."""
     addressee: str = ""
     closing: bool = False
     """The speaker has said that the turn is over; its last words are awaited."""
