@@ -11,6 +11,8 @@ from typing import Any, Literal
 import grpc
 import pytest
 import xllamacpp
+from aiohttp import web
+from aiohttp.test_utils import TestServer
 
 from services.common.metrics import SERVED, SERVED_BY_ALL, Metrics
 from services.common.settings import SharedSettings
@@ -250,6 +252,22 @@ async def test_a_chat_server_that_goes_away_fails_the_turn_only(chat_server: str
             await call.finish()
     finally:
         await engine.close()
+
+
+async def test_a_chat_server_that_tells_no_probabilities_is_named() -> None:
+    async def answer(_: web.Request) -> web.Response:
+        return web.json_response({"choices": [{"message": {"role": "assistant", "content": "Yes"}, "logprobs": None}]})
+
+    app = web.Application()
+    app.router.add_post("/v1/chat/completions", answer)
+    async with TestServer(app) as server:
+        options = OpenaiOptions(base_url=str(server.make_url("/v1")), model="any")
+        engine = OpenaiEngine(options, SharedSettings())
+        try:
+            with pytest.raises(Unusable, match="LLM_WHO_IS_MEANT"):
+                await engine.weigh(Prompt((Message("user", "Is snow cold?"),)), ("yes", "no"))
+        finally:
+            await engine.close()
 
 
 async def test_an_unknown_model_is_named(chat_server: str) -> None:
