@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import math
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, Sequence
 from typing import Final
 
 from services.llm.history import Said
@@ -27,7 +27,7 @@ _LIKE: Final = -2.8
 _ANSWERED: Final = 0.5
 
 
-async def opinions(replier: Replier, said: Said, other: str, history: Sequence[Said]) -> AsyncIterator[float]:
+async def opinions(replier: Replier, said: Said, other: str, history: Sequence[Said]) -> AsyncGenerator[float, None]:
     """How likely it is that `said` is meant for the persona and not for `other`.
 
     What memory tells of it, at once, and then what the model says, if the settings want that. Raises what the engine raises.

@@ -239,11 +239,12 @@ class Conversation:
     async def _judge(self, turn: _Turn, other: str) -> None:
         said = turn.question
         try:
-            async for likely in addressed.opinions(self._replier, said, other, self._history.before(turn.id)):
-                await self._send(turn, Addressed(said.text, likely))
-                if turn.committed_at is not None:
-                    # From here on the model is wanted for the reply.
-                    break
+            async with aclosing(addressed.opinions(self._replier, said, other, self._history.before(turn.id))) as opinions:
+                async for likely in opinions:
+                    await self._send(turn, Addressed(said.text, likely))
+                    if turn.committed_at is not None:
+                        # From here on the model is wanted for the reply.
+                        break
         except VivantError as exc:
             # What was told from memory stands; the reply itself will say what is wrong.
             _log.info("opinion_failed", reason=exc.reason)

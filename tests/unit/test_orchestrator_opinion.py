@@ -93,6 +93,16 @@ def test_an_opinion_is_about_the_words_it_was_asked_for_and_no_others() -> None:
     assert len(talk.of(ev.Commit)) == 1 and not talk.of(ev.Note)
 
 
+def test_an_opinion_does_not_outlive_the_next_draft() -> None:
+    talk = two_people()
+    asked = drafted(talk, REMARK)
+    talk(ev.Addressed, 9740, asked.turn_id, REMARK, 0.0)
+    talk(ev.SpeechStarted, 9750, "Bob")
+    assert talk.state.opinion
+    talk(ev.WordsHeard, 9800, "Bob", "honestly")
+    assert not talk.state.opinion
+
+
 def test_what_the_rules_are_sure_of_is_not_asked_and_not_overruled() -> None:
     talk = two_people()
     asked = drafted(talk, "June, would you hate it?")

@@ -52,7 +52,7 @@ def _think_along(state: State, speaker: str, text: str, style: Style, *, draft: 
         state = replace(state, turn_id=state.turn_id + 1, candidate=True)
     who = addressee.speaker_of(state.company, speaker)
     other = _in_doubt(state, Contribution(who, text, microphone=speaker), style) if draft else ""
-    return state, [ev.Prefill(state.turn_id, who, text, draft, other)]
+    return replace(state, opinion=None), [ev.Prefill(state.turn_id, who, text, draft, other)]
 
 
 def _in_doubt(state: State, said: Contribution, style: Style) -> str:
