@@ -160,3 +160,17 @@ async def test_two_people_are_told_apart_and_talk_between_them_is_not_answered(r
         assert question.speaker == "Ben"
         assert "weather" in plain(question.text)
         assert talk.of(vivant.Turn) == [turn], "what Ann said to Ben was answered"
+
+
+async def test_what_sounds_as_if_it_were_said_to_the_other_is_not_answered_without_a_name(real: System) -> None:
+    async with conversation(real.address, microphone=True) as talk:
+        await talk.microphone.say("whatstheweatherlike.wav", speaker="Ben")
+        first = await talk.until(vivant.Turn, timeout_s=60)
+        since = talk.mark
+        await talk.microphone.say("goforward.wav", speaker="Ann")
+        aside = await talk.until(vivant.Transcript, lambda each: each.final, since=since)
+        assert "forward" in plain(aside.text)
+        since = talk.mark
+        await talk.microphone.say("whatstheweatherlike.wav", speaker="Ben")
+        second = await talk.until(vivant.Turn, since=since, timeout_s=60)
+        assert talk.of(vivant.Turn) == [first, second], "June took the floor after what Ann said to Ben"
