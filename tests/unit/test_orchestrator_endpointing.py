@@ -81,6 +81,7 @@ def test_a_statement_a_clause_or_half_a_question_is_none(text: str) -> None:
         "So, you know,",
         "Okay.",
         "Oh, right.",
+        "She likes it. But.",
     ],
 )
 def test_who_looks_for_words_is_known_by_what_they_say_meanwhile(text: str) -> None:

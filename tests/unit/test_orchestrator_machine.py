@@ -201,9 +201,9 @@ def test_noise_without_words_is_not_a_contribution() -> None:
 
 def test_going_on_before_anything_is_audible_drops_the_reply_and_keeps_the_words() -> None:
     talk = Talk()
-    talk.say("tell me about your", 0, 1000)
+    talk.say("tell me about", 0, 1000)
     first = talk.of(ev.Commit)[0].turn_id
-    talk.say("brother", 1400, 1900)
+    talk.say("your brother", 1400, 1900)
     assert talk.of(ev.Cancel) == [ev.Cancel(first)]
     assert talk.of(ev.Commit)[1].contribution.text == "tell me about your brother"
     assert talk.of(ev.Commit)[1].turn_id > first

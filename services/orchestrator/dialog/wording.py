@@ -64,8 +64,10 @@ _HESITATING: Final = re.compile(
 )
 #: Somebody who has said nothing else is about to.
 _BEFORE_MORE: Final = _set("ah alright and but er hm hmm now oh ok okay right so then uh um well")
-#: A question seldom ends with these; something is still to come.
-_UNFINISHED: Final = _ASKING | _set("a an the and or but if because than my your his her our their i")
+#: No sentence ends with these.
+_DANGLING: Final = _set("a an the and or but if because than my your our their")
+#: And no question with these.
+_UNFINISHED: Final = _DANGLING | _ASKING | _set("his her i")
 _SHORTEST: Final = 3
 #: So many words are more than a beginning.
 _MORE: Final = 12
@@ -100,9 +102,9 @@ def asking(text: str) -> bool:
 
 
 def hesitating(text: str) -> bool:
-    """Whether `text` ends in what people say while they look for words, or is nothing but "okay, so"."""
+    """Whether `text` ends in what people say while they look for words, or with an "and", or is nothing but "okay, so"."""
     words = _words(text)
-    return bool(_HESITATING.search(text)) or (bool(words) and _BEFORE_MORE.issuperset(words))
+    return bool(words) and (words[-1] in _DANGLING or _BEFORE_MORE.issuperset(words) or _HESITATING.search(text) is not None)
 
 
 def beginning(text: str) -> bool:
