@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from itertools import pairwise
 from typing import Final
 
@@ -14,6 +15,8 @@ from tests.integration.system import System
 from tests.integration.talk import Talk, conversation, is_audible, plain
 
 UNIT_SAMPLES: Final = 960
+#: After such a silence every turn is over, and its reply has begun.
+_LONGEST_SILENCE_S: Final = 5.0
 #: Mouth and chin in the picture of 512 px. The head as a whole also moves when it listens: it nods.
 MOUTH: Final = (slice(270, 400), slice(190, 320))
 
@@ -170,7 +173,8 @@ async def test_what_sounds_as_if_it_were_said_to_the_other_is_not_answered_witho
         await talk.microphone.say("goforward.wav", speaker="Ann")
         aside = await talk.until(vivant.Transcript, lambda each: each.final, since=since)
         assert "forward" in plain(aside.text)
+        await asyncio.sleep(_LONGEST_SILENCE_S)
+        assert not [unit for unit in talk.of(vivant.Unit, since) if unit.turn_id > first.turn_id], "June has answered Ann"
         since = talk.mark
         await talk.microphone.say("whatstheweatherlike.wav", speaker="Ben")
-        second = await talk.until(vivant.Turn, since=since, timeout_s=60)
-        assert talk.of(vivant.Turn) == [first, second], "June took the floor after what Ann said to Ben"
+        await talk.until(vivant.Turn, since=since, timeout_s=60)
