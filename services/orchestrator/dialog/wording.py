@@ -7,7 +7,11 @@ sentence is often only the beginning; who tells something pauses after whole sen
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 from typing import Final
+
+#: The same words are looked at with every event of a silence, and a long story takes 0.3 ms.
+_once: Final = lru_cache(maxsize=16)
 
 _SENTENCE: Final = re.compile(r"(?<=[.?!…])\s+")
 _CLAUSE: Final = re.compile(r",\s+")
@@ -85,6 +89,7 @@ _STORY: Final = re.compile(
 )
 
 
+@_once
 def asking(text: str) -> bool:
     """Whether the last sentence of `text` is a question or a request that sounds whole."""
     sentence = _SENTENCE.split(text.strip())[-1]
@@ -101,6 +106,7 @@ def asking(text: str) -> bool:
     return any(_asks(_opened(_words(clause)), marked) for clause in _CLAUSE.split(sentence))
 
 
+@_once
 def hesitating(text: str) -> bool:
     """Whether `text` ends in what people say while they look for words, or with an "and", or is nothing but "okay, so"."""
     words = _words(text)
@@ -112,6 +118,7 @@ def beginning(text: str) -> bool:
     return len(text.split()) < _MORE and len(_SENTENCE.split(text.strip())) < 2
 
 
+@_once
 def telling(text: str) -> bool:
     """Whether the turn so far is a story that may go on; one that ends in a question is over."""
     if text.rstrip().endswith("?"):
