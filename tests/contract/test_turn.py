@@ -23,7 +23,12 @@ from services.common.settings import SharedSettings
 from services.common.streams import Admission
 from services.turn.engine import SpeechStarted, SpeechStopped, StreamConfig, TurnEngine
 from services.turn.engines import ENGINES
+from services.turn.engines.estimate import ByFusion
+from services.turn.engines.evidence import model
 from services.turn.engines.overlap import SURE
+from services.turn.engines.segments import Segmenter
+from services.turn.engines.session import TurnSession
+from services.turn.engines.silero import Silero, VoiceActivity
 from services.turn.server import TurnServicer
 from tests.grpc_server import reason, served
 from vivant.common.v1 import common_pb2
@@ -363,6 +368,33 @@ async def test_the_personas_own_voice_coming_back_is_not_speech(fusion: Service)
     kinds = {overlap.kind for overlap in of(events, "overlap")}
     assert kinds == {turn_pb2.OVERLAP_KIND_NOT_SPEECH}
     assert of(events, "end_of_turn") == []
+
+
+def test_what_is_said_after_an_answer_is_heard_without_what_was_before_it() -> None:
+    """A question, an answer or none, and a second and a half later a command: so much is heard of it all, in seconds."""
+    question, command = recording("kws_whatstheweatherlike.wav")[: 2 * RATE], recording("goforward.wav")
+    mine = np.concatenate([question, noise(1.5), command, noise(0.5)])
+    answer = over(speaking_persona()[RATE // 5 :][: int(1.2 * RATE)], 2.2, len(mine))
+
+    def heard_of(bot: Audio) -> float:
+        lengths: list[int] = []
+
+        def listen(audio: Audio) -> float:
+            lengths.append(len(audio))
+            return 0.5
+
+        silero = VoiceActivity(Silero(SharedSettings().models_dir / "silero-vad" / "silero_vad.onnx"))
+        estimator = lambda audio: ByFusion(audio, listen, model(), 2.5)  # noqa: E731
+        session = TurnSession(StreamConfig(RATE, RATE), Segmenter(silero, 200), estimator, judge_s=0.4)
+        for at in range(0, len(mine), 640):
+            session.push_bot(bot[at : at + 640], at)
+            list(session.push_user(mine[at : at + 640], at, ""))
+        return lengths[-1] / RATE
+
+    assert heard_of(noise(0.1)) == pytest.approx(5.95, abs=0.1)
+    assert heard_of(answer) == pytest.approx(2.48, abs=0.1)
+    # A word of listening is no answer.
+    assert heard_of(answer * (np.arange(len(answer)) < 2.8 * RATE)) == pytest.approx(5.95, abs=0.1)
 
 
 async def test_without_the_personas_audio_there_is_no_overlap(fusion: Service) -> None:

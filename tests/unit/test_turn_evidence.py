@@ -52,6 +52,14 @@ def test_a_fading_voice_loses_energy_and_a_held_one_stays_the_same() -> None:
     assert heard(broken)["held"] < heard(voice(LEVEL))["held"]
 
 
+def test_one_stray_frame_behind_the_voice_does_not_unmake_the_melody() -> None:
+    steady = voice(LEVEL)
+    steady[-800:] *= np.linspace(1, 0, 800, dtype=np.float32)
+    stray = np.concatenate([steady, np.zeros(320, np.float32), voice(LEVEL)[:480] * np.float32(0.05)])
+    before, after = heard(steady), heard(stray)
+    assert after["held"] > 0.5 * before["held"]
+
+
 def test_noise_has_no_melody_and_level_does_not_matter() -> None:
     noise = np.random.default_rng(0).standard_normal(2 * RATE).astype(np.float32)
     assert heard(noise)["voiced_end"] == 0

@@ -74,7 +74,7 @@ _DANGLING: Final = _set("a an the and or but if because than my your our their")
 _UNFINISHED: Final = _DANGLING | _ASKING | _set("his her i")
 _SHORTEST: Final = 3
 #: So many words are more than a beginning.
-_MORE: Final = 12
+_MORE: Final = 8
 #: So many words in one turn are no question and no remark any more.
 _LONG: Final = 30
 _STORY: Final = re.compile(

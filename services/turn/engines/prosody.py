@@ -16,6 +16,9 @@ RATE_HZ: Final = 16_000
 NAMES: Final = ("pitch_end", "pitch_slope", "voiced_end", "energy_end", "energy_slope", "held", "change")
 
 _HEARD_S: Final = 3.0
+#: Where speech ends is known to some 10 ms only, and one stray frame there changes some of the numbers altogether. So they are
+#: the mean of what is found when the last so many frames are left out.
+_ENDS: Final = np.array([0, 1, 2, 3])
 _FRAME: Final = 640
 _HOP: Final = 160
 #: Enough for the lags that are looked at: _FRAME + _LONGEST_LAG.
@@ -45,7 +48,7 @@ def prosody(audio: Audio) -> Numbers:
     3 dB.
     """
     recent = audio[-round(_HEARD_S * RATE_HZ) :]
-    if len(recent) < 2 * _FRAME:
+    if len(recent) < _FRAME + _HOP * (_ENDS[-1] + 1):
         return np.zeros(len(NAMES))
     # Frames are counted from the end, so that the last one ends with the speech.
     frames = np.lib.stride_tricks.sliding_window_view(recent, _FRAME)[::-1][::_HOP][::-1] * _WINDOW
@@ -53,6 +56,13 @@ def prosody(audio: Audio) -> Numbers:
     levels = 10 * np.log10(power.sum(axis=1) + 1e-9)
     loud = float(np.percentile(levels, 90))
     semitones, voiced = _pitch(power, levels > loud - _WEAK_DB)
+    ends = len(levels) - _ENDS
+    mean: Numbers = np.mean([_seen(power[:end], levels[:end], semitones[:end], voiced[:end], loud) for end in ends], axis=0)
+    return mean
+
+
+def _seen(power: Numbers, levels: Numbers, semitones: Numbers, voiced: NDArray[np.bool_], loud: float) -> Numbers:
+    """The numbers, if the speech ends with the last of these frames."""
     run = _last_run(voiced)
     return np.array(
         [

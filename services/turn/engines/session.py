@@ -34,12 +34,14 @@ from services.turn.engines.suspicion import Suspicion
 _KEPT: Final = 8 * RATE_HZ
 _BEFORE_TURN: Final = RATE_HZ // 2
 #: `end_of_turn` is said again when it has changed by this much.
-_NEWS: Final = 0.02
+_NEWS: Final = 0.01
 #: A longer gap in the audio is skipped once the turn in it is over.
 _GAP: Final = 4 * RATE_HZ
 #: Words are about the speech that just ended when they reach this close to its end: a missing last word would mislead.
 _WORDS_REACH: Final = RATE_HZ // 10
 _OPPORTUNITY_S: Final = (0.2, 0.4)
+#: After so much of the persona, longer than any word of listening, the turn before has been answered.
+_ANSWER: Final = RATE_HZ
 _LONG_TURN: Final = 3 * RATE_HZ
 
 
@@ -70,6 +72,7 @@ class TurnSession:
         self._compares = judge_s is not None and bool(self._bot_rate)
         self._suspicion = Suspicion()
         self._bot_heard = False
+        self._answered = 0
         self._turn_start: int | None = None
         self._segment_start = 0
         self._spoken = 0
@@ -179,7 +182,7 @@ class TurnSession:
     def _begin_silence(self, window: Window) -> None:
         self._silent_since = window.last_speech
         self._spoken += window.last_speech - self._segment_start
-        self._said, self._offered = -1.0, False
+        self._said, self._offered, self._answered = -1.0, False, 0
         self._estimator.begin()
         if self._judge is not None:
             self._judge.stopped(window.last_speech)
@@ -191,9 +194,17 @@ class TurnSession:
         if sounding and not self._bot_heard and window.speaking:
             self._judge.persona_began(window.end)
         self._bot_heard = sounding
+        if sounding and self._silent_since is not None:
+            self._answer()
         verdict = self._judge.tick(window.end, window.probability, window.last_speech)
         if verdict is not None:
             yield Overlap(verdict.kind, verdict.probability, self._sample(verdict.start), now)
+
+    def _answer(self) -> None:
+        """What is said after an answer is another turn, however short the silence was: it is heard without the one before."""
+        self._answered += WINDOW
+        if self._answered >= _ANSWER:
+            self._turn_start = None
 
     def _end_of_turn(self, now: int, since: int) -> Iterator[Event]:
         if self._said >= 1 or (self._judge is not None and self._judge.not_speech):
