@@ -106,6 +106,11 @@ class Listener:
             self._bot_base = unit.start_sample
         self.turn.send(bot_audio=turn_pb2.BotAudio(pcm=unit.pcm, start_sample=unit.start_sample - self._bot_base))
 
+    def taken(self) -> None:
+        """The persona takes the floor: what is said next is another turn."""
+        if self.used:
+            self.turn.send(turn_taken=turn_pb2.TurnTaken(at_sample=self._order.next_sample - self._turn_base))
+
     def flush(self, flush_id: int) -> None:
         self.asr.send(flush=asr_pb2.Flush(flush_id=flush_id))
 

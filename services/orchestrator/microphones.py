@@ -83,6 +83,11 @@ class Microphones:
         """Asks the recognition of that speaker for the final words."""
         self._listeners[speaker].flush(flush_id)
 
+    def taken(self) -> None:
+        """The persona takes the floor."""
+        for listener in self._listeners.values():
+            listener.taken()
+
     def overhear(self, unit: common_pb2.Unit) -> None:
         """What the persona says is heard by all of them."""
         for listener in self._listeners.values():

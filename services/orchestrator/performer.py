@@ -131,6 +131,7 @@ class Performer:
                 self._measure_interruption("stopped")
 
     def _commit(self, turn_id: int, contribution: Contribution) -> None:
+        self._microphones.taken()
         self._stage.begin(turn_id)
         self._timeline.begin(turn_id, contribution)
         self._timeline.mark(turn_id, "end_of_turn", self._wires.now())

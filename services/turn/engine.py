@@ -125,6 +125,9 @@ class Session(Protocol):
     def push_words(self, stable_text: str, unstable_text: str, end_sample: int) -> Iterable[Event]:
         """The newest words since the user began to speak, covering user audio up to `end_sample`."""
 
+    def turn_taken(self, at_sample: int) -> None:
+        """The persona has the floor from this user sample on: what begins 0.5 s later is another turn."""
+
     def finish(self) -> Iterator[Event]:
         """No more audio comes: whatever is being said ends here."""
 

@@ -114,11 +114,19 @@ class _Detection:
                 )
             self._bot.accept(payload.pcm, payload.start_sample)
             return lambda: session.push_bot(to_float(payload.pcm), payload.start_sample)
+        if kind == "turn_taken":
+            if payload.at_sample < 0:
+                raise InvalidRequest("turn_taken: at_sample must not be negative", reason="wrong_at_sample")
+            return lambda: self._take(payload.at_sample)
         if len(payload.stable_text) + len(payload.unstable_text) > MAX_WORDS_CHARS:
             raise InvalidRequest(f"words hold at most {MAX_WORDS_CHARS} characters", reason="words_too_long")
         if payload.end_sample < 0:
             raise InvalidRequest("words: end_sample must not be negative", reason="wrong_end_sample")
         return lambda: session.push_words(payload.stable_text, payload.unstable_text, payload.end_sample)
+
+    def _take(self, at_sample: int) -> Iterable[turn.Event]:
+        self._session.turn_taken(at_sample)
+        return ()
 
     async def _compute(self, call: Callable[[], Iterable[turn.Event]]) -> None:
         """Computes in a thread, and sends each event as soon as it is known."""

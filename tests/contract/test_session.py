@@ -21,6 +21,7 @@ from services.common.streams import Admission
 from services.orchestrator.clients import Peers
 from services.orchestrator.server import SessionServicer
 from services.orchestrator.settings import OrchestratorSettings
+from services.turn.engines.session import TurnSession
 from tests.grpc_server import reason, served
 from vivant.channel import SERVER_OPTIONS
 from vivant.common.v1 import common_pb2
@@ -445,7 +446,9 @@ async def test_a_greeting_is_spoken_when_asked_for(door: Door) -> None:
     talk.call.cancel()
 
 
-async def test_speech_is_answered_when_it_has_ended(door: Door) -> None:
+async def test_speech_is_answered_when_it_has_ended(door: Door, monkeypatch: pytest.MonkeyPatch) -> None:
+    taken: list[int] = []
+    monkeypatch.setattr(TurnSession, "turn_taken", lambda _, at_sample: taken.append(at_sample))
     talk = await opened(door)
     tone = (np.sin(np.arange(CHUNK) * 0.2) * 8000).astype("<i2").tobytes()
     talking = asyncio.create_task(_speak(talk, tone))
@@ -457,6 +460,9 @@ async def test_speech_is_answered_when_it_has_ended(door: Door) -> None:
     assert finals[0].speaker == "Ann"
     assert not finals[0].typed
     assert turn.heard_text
+    # The turn-taking knows when the persona took the floor: after the second of sound, and a silence.
+    assert len(taken) == 1
+    assert 1.2 * RATE < taken[0] < 4 * RATE
     talk.call.cancel()
 
 

@@ -238,6 +238,14 @@ async def test_rules_of_the_request(service: Service) -> None:
     assert service.admission.active == 0
 
 
+async def test_a_turn_that_was_taken_is_told_in_samples_of_the_user(service: Service) -> None:
+    audio = recording("goforward.wav")
+    taken = turn_pb2.DetectRequest(turn_taken=turn_pb2.TurnTaken(at_sample=100))
+    assert of(await detect(service, config(), taken, user(audio), FINISH), "speech_started")
+    code, why = await refused(service, config(), turn_pb2.DetectRequest(turn_taken=turn_pb2.TurnTaken(at_sample=-1)))
+    assert (code, why) == (grpc.StatusCode.INVALID_ARGUMENT, "wrong_at_sample")
+
+
 async def test_a_full_service_refuses_and_a_loading_one_asks_to_wait(service: Service) -> None:
     calls = [service.stub.Detect() for _ in range(2)]
     for call in calls:
@@ -370,31 +378,26 @@ async def test_the_personas_own_voice_coming_back_is_not_speech(fusion: Service)
     assert of(events, "end_of_turn") == []
 
 
-def test_what_is_said_after_an_answer_is_heard_without_what_was_before_it() -> None:
-    """A question, an answer or none, and a second and a half later a command: so much is heard of it all, in seconds."""
+@pytest.mark.parametrize(("taken_s", "heard_s"), [(None, 5.95), (2.72, 2.48), (3.6, 5.95)])
+def test_after_the_persona_took_the_floor_a_turn_is_heard_without_what_was_before(
+    taken_s: float | None, heard_s: float
+) -> None:
+    """A question, and a second and a half later a command, at 3.9 s; of so much of it all its end is judged."""
     question, command = recording("kws_whatstheweatherlike.wav")[: 2 * RATE], recording("goforward.wav")
     mine = np.concatenate([question, noise(1.5), command, noise(0.5)])
-    answer = over(speaking_persona()[RATE // 5 :][: int(1.2 * RATE)], 2.2, len(mine))
+    lengths: list[int] = []
 
-    def heard_of(bot: Audio) -> float:
-        lengths: list[int] = []
+    def listen(audio: Audio) -> float:
+        lengths.append(len(audio))
+        return 0.5
 
-        def listen(audio: Audio) -> float:
-            lengths.append(len(audio))
-            return 0.5
-
-        silero = VoiceActivity(Silero(SharedSettings().models_dir / "silero-vad" / "silero_vad.onnx"))
-        estimator = lambda audio: ByFusion(audio, listen, model(), 2.5)  # noqa: E731
-        session = TurnSession(StreamConfig(RATE, RATE), Segmenter(silero, 200), estimator, judge_s=0.4)
-        for at in range(0, len(mine), 640):
-            session.push_bot(bot[at : at + 640], at)
-            list(session.push_user(mine[at : at + 640], at, ""))
-        return lengths[-1] / RATE
-
-    assert heard_of(noise(0.1)) == pytest.approx(5.95, abs=0.1)
-    assert heard_of(answer) == pytest.approx(2.48, abs=0.1)
-    # A word of listening is no answer.
-    assert heard_of(answer * (np.arange(len(answer)) < 2.8 * RATE)) == pytest.approx(5.95, abs=0.1)
+    silero = VoiceActivity(Silero(SharedSettings().models_dir / "silero-vad" / "silero_vad.onnx"))
+    session = TurnSession(StreamConfig(RATE), Segmenter(silero, 200), lambda audio: ByFusion(audio, listen, model(), 2.5))
+    for at in range(0, len(mine), 640):
+        list(session.push_user(mine[at : at + 640], at, ""))
+        if taken_s is not None and at == round(taken_s * RATE):
+            session.turn_taken(at)
+    assert lengths[-1] / RATE == pytest.approx(heard_s, abs=0.1)
 
 
 async def test_without_the_personas_audio_there_is_no_overlap(fusion: Service) -> None:

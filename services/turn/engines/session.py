@@ -40,8 +40,8 @@ _GAP: Final = 4 * RATE_HZ
 #: Words are about the speech that just ended when they reach this close to its end: a missing last word would mislead.
 _WORDS_REACH: Final = RATE_HZ // 10
 _OPPORTUNITY_S: Final = (0.2, 0.4)
-#: After so much of the persona, longer than any word of listening, the turn before has been answered.
-_ANSWER: Final = RATE_HZ
+#: Who speaks sooner after the persona took the floor had not finished.
+_GOES_ON: Final = RATE_HZ // 2
 _LONG_TURN: Final = 3 * RATE_HZ
 
 
@@ -72,7 +72,7 @@ class TurnSession:
         self._compares = judge_s is not None and bool(self._bot_rate)
         self._suspicion = Suspicion()
         self._bot_heard = False
-        self._answered = 0
+        self._taken: int | None = None
         self._turn_start: int | None = None
         self._segment_start = 0
         self._spoken = 0
@@ -108,6 +108,10 @@ class TurnSession:
         if self._judge is not None:
             self._judge.heard(text, end)
         return []
+
+    def turn_taken(self, at_sample: int) -> None:
+        """See Session."""
+        self._taken = round(at_sample * RATE_HZ / self._rate)
 
     def finish(self) -> Iterator[Event]:
         """See Session."""
@@ -172,6 +176,8 @@ class TurnSession:
 
     def _begin_speech(self, window: Window) -> None:
         start = window.started or 0
+        if self._taken is not None and start >= self._taken + _GOES_ON:
+            self._turn_start = self._taken = None
         if self._turn_start is None:
             self._turn_start, self._spoken = start, 0
         self._segment_start = start
@@ -182,7 +188,7 @@ class TurnSession:
     def _begin_silence(self, window: Window) -> None:
         self._silent_since = window.last_speech
         self._spoken += window.last_speech - self._segment_start
-        self._said, self._offered, self._answered = -1.0, False, 0
+        self._said, self._offered = -1.0, False
         self._estimator.begin()
         if self._judge is not None:
             self._judge.stopped(window.last_speech)
@@ -194,17 +200,9 @@ class TurnSession:
         if sounding and not self._bot_heard and window.speaking:
             self._judge.persona_began(window.end)
         self._bot_heard = sounding
-        if sounding and self._silent_since is not None:
-            self._answer()
         verdict = self._judge.tick(window.end, window.probability, window.last_speech)
         if verdict is not None:
             yield Overlap(verdict.kind, verdict.probability, self._sample(verdict.start), now)
-
-    def _answer(self) -> None:
-        """What is said after an answer is another turn, however short the silence was: it is heard without the one before."""
-        self._answered += WINDOW
-        if self._answered >= _ANSWER:
-            self._turn_start = None
 
     def _end_of_turn(self, now: int, since: int) -> Iterator[Event]:
         if self._said >= 1 or (self._judge is not None and self._judge.not_speech):
