@@ -50,17 +50,20 @@ class Made:
     text: str
 
 
-def make(kokoro: Path, chats: Path, out: Path, split: Split, *, count: int, seconds: float, suffix: str) -> int:
+def make(
+    kokoro: Path, chats: Path, out: Path, split: Split, *, count: int, seconds: float, suffix: str, seed: int | None = None
+) -> int:
     """Makes turns in `out` until there are `count` of them or the time is up; returns how many there are."""
+    seed = _SEEDS[split] if seed is None else seed
     until = time.monotonic() + seconds
     out.mkdir(parents=True, exist_ok=True)
     index = out / "turns.jsonl"
     done = len(index.read_text(encoding="utf-8").splitlines()) if index.exists() else 0
-    texts = spoken(chats, split, count, _SEEDS[split])
+    texts = spoken(chats, split, count, seed)
     ids: dict[str, int] = json.loads(resources.files("hibari").joinpath("assets/vocab.json").read_text(encoding="utf-8"))
     model = Kokoro(kokoro, threads=2)
     while done < count and time.monotonic() < until:
-        rng = np.random.default_rng([_SEEDS[split], done])
+        rng = np.random.default_rng([seed, done])
         voice = _VOICES[split][done % len(_VOICES[split])]
         pieces = hesitating(texts[done], rng)
         audio, pauses = _assembled(pieces, model, voice, float(rng.uniform(0.85, 1.2)), ids)

@@ -64,6 +64,8 @@ def test_a_question_or_a_request_is_known_by_its_words(text: str) -> None:
         "What was the, what's the word?",
         "How do you, um",
         "Tell me the",
+        "What did you like to?",
+        "Does he even?",
         "Yes.",
     ],
 )
@@ -122,6 +124,8 @@ def test_one_short_sentence_is_a_beginning(text: str, begins: bool) -> None:
         ("I am from, let me see.", 0.99, 2500),
         ("Let me tell you what happened.", 0.95, 1800),
         ("Let me tell you what happened. Do you have time?", 0.95, 400),
+        ("You know that house on the hill.", 0.95, 1800),
+        ("I think you know the answer to that already.", 0.95, 450),
     ],
 )
 def test_the_silence_that_ends_a_turn_depends_on_what_was_said(text: str, probability: float, needed_ms: int) -> None:

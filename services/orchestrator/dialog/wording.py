@@ -71,14 +71,17 @@ _BEFORE_MORE: Final = _set("ah alright and but er hm hmm now oh ok okay right so
 #: No sentence ends with these.
 _DANGLING: Final = _set("a an the and or but if because than my your our their")
 #: And no question with these.
-_UNFINISHED: Final = _DANGLING | _ASKING | _set("his her i")
+_UNFINISHED: Final = _DANGLING | _ASKING | _set("his her i even just quite such")
+#: Nor with one of these and "to": "where do you go to", but "what do you like to".
+_BEFORE_VERB: Final = _set("able about going got have like likes need needs supposed try trying used want wants")
 _SHORTEST: Final = 3
 #: So many words are more than a beginning.
 _MORE: Final = 8
 #: So many words in one turn are no question and no remark any more.
 _LONG: Final = 30
 _STORY: Final = re.compile(
-    r"""\b(
+    r"""
+    (^ | [.?!…]\s+ | \b(and|but|oh|so|well),?\s) you \s know \s (how|that|the|these|this|those|when) \s \w+ \s \w | \b(
         let \s me \s tell \s you
         | i (['’]ll | \s will | ['’]ve \s got \s to | \s (have|want|wanted|need) \s to | \s must) \s tell \s you
         | (guess|you['’]ll \s never \s guess|you \s won['’]t \s believe) \s what
@@ -94,7 +97,7 @@ def asking(text: str) -> bool:
     """Whether the last sentence of `text` is a question or a request that sounds whole."""
     sentence = _SENTENCE.split(text.strip())[-1]
     words = _words(sentence)
-    if not words or _stem(words[-1]) in _UNFINISHED or hesitating(sentence):
+    if not words or _unfinished(words) or hesitating(sentence):
         return False
     marked = sentence.endswith("?")
     if marked and len(words) >= _SHORTEST:
@@ -124,6 +127,11 @@ def telling(text: str) -> bool:
     if text.rstrip().endswith("?"):
         return False
     return bool(_STORY.search(text)) or len(text.split()) >= _LONG
+
+
+def _unfinished(words: list[str]) -> bool:
+    """Whether a question with these words has its end still before it."""
+    return _stem(words[-1]) in _UNFINISHED or (words[-1] == "to" and len(words) > 1 and words[-2] in _BEFORE_VERB)
 
 
 def _asks(words: list[str], marked: bool) -> bool:
