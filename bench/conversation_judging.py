@@ -58,6 +58,8 @@ class LineResult:
     """It was answered before its end."""
     pauses_taken: int = 0
     """Pauses inside it in which the persona began to speak."""
+    gave_way_ms: list[float] = field(default_factory=list)
+    """For so long it spoke on in each when the words went on."""
     answered: bool | None = None
     duck_ms: float | None = None
     stop_ms: float | None = None
@@ -164,7 +166,9 @@ def _line(take: Take, said: Said, until: float, began: float) -> LineResult:
 def _answer(take: Take, said: Said, until: float, result: LineResult) -> None:
     before = take.newest_turn(said.begin)
     first = take.first_audible(before, said.begin)
-    result.pauses_taken = sum(_taken(take, *pause) for pause in said.pauses)
+    taken = [(end, reply) for begin, end in said.pauses if (reply := _taken(take, begin, end))]
+    result.pauses_taken = len(taken)
+    result.gave_way_ms = [max(0.0, take.last_audible(reply) - end) * 1000 for end, reply in taken]
     result.early = first is not None and first.first is not None and first.first < said.end
     if result.early:
         result.answered, result.fault = True, "was answered before its end"
@@ -176,10 +180,10 @@ def _answer(take: Take, said: Said, until: float, result: LineResult) -> None:
         result.fault = "was not answered"
 
 
-def _taken(take: Take, begin: float, end: float) -> bool:
-    """A reply began in this pause; or was on its way when the words went on."""
+def _taken(take: Take, begin: float, end: float) -> int:
+    """The reply that began in this pause, or was on its way when the words went on; 0: none."""
     first = take.first_audible(take.newest_turn(begin), begin)
-    return end - begin >= PAUSE_S and first is not None and first.at < end + _ON_ITS_WAY_S
+    return first.turn_id if first is not None and end - begin >= PAUSE_S and first.at < end + _ON_ITS_WAY_S else 0
 
 
 def _goes_on(take: Take, said: Said, until: float, result: LineResult) -> None:

@@ -202,6 +202,7 @@ def _asides(runs: Sequence[RunResult]) -> dict[str, object]:
             bool(line.early) and not line.pauses for line in _lines(runs, Expect.ANSWER)
         ),
         "pauses inside turns in which it took the floor": f"{taken} of {pauses}",
+        "... until it gave way to the words that went on, p50 ms": _median([ms for line in turns for ms in line.gave_way_ms]),
         "voice held and resumed, times": len(held),
         "... for, p50 ms": _median(held),
         "resumed at another sample": sum(len(run.jumps) for run in runs),

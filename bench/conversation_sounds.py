@@ -11,7 +11,7 @@ import tomllib
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
-from itertools import pairwise
+from itertools import accumulate, pairwise
 from pathlib import Path
 from typing import Any, Final
 
@@ -42,6 +42,9 @@ _FRAME: Final = MICROPHONE_HZ // 100
 PAUSE_S: Final = 0.3
 #: Around what is said, so that nothing of it is cut off.
 _MARGIN_S: Final = 0.05
+#: The quietest place between two words is looked for so far around their border; what is cut is faded.
+_REACH: Final = MICROPHONE_HZ * 60 // 1000
+_FADE: Final = _FRAME
 _PAUSE: Final = re.compile(r"\[(\d+(?:\.\d+)?)\]")
 
 
@@ -104,20 +107,35 @@ class Voice:
         self._stub = stub
 
     async def speak(self, text: str, voice: str) -> Sound:
-        """Words with pauses in brackets, said in one of `VOICES`."""
-        parts = _PAUSE.split(text)
-        spoken = [await self._say(part.strip(), *VOICES[voice]) for part in parts[::2]]
-        return joined(spoken, [float(pause) for pause in parts[1::2]])
+        """Words with pauses in brackets, said in one of `VOICES`.
 
-    async def _say(self, text: str, pitch: float, pace: float) -> Samples:
+        All is spoken in one go and cut where the pauses belong: who stops to think does not sound as at the end of a sentence.
+        """
+        pitch, pace = VOICES[voice]
+        parts = _PAUSE.split(text)
+        said = [part.strip() for part in parts[::2]]
+        pcm, words = await self._say(said, pace / pitch)
+        counts = list(accumulate(len(part.split()) for part in said))
+        if counts[-1] != len(words):
+            raise ValueError(f"the tts service has {len(words)} words for the {counts[-1]} of: {text}")
+        borders = [(words[count - 1].end_sample, words[count].start_sample) for count in counts[:-1]]
+        scale = MICROPHONE_HZ / (_TTS_HZ * pitch)
+        scaled = [(round(end * scale), round(start * scale)) for end, start in borders]
+        return joined(cut(pitched(pcm, pitch), scaled), [float(pause) for pause in parts[1::2]])
+
+    async def _say(self, parts: Sequence[str], speed: float) -> tuple[Samples, list[common_pb2.Word]]:
         async def requests() -> AsyncIterator[tts_pb2.SynthesizeRequest]:
             format_ = common_pb2.AudioFormat(encoding=common_pb2.AUDIO_ENCODING_PCM_S16LE, sample_rate_hz=_TTS_HZ, channels=1)
-            yield tts_pb2.SynthesizeRequest(config=tts_pb2.SynthesizeConfig(audio=format_, speed=pace / pitch, turn_id=1))
-            yield tts_pb2.SynthesizeRequest(text=tts_pb2.Text(text=text))
+            yield tts_pb2.SynthesizeRequest(config=tts_pb2.SynthesizeConfig(audio=format_, speed=speed, turn_id=1))
+            for part in parts:
+                yield tts_pb2.SynthesizeRequest(text=tts_pb2.Text(text=f"{part} "))
             yield tts_pb2.SynthesizeRequest(finish=tts_pb2.Finish())
 
-        pcm = b"".join([response.audio.pcm async for response in self._stub.Synthesize(requests())])
-        return pitched(np.frombuffer(pcm, "<i2"), pitch)
+        pcm, words = bytearray(), list[common_pb2.Word]()
+        async for response in self._stub.Synthesize(requests()):
+            pcm += response.audio.pcm
+            words += response.audio.words
+        return np.frombuffer(bytes(pcm), "<i2"), words
 
 
 def pitched(samples: Samples, pitch: float) -> Samples:
@@ -127,6 +145,23 @@ def pitched(samples: Samples, pitch: float) -> Samples:
     level = np.sqrt(np.mean(sound[np.abs(sound) > 0.01 * np.abs(sound).max()] ** 2))
     scaled: Samples = np.clip(sound * _SPEECH_RMS / level, -32768, 32767).astype(np.int16)
     return scaled
+
+
+def cut(samples: Samples, borders: Sequence[tuple[int, int]]) -> list[Samples]:
+    """Parts of one sound, cut at the quietest 10 ms near each border (the end of a word, the start of the next), and faded."""
+    levels = np.convolve(samples.astype(np.float64) ** 2, np.ones(_FRAME), "same")
+    places = [0]
+    for end, start in borders:
+        begin = max(places[-1], end - _REACH)
+        places.append(begin + int(np.argmin(levels[begin : max(start, end) + _REACH])))
+    ramp = np.ones(_FADE), np.linspace(0, 1, _FADE)
+    parts: list[Samples] = []
+    for begin, end in pairwise([*places, len(samples)]):
+        part = samples[begin:end].astype(np.float64)
+        part[:_FADE] *= ramp[begin > 0][: len(part)]
+        part[-_FADE:] *= ramp[end < len(samples)][::-1][-len(part) :]
+        parts.append(part.astype(np.int16))
+    return parts
 
 
 def joined(parts: Sequence[Samples], pauses_s: Sequence[float]) -> Sound:

@@ -116,7 +116,7 @@ class Actor:
         if not await self._moment(line):
             self._take.unsaid.append(f"{line.what}: its moment, {line.after} + {line.delay_s(self._take.run)} s, did not come")
             return
-        if line.expect in (Expect.ANSWER, Expect.YIELD):
+        if line.expect in (Expect.ANSWER, Expect.YIELD, Expect.NOTHING):
             self._mark = self._take.newest_turn()
         said = await self._say(line)
         self._take.said.append(said)

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from bench.conversation_scenarios import Cue, Expect, read, scenarios
-from bench.conversation_sounds import VOICES, joined, pitched, recordings, speech_of
+from bench.conversation_sounds import VOICES, cut, joined, pitched, recordings, speech_of
 
 
 def written(folder: Path, text: str) -> Path:
@@ -60,6 +60,18 @@ def test_what_is_wrong_is_said_with_its_place(tmp_path: Path, lines: str, messag
 def test_an_unknown_scenario_is_answered_with_those_that_exist() -> None:
     with pytest.raises(ValueError, match=r"there is no scenario nothing; there are: .*questions"):
         scenarios(["nothing"])
+
+
+def test_one_sound_is_cut_where_it_is_quietest_between_two_words() -> None:
+    sound = (8000 * np.sin(np.arange(16_000) * 0.3)).astype(np.int16)
+    sound[7_900:8_200] = 0
+    first, second = cut(sound, [(7_700, 8_400)])
+    assert 7_900 <= len(first) <= 8_200
+    assert len(first) + len(second) == len(sound)
+    assert (first[:7_000] == sound[:7_000]).all()
+    assert (second[-7_000:] == sound[-7_000:]).all()
+    hard, after = cut(np.full(16_000, 8_000, np.int16), [(8_000, 8_000)])
+    assert hard[-1] == after[0] == 0
 
 
 def test_parts_are_joined_with_the_pause_between_their_speech() -> None:
