@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from services.orchestrator import events as ev
-from services.orchestrator.dialog.state import Ear, Rules, State, Step, Style, ear_of, with_ear
+from services.orchestrator.dialog.state import Ear, Rules, State, Step, Style, ear_of, join, with_ear
 from services.orchestrator.dialog.wording import asking, beginning, hesitating, telling
 from services.orchestrator.events import Contribution
 
@@ -100,11 +100,6 @@ def due(state: State, style: Style) -> list[int]:
         elif "turn" in state.lost and ear.partial and not ear.flush_id:
             times.append(ear.partial_at + style.voiceless_endpoint)
     return times
-
-
-def join(first: str, second: str) -> str:
-    """Words said one after the other."""
-    return f"{first} {second}".strip()
 
 
 def silence_needed(text: str, probability: float, style: Style) -> int:

@@ -16,6 +16,7 @@ from services.orchestrator.dialog.state import (
     ear_of,
     enter,
     forget_turn,
+    join,
     resumed,
     with_ear,
 )
@@ -30,9 +31,7 @@ def words_heard(state: State, event: ev.WordsHeard, style: Style) -> Step:
     heard, effects = endpointing.words_heard(state, event, style)
     if heard is state or not event.text:
         return heard, effects
-    return _think_along(
-        heard, event.speaker, endpointing.join(ear_of(heard, event.speaker).heard, event.text), style, draft=False
-    )
+    return _think_along(heard, event.speaker, join(ear_of(heard, event.speaker).heard, event.text), style, draft=False)
 
 
 def words_final(state: State, event: ev.WordsFinal, style: Style) -> Step:
@@ -110,7 +109,7 @@ def notice(state: State, event: ev.Event) -> State:
 
 def meant(state: State, microphone: str, said: Contribution, style: Style) -> str:
     """Whom words are meant for, with what was said on that microphone before; empty for the persona."""
-    text = endpointing.join(ear_of(state, microphone).heard, said.text)
+    text = join(ear_of(state, microphone).heard, said.text)
     return addressee.judged(state.company, replace(said, text=text), style.names)[1].addressee
 
 
@@ -155,7 +154,7 @@ def taken_back(state: State, event: ev.SpeechStarted, style: Style) -> Step:
     effects: list[Effect] = [ev.Cancel(state.turn_id), ev.Silence(state.turn_id, state.turn_id + 1)]
     if said is not None and said.came_from == event.speaker and not said.typed:
         ear = ear_of(state, event.speaker)
-        ear = replace(ear, heard=endpointing.join(said.text, ear.heard), last_speech_at=said.ended_at)
+        ear = replace(ear, heard=join(said.text, ear.heard), last_speech_at=said.ended_at)
         state = with_ear(state, event.speaker, ear)
         state = replace(state, company=addressee.revoiced(state.company, said))
     elif said is not None:

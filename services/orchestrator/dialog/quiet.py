@@ -8,7 +8,7 @@ from typing import Final
 
 from services.orchestrator import events as ev
 from services.orchestrator.dialog import endpointing
-from services.orchestrator.dialog.state import Rule, State, Step, Style, ear_of, enter, forget_turn
+from services.orchestrator.dialog.state import Rule, State, Step, Style, ear_of, enter, forget_turn, join
 from services.orchestrator.dialog.wording import telling
 from services.orchestrator.events import Contribution, Effect, Line, Phase
 
@@ -40,7 +40,7 @@ def opportunity(state: State, event: ev.Opportunity, style: Style) -> Step:
         style.backchannel_every is not None
         and event.at >= state.backchannelled_at + style.backchannel_every
         and ear.probability <= style.backchannel_below
-        and telling(endpointing.join(ear.heard, ear.partial))
+        and telling(join(ear.heard, ear.partial))
     )
     if not (nod or voice):
         return state, []

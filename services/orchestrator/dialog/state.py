@@ -149,9 +149,14 @@ def with_ear(state: State, speaker: str, ear: Ear) -> State:
     return replace(state, ears={**state.ears, speaker: ear})
 
 
+def join(first: str, second: str) -> str:
+    """Words said one after the other."""
+    return f"{first} {second}".strip()
+
+
 def resumed(ear: Ear) -> Ear:
     """The persona has yielded: what was said before it broke in belongs to what is said now."""
-    return replace(ear, heard=f"{ear.before} {ear.heard}".strip(), before="") if ear.before else ear
+    return replace(ear, heard=join(ear.before, ear.heard), before="") if ear.before else ear
 
 
 def enter(state: State, phase: Phase, at: int, effects: list[Effect]) -> Step:
