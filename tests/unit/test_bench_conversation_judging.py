@@ -102,9 +102,12 @@ def test_an_answer_in_a_pause_is_early_and_has_no_time() -> None:
 
 def test_each_pause_in_which_it_speaks_is_counted() -> None:
     maker = Maker().says(Expect.ANSWER, (0.0, 1.0), (2.0, 3.0), (3.4, 4.0), (5.0, 6.0)).quiet(1.5).speak(0.6).over()
-    line = only(maker.quiet(2.4).speak(0.8, 2).over(2).quiet(1))
+    result = judged(maker.quiet(2.4).speak(0.8, 2).over(2).quiet(1))
+    (line,) = result.lines
     assert (line.pauses, line.pauses_taken) == (3, 2)
     assert line.gave_way_ms == pytest.approx([120, 320], abs=2)
+    table = summary([result])[0]
+    assert (table["cutoff_pct"], table["cutoff_turns_pct"]) == (66.7, 100)
 
 
 def test_a_word_beside_the_replies_is_no_answer() -> None:
