@@ -43,6 +43,8 @@ _BELOW_SPEECH_DB: Final = 20.0
 #: The persona is let speak so long before somebody speaks over it.
 _OVER_MS: Final = 1500
 _PATIENCE_MS: Final = 5000
+#: Recordings are played on behind the end of the words, where the last of them dies away: cut off there, it sounds unfinished.
+_TAIL_S: Final = 0.2
 _SEED: Final = 3
 
 
@@ -96,7 +98,8 @@ def scenario_of(name: str, sounds: Sequence[tuple[Sound, str]], folder: Path) ->
     for number, (sound, expect) in enumerate(sounds):
         path = folder / f"{name}-{number}.wav"
         # An answer that comes while the silence behind a question is still being played would not be seen.
-        soundfile.write(path, sound.samples[: round(sound.spans[-1][1] * MICROPHONE_HZ)], MICROPHONE_HZ, subtype="PCM_16")
+        played = sound.samples[: round((sound.spans[-1][1] + _TAIL_S) * MICROPHONE_HZ)]
+        soundfile.write(path, played, MICROPHONE_HZ, subtype="PCM_16")
         turn: dict[str, Any] = {"audio": {"file": str(path)}, "expect": expect, "response_timeout_ms": _PATIENCE_MS}
         if number:
             turn["start"] = {"after": "agent_speech_start", "delay_ms": _OVER_MS, "timeout_ms": _PATIENCE_MS}
