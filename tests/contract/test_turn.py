@@ -378,11 +378,14 @@ async def test_the_personas_own_voice_coming_back_is_not_speech(fusion: Service)
     assert of(events, "end_of_turn") == []
 
 
-@pytest.mark.parametrize(("taken_s", "heard_s"), [(None, 5.95), (2.72, 2.48), (3.6, 5.95)])
+@pytest.mark.parametrize(("taken_s", "heard_s"), [(None, 5.95), (2.72, 2.48), (3.6, 5.95), (0.2, 5.95)])
 def test_after_the_persona_took_the_floor_a_turn_is_heard_without_what_was_before(
     taken_s: float | None, heard_s: float
 ) -> None:
-    """A question, and a second and a half later a command, at 3.9 s; of so much of it all its end is judged."""
+    """A question, and a second and a half later a command, at 3.9 s; of so much of it all its end is judged.
+
+    At 0.2 s it is void: the question began so soon after it that the user had not finished.
+    """
     question, command = recording("kws_whatstheweatherlike.wav")[: 2 * RATE], recording("goforward.wav")
     mine = np.concatenate([question, noise(1.5), command, noise(0.5)])
     lengths: list[int] = []

@@ -245,6 +245,15 @@ def test_what_was_not_measured_is_null_and_faults_name_their_recording() -> None
     assert faults == ["made-1.wav    1.0 s  words: was answered before its end"]
 
 
+def test_only_the_recorded_questions_are_timed_as_questions() -> None:
+    asked, told = (
+        LineResult(what, "answer", "", spoken=True, recorded=True, seconds=2, pauses=0, at_s=0, v2v_ms=v2v)
+        for what, v2v in (("weather", 500.0), ("story_of_work", 2400.0))
+    )
+    line, _, _ = summary([RunResult("made", 0, one_microphone=False, speakers=1, lines=[asked, told])])
+    assert (line["v2v_p50_ms"], line["v2v_p95_ms"]) == (500, 500)
+
+
 def test_speculation_is_read_from_the_stages() -> None:
     stages = (vivant.Stage("speculated", 120.0), vivant.Stage("end_of_turn", 400.0))
     maker = Maker().event(vivant.Metrics(1, stages)).event(vivant.Metrics(2, stages[1:]))

@@ -176,8 +176,10 @@ class TurnSession:
 
     def _begin_speech(self, window: Window) -> None:
         start = window.started or 0
-        if self._taken is not None and start >= self._taken + _GOES_ON:
-            self._turn_start = self._taken = None
+        if self._taken is not None and start >= self._taken:
+            # Sooner, the turn goes on, and what is said later in it is no other one either.
+            self._turn_start = None if start >= self._taken + _GOES_ON else self._turn_start
+            self._taken = None
         if self._turn_start is None:
             self._turn_start, self._spoken = start, 0
         self._segment_start = start
