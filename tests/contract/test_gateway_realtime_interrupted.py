@@ -1,0 +1,75 @@
+"""Replies over `/v1/realtime` that are broken off: by speech, by a cancellation, by a truncation."""
+
+from __future__ import annotations
+
+from tests.gateway_door import Door
+from tests.realtime_client import REPLY, client, silence, tone
+
+
+async def test_an_interruption_is_told_at_once_and_the_rest_is_not_said(door: Door) -> None:
+    async with client(door) as talk:
+        await talk.say("Where did you grow up?")
+        await talk.connection.response.create()
+        await talk.until("response.output_audio.delta", 5)
+        await talk.play(tone(1.5), silence(2.0))
+        done = (await talk.until("response.done")).response
+        assert (done.status, done.status_details.reason) == ("cancelled", "turn_detected")
+        kinds = talk.kinds()
+        assert kinds.index("input_audio_buffer.speech_started") < kinds.index("response.output_audio.done")
+        heard = done.output[0].content[0].transcript
+        assert REPLY.startswith(heard)
+        assert done.output[0].status == "incomplete"
+        again = (await talk.until("response.done")).response
+        assert again.status == "completed"
+        [started] = talk.of("input_audio_buffer.speech_started")
+        assert started.audio_start_ms < 1000, "on the clock of what the client has sent"
+        assert started.item_id == talk.of("input_audio_buffer.committed")[0].item_id
+
+
+async def test_a_response_is_cancelled(door: Door) -> None:
+    async with client(door) as talk:
+        await talk.connection.response.cancel()
+        assert (await talk.error())[0] == "response_cancel_not_active"
+        await talk.say("Where did you grow up?")
+        await talk.connection.response.create()
+        await talk.until("response.output_audio.delta", 5)
+        await talk.connection.response.create()
+        assert (await talk.error())[0] == "conversation_already_has_active_response"
+        await talk.connection.response.cancel()
+        done = (await talk.until("response.done")).response
+        assert (done.status, done.status_details.reason) == ("cancelled", "client_cancelled")
+
+
+async def test_truncating_a_reply_that_is_spoken_leaves_what_was_heard(door: Door) -> None:
+    async with client(door) as talk:
+        await talk.say("Where did you grow up?")
+        await talk.connection.response.create()
+        await talk.until("response.output_audio.delta", 25)
+        item_id = talk.events[-1].item_id
+        await talk.connection.conversation.item.truncate(item_id=item_id, content_index=0, audio_end_ms=300)
+        truncated = await talk.until("conversation.item.truncated")
+        assert (truncated.item_id, truncated.audio_end_ms) == (item_id, 300)
+        [done] = talk.of("response.done")
+        assert done.response.status == "cancelled"
+        assert done.response.output[0].content[0].transcript == "It is", "50 ms a letter"
+        await talk.connection.conversation.item.retrieve(item_id=item_id)
+        assert (await talk.until("conversation.item.retrieved")).item.content[0].transcript == "It is"
+
+
+async def test_truncations_that_cannot_be(door: Door) -> None:
+    async with client(door) as talk:
+        truncate = talk.connection.conversation.item.truncate
+        await truncate(item_id="item_0", content_index=0, audio_end_ms=1)
+        assert (await talk.error())[0] == "item_not_found"
+        await talk.say("Hello?", id="mine")
+        await talk.connection.response.create()
+        await talk.until("response.done")
+        item_id = talk.of("response.output_item.done")[0].item.id
+        await truncate(item_id="mine", content_index=0, audio_end_ms=1)
+        assert "assistant" in (await talk.error())[1]
+        await truncate(item_id=item_id, content_index=1, audio_end_ms=1)
+        assert "index 0" in (await talk.error())[1]
+        await truncate(item_id=item_id, content_index=0, audio_end_ms=60_000)
+        assert "ms of sound were sent" in (await talk.error())[1]
+        await truncate(item_id=item_id, content_index=0, audio_end_ms=-1)
+        assert (await talk.error())[0] == "invalid_value"
