@@ -29,6 +29,8 @@ _ABBREVIATIONS: Final = frozenset(
         "p.m",
     ]
 )
+#: Longer words are no abbreviations: no more of what stands before a point is looked at.
+_LONGEST: Final = 24
 #: The end of a sentence: its mark, closing quotes, white space.
 _END: Final = re.compile(r"[.!?…]+[\"'”’)\]]*(?=\s)")
 #: A place to breathe inside a sentence.
@@ -49,7 +51,7 @@ def sentences(text: str) -> list[str]:
 def _ends_sentence(text: str, match: re.Match[str]) -> bool:
     if match.group().rstrip("\"'”’)]") != ".":
         return True
-    before = re.search(r"([\w.'’]+)$", text[: match.start()])
+    before = re.search(r"([\w.'’]+)$", text[max(0, match.start() - _LONGEST) : match.start()])
     if before is None:
         return True
     word = before.group(1).lower()

@@ -13,6 +13,7 @@ from services.llm.cut_short import CutShort, cut_short, interrupted
 from services.llm.embedding import Embedder
 from services.llm.history import Said
 from services.llm.interrupting import asks_to_go_on, without_preface
+from services.llm.introducing import asks_own_name, introduced
 from services.llm.manners import asks_about_ai, asks_about_listener, is_question, mirrored, says_ai
 from services.llm.persona import Persona
 from services.llm.pointing import SHORT_WORDS, fits, points_back
@@ -80,8 +81,8 @@ class Mind:
         self.persona = persona
         self._memory = Memory(persona.passages, embedder, kept)
 
-    def recall(self, question: str, history: Sequence[Said] = ()) -> Recollection:
-        """Blocks for about 10 ms."""
+    def recall(self, question: str, history: Sequence[Said] = (), speaker: str = "") -> Recollection:
+        """What a contribution of `speaker` brings to mind. Blocks for about 10 ms."""
         if interrupted(history, self.persona.id) and not words(question := without_preface(question)):
             return Recollection((), yields=True)
         cut = cut_short(self.persona.passages, history, self.persona.id)
@@ -91,7 +92,7 @@ class Mind:
         if asks_about_ai(question):
             return self._about_ai(question)
         if asks_about_listener(question):
-            return Recollection((), told=self._told(question, history))
+            return Recollection((), told=self._told(question, history, speaker))
         told = " ".join(item.text for item in history if item.speaker == self.persona.id)
         before, telling = context(question, history), None
         pointing = cut is not None and interrupted(history, self.persona.id) and points_back(question)
@@ -127,8 +128,12 @@ class Mind:
             near += [_FITS * fits(question, text) + _NEXT * (index == cut.next) for index, text in enumerate(texts)]
         return (texts[int(near.argmax())],)
 
-    def _told(self, question: str, history: Sequence[Said]) -> str:
+    def _told(self, question: str, history: Sequence[Said], speaker: str) -> str:
         """The sentence of the listener's that is nearest to what they ask about themselves."""
+        if asks_own_name(question):
+            before = [(item, history[:index]) for index, item in enumerate(history) if item.speaker == speaker]
+            names = [found.name for item, heard in before if (found := introduced(item.text, heard, self.persona))]
+            return f"You told me you're {names[-1]}." if names else ""
         own = [
             text
             for item in history

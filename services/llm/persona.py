@@ -13,8 +13,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Final
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
+from services.llm.clauses import sentences
 from services.llm.story import Passage, parse_story
 from vivant.errors import NotFound, Unusable
 
@@ -27,6 +28,13 @@ def _strings(value: Any) -> Any:
     if isinstance(value, dict):
         return tuple(text for item in value.values() for text in _strings(item))
     return (value,) if isinstance(value, str) else value
+
+
+def _with_name(line: str) -> str:
+    """A line that names whom it is said to, in its first sentence."""
+    if "{name}" not in sentences(line)[0]:
+        raise ValueError("the first sentence must contain {name}, in whose place the name is said")
+    return line
 
 
 Lines = Annotated[tuple[str, ...], BeforeValidator(_strings)]
@@ -54,6 +62,10 @@ class Fallbacks(_Table):
     """Said while a reply takes its time, before whatever it will be."""
     yielding: tuple[str, ...] = Field(("Yes? I'm listening.", "Go ahead.", "Sorry, you go."), min_length=1)
     """Said when somebody has interrupted with nothing more than "No, wait."."""
+    meeting: tuple[Annotated[str, AfterValidator(_with_name)], ...] = Field(
+        ("Good to meet you, {name}. How are you today?", "Nice to meet you, {name}. What shall we talk about?"), min_length=1
+    )
+    """Said to somebody who says their name; only the first sentence when they say more than that."""
     listening: tuple[str, ...] = ("Go on, I'm listening.", "Tell me a bit more about that.", "Is that so? Tell me more.")
 
 

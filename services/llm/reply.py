@@ -5,17 +5,18 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 from zlib import crc32
 
 from services.common.logs import get_logger
 from services.llm import prompt as prompts
-from services.llm.clauses import ClauseSplitter
+from services.llm.clauses import ClauseSplitter, sentences
 from services.llm.cues import FaceCue, felt, take_cues
 from services.llm.engine import Engine, Usage
 from services.llm.grounding import Evidence
 from services.llm.history import Said
+from services.llm.introducing import introduced
 from services.llm.manners import is_question, speakable, wants_more
 from services.llm.mind import Mind, Recollection, answer, shortened
 from services.llm.settings import LlmSettings
@@ -29,6 +30,7 @@ _MAX_WORDS: Final = 60
 _MAX_WORDS_STORY: Final = 160
 #: With this many words from memory a reply is complete, and the model is not asked to go on.
 _ENOUGH_WORDS: Final = 14
+_MEETING: Final = FaceCue("warm_smile", 0.6)
 #: No sentence is as long as this, in characters: it is given whole.
 _WHOLE: Final = 1000
 
@@ -67,7 +69,7 @@ class Replier:
         self.settings = settings
 
     async def recall(self, question: Said, history: Sequence[Said]) -> Recollection:
-        return await asyncio.to_thread(self.mind.recall, question.text, history)
+        return await asyncio.to_thread(self.mind.recall, question.text, history, question.speaker)
 
     async def prefill(self, question: Said, history: Sequence[Said], recollection: Recollection, lane: int) -> None:
         """Reads the prompt as far as the question is known, unless the model will hardly be asked."""
@@ -84,6 +86,16 @@ class Replier:
             yield Text(choose(self.mind.persona.profile.fallbacks.empty, question, history) + " ")
             yield Done(Usage(0, 0), corrected=False)
             return
+        if introduction := introduced(question.text, history, self.mind.persona):
+            lines = [line.replace("{name}", introduction.name) for line in self.mind.persona.profile.fallbacks.meeting]
+            line = choose(lines, question, history)
+            yield Cue(_MEETING)
+            if not introduction.rest:
+                yield Text(line + " ")
+                yield Done(Usage(0, 0), corrected=False)
+                return
+            yield Text(sentences(line)[0] + " ")
+            question = replace(question, text=introduction.rest)
         recollection = await self.recall(question, history)
         if recollection.yields:
             yield Text(choose(self.mind.persona.profile.fallbacks.yielding, question, history) + " ")

@@ -262,11 +262,11 @@ async def test_what_is_asked_next_is_understood_from_what_was_said(conversation:
 
 
 async def test_what_the_listener_told_is_known_later(conversation: Conversation, listener: Listener) -> None:
-    await conversation.commit(1, said("My name is Ana. The weather is fine."))
+    await conversation.commit(1, said("My dog is called Rex. The weather is fine."))
     await listener.until(1, Finished)
-    await conversation.commit(2, said("What's my name?", 2))
+    await conversation.commit(2, said("What's my dog called?", 2))
     await listener.until(2, Finished)
-    assert listener.text(2) == "You told me your name is Ana. "
+    assert listener.text(2) == "You told me your dog is called Rex. "
 
 
 async def test_whether_the_persona_is_meant_is_told_beside_the_draft_where_it_is_asked(

@@ -1,0 +1,117 @@
+"""People who say who they are: "I'm Abigail Claflin, you can call me Abby." """
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from services.llm.clauses import sentences
+from services.llm.history import Said
+from services.llm.manners import is_question
+from services.llm.persona import Persona
+from services.llm.words import LEXICON, content, words
+
+_TITLES: Final = "|".join(LEXICON["titles"].split())
+_WORD: Final = r"[^\W\d_][\w'’-]{0,30}"
+_NAME: Final = rf"(?P<name>(?:(?:{_TITLES})\b\.? )?{_WORD})(?P<surname> {_WORD})?"
+#: Bounded, so that a page of "oh" takes no second to read.
+_HELLO: Final = rf"(?:(?:{'|'.join(LEXICON['hellos'].split())})\b\W{{0,3}}){{0,4}}"
+#: A name ends with its part of the sentence: "I'm Welsh to the bone" names nobody.
+_END: Final = r"(?=\W*$|[,;.!?]|\s+(?:and|but|or|if|here|please|from)\b)"
+#: Nothing but a name stands behind these.
+_CALLED: Final = re.compile(rf"\b(?:call me|i go by|my (?:first )?name(?:['’]s| is)) (?:just )?{_NAME}{_END}", re.IGNORECASE)
+#: Behind these stands also what somebody is, or where they are from.
+_I_AM: Final = re.compile(
+    rf"(?:^|[,;:—] ){_HELLO}(?:i['’]m|i am|(?P<this>this is|it['’]s|that['’]s)) {_NAME}{_END}", re.IGNORECASE
+)
+#: The answer to "What should I call you?"
+_ALONE: Final = re.compile(rf"{_HELLO}(?:just )?{_NAME}(?:(?:['’]s| is) fine)?{_END}", re.IGNORECASE)
+_ASKS: Final = re.compile(
+    r"\b(?:call you|your name|who(?:['’]s this| are you| is this| am i (?:talking|speaking) (?:to|with)))\b[^.!?]*\?",
+    re.IGNORECASE,
+)
+_ASKS_OWN: Final = re.compile(
+    r"\bwhat(?:['’]s| is| was)? my name\b|\bwho am i\b|\b(?:know|remember|forg[eo]t(?:ten)?) (?:my name|who i am)\b",
+    re.IGNORECASE,
+)
+_GREETS: Final = re.compile(
+    r"^\W*(?:hi|hiya|hello|hey|howdy|good (?:morning|afternoon|evening)|(?:it's )?(?:nice|good|lovely|pleased) to meet you)\b",
+    re.IGNORECASE,
+)
+_GREETING_WORDS: Final = 6
+_NEGATION: Final = re.compile(r"n['’]t\b|\b(?:not|never)\b", re.IGNORECASE)
+_JOINED: Final = re.compile(r"^\W*(?:(?:and|but|so)\b\W*)?", re.IGNORECASE)
+_HELLOS: Final = frozenset(LEXICON["hellos"].split())
+_NO_NAMES: Final = frozenset(f"{LEXICON['stop_words']} {LEXICON['no_callings']} {LEXICON['hellos']}".split())
+
+
+@dataclass(frozen=True)
+class Introduction:
+    """Somebody has said their name."""
+
+    name: str
+    rest: str
+    """What they said besides it, but for greetings; "" for nothing."""
+
+
+def introduced(text: str, history: Sequence[Said], persona: Persona) -> Introduction | None:
+    """The name by which the speaker of `text` wants to be called; None when they give none.
+
+    A name alone ("Abby.") is one only when the persona has just asked for it.
+    """
+    last = next((said.text for said in reversed(history) if said.speaker == persona.id), "")
+    asked, greets = _ASKS.search(last) is not None, _GREETS.match(text) is not None
+    taken = _NO_NAMES | set(persona.profile.name.lower().split())
+    name, called, opening, rest = "", False, True, list[str]()
+    for sentence in sentences(text):
+        before, match = "", _named(_CALLED.search(sentence), taken)
+        if match:
+            name, called = match["name"], True
+        elif (match := _named(_I_AM.search(sentence), taken)) and _tells(match, asked=asked, greets=greets):
+            # "Call me Abby, I'm Abigail": she wants to be called Abby.
+            name, before = name if called else match["name"], sentence[: match.start()]
+        elif asked and opening and (match := _named(_ALONE.match(sentence), taken)) and _alone(match):
+            name = match["name"]
+        else:
+            rest.append(sentence)
+            opening = opening and _greeting(sentence)
+            continue
+        opening = False
+        rest += [before, _JOINED.sub("", sentence[match.end() :])]
+    return Introduction(name[0].upper() + name[1:], " ".join(filter(_says_more, rest))) if name else None
+
+
+def asks_own_name(text: str) -> bool:
+    """Whether somebody wants to hear their own name: "Do you remember my name?" """
+    return _ASKS_OWN.search(text) is not None
+
+
+def _named(match: re.Match[str] | None, taken: frozenset[str]) -> re.Match[str] | None:
+    """The match, if its name can be one and is not denied: "Don't call me Abby."."""
+    if match is None or match["name"].lower().replace("’", "'").split()[-1] in taken:
+        return None
+    return None if _NEGATION.search(match.string[: match.start("name")]) else match
+
+
+def _tells(match: re.Match[str], *, asked: bool, greets: bool) -> bool:
+    """Whether "I'm ..." tells a name: with a capital letter, and asked for, after a greeting or with a surname."""
+    with_surname = (match["surname"] or " ")[1:2].isupper()
+    return match["name"][0].isupper() and (asked or (not match["this"] and (greets or with_surname)))
+
+
+def _alone(match: re.Match[str]) -> bool:
+    """Whether words that stand alone are a name: of two, the second has a capital letter. The first has one in any sentence."""
+    return not match["surname"] or match["surname"][1].isupper()
+
+
+def _greeting(part: str) -> bool:
+    """Whether this is all: "Sure.", "Nice to meet you, June."."""
+    said = words(part)
+    return _HELLOS.issuperset(said) or (_GREETS.match(part) is not None and len(said) <= _GREETING_WORDS)
+
+
+def _says_more(part: str) -> bool:
+    """Whether what stands beside a name wants a reply of its own: "if you like" does not."""
+    return not _greeting(part) and (is_question(part) or bool(content(part)))

@@ -1,0 +1,128 @@
+"""Somebody says who they are, and is called so."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from services.llm.history import Said
+from services.llm.introducing import asks_own_name, introduced
+from services.llm.reply import Cue, Done, Replier, Text
+from tests.llm_parts import fake_engine, pip
+
+ASKED = (Said("pip", "Ahoy, I'm Pip. What should I call you?"),)
+
+
+@pytest.fixture
+def replier(tmp_path: Path) -> Replier:
+    return pip(tmp_path, fake_engine("Arr."), opening="passage")
+
+
+@pytest.mark.parametrize(
+    ("text", "name", "rest"),
+    [
+        ("I'm Abigail Claflin. You can call me Abby.", "Abby", ""),
+        ("I'm Abigail Claflin, but please call me Abby, if you like.", "Abby", ""),
+        ("You can call me Abby. I'm Abigail Claflin.", "Abby", ""),
+        ("Hi, I'm Zoë.", "Zoë", ""),
+        ("Hello Pip, nice to meet you. I'm Ian.", "Ian", ""),
+        ("My name is ana and I bake bread.", "Ana", "I bake bread."),
+        ("my name's øyvind", "Øyvind", ""),
+        ("Hi, I'm Jean-Luc, how are you?", "Jean-Luc", "how are you?"),
+        ("Where do you live? I'm Abigail Claflin.", "Abigail", "Where do you live?"),
+        ("Do you know Maine, I'm Abigail Claflin.", "Abigail", "Do you know Maine"),
+        ("Hi, I'm Maya from Ohio.", "Maya", "from Ohio."),
+        ("They call me Dr. Who.", None, ""),
+        ("They call me Dr. Jones.", "Dr. Jones", ""),
+    ],
+)
+def test_a_name_and_what_else_was_said(replier: Replier, text: str, name: str | None, rest: str) -> None:
+    found = introduced(text, (), replier.mind.persona)
+    assert (found and (found.name, found.rest)) == (name and (name, rest))
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Call me back later.",
+        "Call me a cab.",
+        "Don't call me Abby.",
+        "My name isn't Abby.",
+        "My name is not important.",
+        "What's my name?",
+        "I'm German.",
+        "Oh, I'm Irish and my wife is Welsh.",
+        "Hi, I'm hungry.",
+        "Hi, I'm Pip too.",
+        "It's Monday.",
+        "This is Abigail Claflin.",
+        "Abby.",
+        "I'm Welsh to the bone.",
+        "",
+        "...",
+    ],
+)
+def test_what_gives_no_name(replier: Replier, text: str) -> None:
+    assert introduced(text, (), replier.mind.persona) is None
+
+
+@pytest.mark.parametrize(
+    ("text", "name"),
+    [
+        ("Abby.", "Abby"),
+        ("abby", "Abby"),
+        ("Just Abby.", "Abby"),
+        ("Um, Abby is fine.", "Abby"),
+        ("Sure. Abby Claflin.", "Abby"),
+        ("It's Abby.", "Abby"),
+        ("I'm German.", "German"),
+        ("This is Sam, hello.", "Sam"),
+        ("Abby, please.", "Abby"),
+        ("Whatever.", None),
+        ("Whatever you like.", None),
+        ("Never mind.", None),
+        ("Hello there.", None),
+        ("Pip.", None),
+        ("I won't say. Ha.", None),
+        ("Where do you live?", None),
+    ],
+)
+def test_the_answer_to_what_to_call_somebody(replier: Replier, text: str, name: str | None) -> None:
+    found = introduced(text, ASKED, replier.mind.persona)
+    assert (found and found.name) == name
+
+
+def test_only_the_last_words_of_the_persona_ask(replier: Replier) -> None:
+    since = (*ASKED, Said("Spk1", "No."), Said("pip", "As you like."))
+    assert introduced("Abby.", since, replier.mind.persona) is None
+
+
+async def replied(replier: Replier, text: str, history: tuple[Said, ...] = (), speaker: str = "Spk1") -> tuple[str, list[str]]:
+    said, cues = "", []
+    async for event in replier.reply(Said(speaker, text, turn_id=2), history, 0):
+        if isinstance(event, Text):
+            said += event.text
+        elif isinstance(event, Cue):
+            cues.append(event.cue.name)
+        assert not isinstance(event, Done) or said
+    return said.strip(), cues
+
+
+async def test_it_is_taken_up_with_a_smile_and_what_else_was_said_is_answered(replier: Replier) -> None:
+    lines = replier.mind.persona.profile.fallbacks.meeting
+    said, cues = await replied(replier, "You can call me Abby.")
+    assert said in [line.replace("{name}", "Abby") for line in lines]
+    assert cues == ["warm_smile"]
+    said, _ = await replied(replier, "Hi, I'm Abby. What do you do for a living?")
+    assert said.split(".")[0] in [line.replace("{name}", "Abby").split(".")[0] for line in lines]
+    assert said.split(". ", 1)[1].startswith("I keep the lighthouse on Gull Rock.")
+
+
+async def test_everyone_hears_their_own_name_again(replier: Replier) -> None:
+    history = (*ASKED, Said("Spk1", "Abby."), Said("pip", "Good to meet you, Abby."), Said("Spk2", "And I'm Bob Miller."))
+    assert asks_own_name("Do you remember my name?") and not asks_own_name("What's your name?")
+    assert (await replied(replier, "What's my name?", history))[0] == "You told me you're Abby."
+    assert (await replied(replier, "Do you remember my name?", history, "Spk2"))[0] == "You told me you're Bob."
+    unknown = replier.mind.persona.profile.fallbacks.unknown
+    assert (await replied(replier, "What's my name?", history, "Spk3"))[0] in unknown
