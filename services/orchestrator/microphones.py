@@ -84,7 +84,7 @@ class Microphones:
         self._listeners[speaker].flush(flush_id)
 
     def taken(self) -> None:
-        """The persona takes the floor."""
+        """The persona takes the floor, or has it again."""
         for listener in self._listeners.values():
             listener.taken()
 

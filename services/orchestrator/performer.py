@@ -125,6 +125,8 @@ class Performer:
                 self._stage.hold()
                 self._measure_interruption("held")
             case ev.Release():
+                # It has the floor again: whoever made the sound has said nothing that goes on.
+                self._microphones.taken()
                 self._stage.release()
             case ev.Silence(_, newest_turn_id):
                 self._stage.silence(newest_turn_id)

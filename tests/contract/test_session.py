@@ -66,6 +66,11 @@ class Talk:
                     return getattr(answer, kind)
         pytest.fail(f"the stream ended ({await self.call.details()}) without {kind}")
 
+    async def comes_to(self, state: Any) -> None:
+        """Reads until the session is in a state."""
+        while (await self.until("state")).state != state:
+            pass
+
     async def rest(self) -> None:
         """Reads to the end."""
         async with asyncio.timeout(20):
@@ -466,6 +471,27 @@ async def test_speech_is_answered_when_it_has_ended(door: Door, monkeypatch: pyt
     talk.call.cancel()
 
 
+async def test_the_turn_taking_knows_when_the_persona_goes_on_after_a_little_sound(
+    door: Door, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    taken: list[int] = []
+    monkeypatch.setattr(TurnSession, "turn_taken", lambda _, at_sample: taken.append(at_sample))
+    talk = await opened(door)
+    await talk.send(text=pb.TextInput(text="Are you there?"))
+    await talk.comes_to(pb.STATE_SPEAKING)
+    assert not taken, "nobody has spoken"
+    tone = (np.sin(np.arange(CHUNK) * 0.2) * 8000).astype("<i2").tobytes()
+    talking = asyncio.create_task(_speak(talk, tone, chunks=10))
+    await talk.comes_to(pb.STATE_PAUSED)
+    await talk.comes_to(pb.STATE_SPEAKING)
+    await talk.until("turn")
+    talking.cancel()
+    await asyncio.gather(talking, return_exceptions=True)
+    assert len(taken) == 1
+    assert 0.2 * RATE < taken[0] < 2 * RATE
+    talk.call.cancel()
+
+
 async def test_a_reply_to_speech_and_its_voice_are_begun_before_the_turn_is_over(
     door: Door, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -493,13 +519,13 @@ async def test_a_reply_to_speech_and_its_voice_are_begun_before_the_turn_is_over
     talk.call.cancel()
 
 
-async def _speak(talk: Talk, tone: bytes) -> None:
-    """A second of sound, then silence, at the pace of real time."""
+async def _speak(talk: Talk, tone: bytes, *, chunks: int = 50) -> None:
+    """A second of sound, or so many 20 ms, then silence, at the pace of real time."""
     loop = asyncio.get_running_loop()
     began = loop.time()
     for index in range(1000):
         await asyncio.sleep(began + index * 0.02 - loop.time())
-        pcm = tone if index < 50 else bytes(len(tone))
+        pcm = tone if index < chunks else bytes(len(tone))
         await talk.send(audio=pb.AudioChunk(pcm=pcm, start_sample=index * CHUNK, speaker="Ann"))
 
 
