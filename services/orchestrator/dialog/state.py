@@ -27,7 +27,7 @@ class Style:
     """When a turn whose last words ask for something is over: an answer is awaited."""
     beginning_rules: Rules = ((ms(900), 0.88), (ms(1700), 0.82), (ms(2500), 0.0))
     """When a turn of one short statement is over: people pause after it and go on."""
-    endpoint_rules: Rules = ((ms(800), 0.81), (ms(1700), 0.7), (ms(2500), 0.0))
+    endpoint_rules: Rules = ((ms(760), 0.79), (ms(1700), 0.7), (ms(2500), 0.0))
     """When any other is."""
     drafts_a_turn: int = 3
     """So many replies are drafted before the turn is over; after that only to questions."""
