@@ -32,7 +32,7 @@ def _strings(value: Any) -> Any:
 
 def _with_name(line: str) -> str:
     """A line that names whom it is said to, in its first sentence."""
-    if "{name}" not in sentences(line)[0]:
+    if not any("{name}" in first for first in sentences(line)[:1]):
         raise ValueError("the first sentence must contain {name}, in whose place the name is said")
     return line
 

@@ -5,9 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from pydantic import ValidationError
 
 from services.llm.history import Said
 from services.llm.introducing import asks_own_name, introduced
+from services.llm.persona import Fallbacks
 from services.llm.reply import Cue, Done, Replier, Text
 from tests.llm_parts import fake_engine, pip
 
@@ -126,3 +128,9 @@ async def test_everyone_hears_their_own_name_again(replier: Replier) -> None:
     assert (await replied(replier, "Do you remember my name?", history, "Spk2"))[0] == "You told me you're Bob."
     unknown = replier.mind.persona.profile.fallbacks.unknown
     assert (await replied(replier, "What's my name?", history, "Spk3"))[0] in unknown
+
+
+@pytest.mark.parametrize("line", ["", "Good to meet you.", "Hello. It's {name}, isn't it?"])
+def test_a_line_that_does_not_say_the_name_first_is_refused(line: str) -> None:
+    with pytest.raises(ValidationError, match=r"the first sentence must contain \{name\}"):
+        Fallbacks(unknown=("?",), empty=("?",), trouble=("?",), meeting=(line,))
