@@ -3,30 +3,51 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import importlib
 import os
 import socket
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, Final
 
-from dotenv import dotenv_values
-from pydantic import ValidationError
+from deploy.names import unread
+from environment import ROOT, WrongSetting, read, written
+from services.common import registry
+from services.common.settings import ServiceSettings, SharedSettings
+from vivant.addresses import join
 
-from services.common.settings import ServiceSettings
-
-ROOT: Final = Path(__file__).parent.parent
 NAMES: Final = ("asr", "turn", "llm", "tts", "face", "orchestrator", "gateway")
 
 
 class CannotStart(Exception):
     """The system cannot be started. The message says why and what to do."""
 
+    def __init__(self, message: str, status: int = 1) -> None:
+        super().__init__(message)
+        self.status = status
+        """What the program ends with: 2 for a wrong setting."""
+
+
+@contextlib.contextmanager
+def settings_checked() -> Iterator[None]:
+    """Turns a WrongSetting into CannotStart."""
+    try:
+        yield
+    except WrongSetting as exc:
+        raise CannotStart(str(exc), status=2) from exc
+
 
 def environment(root: Path = ROOT) -> dict[str, str]:
-    """The environment of the services: `.env`, outweighed by the environment of this process."""
-    written = {name: value for name, value in dotenv_values(root / ".env").items() if value is not None}
-    return written | dict(os.environ)
+    """The environment of the services: `.env`, outweighed by the environment of this process. Raises CannotStart."""
+    with settings_checked():
+        return read(root)
+
+
+def misspelt(root: Path = ROOT) -> list[str]:
+    """Sentences about variables that only look like settings."""
+    with settings_checked():
+        return unread(os.environ, written(root))
 
 
 def on_free_ports(env: Mapping[str, str], names: Iterable[str] = NAMES) -> dict[str, str]:
@@ -44,43 +65,74 @@ def on_free_ports(env: Mapping[str, str], names: Iterable[str] = NAMES) -> dict[
 
 
 def settings_of(name: str, env: Mapping[str, str]) -> ServiceSettings:
-    """The service's own settings with the host and ports that it will read from `env`."""
+    """What the service will read from `env`; raises CannotStart when that, or what its engine will read, cannot be used."""
     found: type[ServiceSettings] = getattr(importlib.import_module(f"services.{name}.settings"), f"{name.capitalize()}Settings")
-    places = ("host", "port", "metrics_port")
-    values: dict[str, Any] = {field: env[variable] for field in places if (variable := f"{name}_{field}".upper()) in env}
-    try:
-        return found(**values)
-    except ValidationError as exc:
-        first = exc.errors()[0]
-        variable = "_".join((name, *map(str, first["loc"]))).upper()
-        raise CannotStart(f"{variable}={first['input']!r} cannot be used: {first['msg']}") from exc
+    with settings_checked():
+        SharedSettings.of(env)
+        settings = found.of(env)
+        engine = getattr(settings, "engine", None)
+        if engine is not None:
+            engines = importlib.import_module(f"services.{name}.engines").ENGINES
+            registry.find(engines, engine, found.variable("engine")).options.of(env)
+    return settings
 
 
 def with_addresses(env: Mapping[str, str], settings: Mapping[str, ServiceSettings]) -> dict[str, str]:
     """Tells the orchestrator where the services are, and the gateway where it is, unless somebody has."""
-    addresses = {
-        f"ORCHESTRATOR_{name.upper()}_ADDRESS": f"{reachable(each.host)}:{each.port}" for name, each in settings.items()
-    }
+    found = {f"ORCHESTRATOR_{name.upper()}_ADDRESS": join(reachable(each.host), each.port) for name, each in settings.items()}
     if "orchestrator" in settings:
         door = settings["orchestrator"]
-        addresses["GATEWAY_ORCHESTRATOR_ADDRESS"] = f"{reachable(door.host)}:{door.port}"
-    return addresses | dict(env)
+        found["GATEWAY_ORCHESTRATOR_ADDRESS"] = join(reachable(door.host), door.port)
+    return found | {name: value for name, value in env.items() if value or name not in found}
 
 
 def reachable(host: str) -> str:
     """An address at which something that listens on `host` can be reached from this machine."""
-    return "127.0.0.1" if host in ("0.0.0.0", "::") else host
+    return {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)
 
 
 def require_free(name: str, host: str, port: int, setting: str) -> None:
     """Raises CannotStart when somebody listens there already. `setting` is what to change."""
-    with socket.socket() as probe:
-        # As servers do: a port that lingers after its last connection is free.
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind((host, port))
-        except OSError as exc:
-            raise CannotStart(
-                f"{name}: cannot listen on {host}:{port} ({exc.strerror}). Is Vivant running already? "
-                f"Stop the other program, or set {name.upper()}_{setting} in .env"
-            ) from exc
+    try:
+        places = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
+    except OSError as exc:
+        raise CannotStart(f"{name.upper()}_HOST={host!r} cannot be used: {exc.strerror}", status=2) from exc
+    failures = [failure for family, kind, _, _, place in places if (failure := _why_not(family, kind, place))]
+    # A name may stand for an address that this machine does not have, as localhost does where there is no IPv6.
+    absent = [failure for failure in failures if failure.errno in (errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT)]
+    if failures and (len(absent) < len(failures) or len(absent) == len(places)):
+        worst = next((failure for failure in failures if failure not in absent), failures[0])
+        raise _not_free(name, host, port, setting, worst) from worst
+
+
+def _why_not(family: int, kind: int, place: Any) -> OSError | None:
+    """What stands against listening there, or None."""
+    try:
+        with socket.socket(family, kind) as probe:
+            # As servers do: a port that lingers after its last connection is free.
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            probe.bind(place)
+    except OSError as exc:
+        return exc
+    return None
+
+
+def _not_free(name: str, host: str, port: int, setting: str, exc: OSError) -> CannotStart:
+    where = f"{name}: cannot listen on {join(host, port)} ({exc.strerror})"
+    if exc.errno in (errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT):
+        return CannotStart(f"{where}; set {name.upper()}_HOST to an address of this machine", status=2)
+    if exc.errno == errno.EACCES:
+        return CannotStart(f"{where}; set {name.upper()}_{setting} to a port from 1024 on", status=2)
+    return CannotStart(f"{where}. Is Vivant running already? Stop the other program, or set {name.upper()}_{setting} in .env")
+
+
+def require_different(settings: Mapping[str, ServiceSettings]) -> None:
+    """Raises CannotStart when two servers of ours would listen on one port."""
+    taken: dict[tuple[str, int], str] = {}
+    for name, each in settings.items():
+        for setting, port in (("PORT", each.port), ("METRICS_PORT", each.metrics_port)):
+            variable = f"{name.upper()}_{setting}"
+            if (each.host, port) in taken:
+                rule = f"{taken[each.host, port]} is the same; each needs a port of its own"
+                raise CannotStart(f"{variable}={str(port)!r} cannot be used: {rule}", status=2)
+            taken[each.host, port] = variable

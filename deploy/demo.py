@@ -12,8 +12,9 @@ from typing import Final
 
 from rich.console import Console
 
-from deploy.addresses import ROOT, CannotStart, environment, on_free_ports
+from deploy.addresses import CannotStart, environment, on_free_ports
 from deploy.system import running
+from environment import ROOT
 
 RECORDING: Final = Path("tests/data/speech/whatstheweatherlike.wav")
 TYPED: Final = "Where did you grow up?"
@@ -25,9 +26,9 @@ def main() -> int:
     """Status 0 when both answers were written to `out/`."""
     console = Console(highlight=False, soft_wrap=True)
     started = time.monotonic()
-    env = on_free_ports(environment())
-    console.print("Starting the services (the first time takes the longest) ...")
     try:
+        env = on_free_ports(environment())
+        console.print("Starting the services (the first time takes the longest) ...")
         with running(env, ROOT / OUT / "logs", _READY_S) as system:
             console.print(f"Ready after {time.monotonic() - started:.0f} s.\n")
             where = ("--address", system.address)
@@ -35,7 +36,7 @@ def main() -> int:
             _ask(console, env, "--text", TYPED, "-o", str(OUT / "answer-typed.mp4"), *where)
     except CannotStart as exc:
         console.print(f"demo: {exc}", style="red", markup=False)
-        return 1
+        return exc.status
     except subprocess.CalledProcessError as exc:
         console.print(f"demo: the question was not answered (status {exc.returncode}); logs: out/logs", style="red")
         return 1

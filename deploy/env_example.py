@@ -22,8 +22,9 @@ TARGET: Final = ROOT / ".env.example"
 _WIDTH: Final = 110
 _HEAD: Final = """\
 # All settings of Vivant with their defaults, rendered from the settings classes (make env-example).
-# Copy this file to .env and take the # away from what you change. `make up` and `docker compose` read .env;
-# a variable of the environment outweighs it.
+# Copy this file to .env and take the # away from what you change. `make up`, `docker compose` and everything else here read
+# .env; a variable of the environment outweighs it, and an empty value is the same as none. Lists are written one,two or as
+# JSON: ["one", "two"]. Paths may begin with ~; relative ones are taken from the repository.
 """
 
 
@@ -38,14 +39,13 @@ def settings_classes() -> Iterator[tuple[str, type[Frozen]]]:
 
 def fields(settings: type[Frozen]) -> Iterator[tuple[str, FieldInfo, str]]:
     """Variable, field and description of each setting; raises LookupError for one that nobody has described."""
-    prefix = settings.model_config.get("env_prefix", "")
     for name, field in settings.model_fields.items():
         # A subclass that only changes a default inherits the description.
         bases = [base for base in settings.__mro__ if issubclass(base, Frozen) and name in base.model_fields]
         description = next((text for base in bases if (text := base.model_fields[name].description)), None)
         if description is None:
             raise LookupError(f"{settings.__name__}.{name} has no docstring under it")
-        yield f"{prefix}{name}".upper(), field, description
+        yield settings.variable(name), field, description
 
 
 def render() -> str:
@@ -94,8 +94,6 @@ def _default(field: FieldInfo) -> str:
     value = field.get_default(call_default_factory=True)
     if value is None or isinstance(value, SecretStr):
         return ""
-    if isinstance(value, Path) and value.is_relative_to(Path.home()):
-        return f"/home/you/{value.relative_to(Path.home())}"
     if isinstance(value, bool):
         return str(value).lower()
     if isinstance(value, tuple | list | dict):

@@ -30,6 +30,14 @@ def last_error(log: Path, start: int = 0) -> str:
     return ""
 
 
+def last_words(log: Path, start: int = 0) -> str:
+    """What a program said after byte `start` before it ended: its error where a line begins with one, else its last line."""
+    with log.open("rb") as stream:
+        stream.seek(start)
+        lines = stream.read(_TAIL_BYTES).decode("utf-8", "replace").strip().splitlines()
+    return next((line for line in reversed(lines) if line.startswith("Error")), lines[-1] if lines else "")
+
+
 def _record(line: str) -> dict[str, Any] | None:
     try:
         record = json.loads(line)

@@ -12,7 +12,6 @@ import shutil
 import signal
 import subprocess
 import sys
-import tempfile
 import time
 import xmlrpc.client
 from collections.abc import Iterator, Mapping, Sequence
@@ -23,49 +22,22 @@ from typing import Any, Final
 import httpx
 from supervisor.xmlrpc import SupervisorTransport
 
-from deploy.addresses import NAMES, ROOT, CannotStart, reachable, require_free, settings_of, with_addresses
-from deploy.logs import last_error
+from deploy.addresses import (
+    NAMES,
+    CannotStart,
+    reachable,
+    require_different,
+    require_free,
+    settings_of,
+    with_addresses,
+)
+from deploy.logs import last_error, last_words
+from deploy.supervision import STOP_S, configuration, require_logs, run_folder
+from environment import ROOT
+from vivant.addresses import join
 
-#: A service that ends sooner after its start than this has failed to start.
-STARTED_S: Final = 8
-#: Supervisor tries so many more times before it gives a service up.
-RETRIES: Final = 2
-#: A service has this long to end its streams and itself; see `services.common.serving.GRACE_S`.
-STOP_S: Final = 6
-
-_CONFIG: Final = """\
-[supervisord]
-nodaemon=true
-silent=true
-logfile={logs}/supervisord.log
-logfile_maxbytes=1MB
-logfile_backups=1
-pidfile={run}/supervisord.pid
-childlogdir={logs}
-
-[unix_http_server]
-file={run}/supervisor.sock
-chmod=0700
-
-[rpcinterface:supervisor]
-supervisor.rpcinterface_factory=supervisor.rpcinterface:make_main_rpcinterface
-"""
-_PROGRAM: Final = """
-[program:{name}]
-command={python} -m services.{name}
-directory={root}
-autorestart=true
-startsecs={started}
-startretries={retries}
-stopsignal=TERM
-stopwaitsecs={stop}
-stopasgroup=true
-killasgroup=true
-redirect_stderr=true
-stdout_logfile={logs}/{name}.log
-stdout_logfile_maxbytes=5MB
-stdout_logfile_backups=3
-"""
+#: The log of supervisor's own last words.
+_SUPERVISOR: Final = "supervisor"
 
 
 @dataclass(frozen=True)
@@ -89,7 +61,7 @@ class System:
         self.env = with_addresses(env, self.settings)
         self._run = Path()
         self._process: subprocess.Popen[bytes] | None = None
-        self._log_starts = {name: _size(logs / f"{name}.log") for name in names}
+        self._log_starts = {name: _size(logs / f"{name}.log") for name in (*names, _SUPERVISOR)}
         self._http = httpx.Client(timeout=1.0, trust_env=False)
         self.pids: dict[str, int] = {}
         """Process of each service, as of the last `status`; that of one that has ended until it has a new one."""
@@ -98,35 +70,37 @@ class System:
     def address(self) -> str:
         """host:port that applications connect to."""
         settings = self.settings["orchestrator"]
-        return f"{reachable(settings.host)}:{settings.port}"
+        return join(reachable(settings.host), settings.port)
 
     def start(self) -> None:
-        """Starts supervisor and with it the services; raises CannotStart when a port is in use."""
+        """Starts supervisor and with it the services; raises CannotStart when a port or a folder cannot be used."""
+        require_different(self.settings)
         for name, settings in self.settings.items():
             for setting, port in (("PORT", settings.port), ("METRICS_PORT", settings.metrics_port)):
                 require_free(name, settings.host, port, setting)
-        self.logs.mkdir(parents=True, exist_ok=True)
-        # The path of a socket must be short, so it is not below the repository.
-        self._run = Path(tempfile.mkdtemp(prefix="vivant-"))
-        values = {"logs": self.logs.resolve(), "run": self._run, "root": ROOT, "python": sys.executable}
-        limits = {"started": STARTED_S, "retries": RETRIES, "stop": STOP_S}
-        programs = (_PROGRAM.format(name=name, **values, **limits) for name in self.settings)
+        require_logs(self.logs)
+        self._run = run_folder()
         config = self._run / "supervisord.conf"
-        config.write_text(_CONFIG.format(**values) + "".join(programs), "utf-8")
-        self._process = subprocess.Popen(
-            [sys.executable, "-m", "deploy.keeper", str(config)],
-            cwd=ROOT,
-            env=self.env,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-            # Ctrl-C belongs to us; supervisor stops the services in its own order when it is told to.
-            start_new_session=True,
-        )
+        config.write_text(configuration(self.settings), "utf-8")
+        (self._run / "logs").symlink_to(self.logs.absolute())
+        with (self.logs / f"{_SUPERVISOR}.log").open("ab") as words:
+            self._process = subprocess.Popen(
+                [sys.executable, "-m", "deploy.keeper", str(config)],
+                cwd=ROOT,
+                env=self.env | {"SUPERVISED_ROOT": str(ROOT), "SUPERVISED_PYTHON": sys.executable},
+                stdin=subprocess.DEVNULL,
+                stdout=words,
+                stderr=words,
+                # Ctrl-C belongs to us; supervisor stops the services in its own order when it is told to.
+                start_new_session=True,
+            )
 
     def status(self) -> list[Status]:
         """Every service as it is now; raises CannotStart when supervisor itself has ended."""
         if self._process is None or self._process.poll() is not None:
-            raise CannotStart(f"supervisor has ended; see {self.logs / 'supervisord.log'}")
+            log = self.logs / f"{_SUPERVISOR}.log"
+            why = last_words(log, self._log_starts[_SUPERVISOR])
+            raise CannotStart(f"supervisor has ended: {why or 'it said nothing'}; see {log}")
         known = {info["name"]: info for info in self._processes()}
         self.pids |= {name: info["pid"] for name, info in known.items() if info["pid"]}
         return [self._status(name, known.get(name)) for name in self.settings]
@@ -157,7 +131,7 @@ class System:
         if state in ("BACKOFF", "EXITED", "STOPPED", "UNKNOWN"):
             return Status(name, settings.port, "restarting", error or "it ended without a word")
         try:
-            answer = self._http.get(f"http://{reachable(settings.host)}:{settings.metrics_port}/readyz")
+            answer = self._http.get(f"http://{join(reachable(settings.host), settings.metrics_port)}/readyz")
         except httpx.ConnectError:
             return Status(name, settings.port, "starting", error)
         except httpx.TransportError:

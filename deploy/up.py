@@ -9,7 +9,6 @@ import socket
 import sys
 import time
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Final
 
 from rich.console import Console, RenderableType
@@ -17,10 +16,14 @@ from rich.live import Live
 from rich.markup import escape
 from rich.table import Table
 
-from deploy.addresses import NAMES, CannotStart, environment, reachable
+from deploy.addresses import NAMES, CannotStart, environment, misspelt, reachable
 from deploy.system import Status, System
+from environment import ROOT
+from vivant.addresses import join
 
-_LOGS: Final = Path("out/logs")
+_LOGS: Final = ROOT / "out" / "logs"
+#: Where the command line looks when it is told nothing, as `up` has it.
+_ADDRESS: Final = "127.0.0.1:50050"
 _COLOURS: Final = {"ready": "green", "failed": "red", "restarting": "yellow"}
 _NEXT: Final = """\
 Vivant is ready after {seconds:.0f} s. Open this page and talk:
@@ -29,10 +32,10 @@ Vivant is ready after {seconds:.0f} s. Open this page and talk:
 
 Or in another terminal:
 
-  .venv/bin/vivant ask --text "Where did you grow up?" -o out/answer.mp4    a typed question, answered as a video
-  .venv/bin/vivant ask question.wav -o out/answer.mp4                       a recorded one
-  .venv/bin/vivant chat                                                     a conversation in the terminal
-  .venv/bin/vivant info                                                     engines, models and licences
+  .venv/bin/vivant ask{at} --text "Where did you grow up?" -o out/answer.mp4    a typed question, answered as a video
+  .venv/bin/vivant ask{at} question.wav -o out/answer.mp4                       a recorded one
+  .venv/bin/vivant chat{at}                                                     a conversation in the terminal
+  .venv/bin/vivant info{at}                                                     engines, models and licences
 
 Applications connect to {address} (gRPC). Logs: {logs}/<service>.log. Metrics: http://{metrics}/metrics
 Ctrl-C stops everything."""
@@ -62,7 +65,7 @@ class Stop:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Runs until SIGINT or SIGTERM. Status 0 after a clean stop, 1 when the system did not start."""
+    """Runs until SIGINT or SIGTERM. Status 0 after a clean stop, 1 when the system did not start, 2 for wrong settings."""
     parser = argparse.ArgumentParser(prog="python -m deploy.up", description="Start the services and keep them running.")
     parser.add_argument("services", nargs="*", metavar="service", help=f"only these of: {', '.join(NAMES)}")
     names = tuple(parser.parse_args(arguments).services) or NAMES
@@ -74,10 +77,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: stop.set())
     try:
+        for sentence in misspelt():
+            console.print(f"[yellow]up:[/] {escape(sentence)}", soft_wrap=True)
         return _run(System(environment(), _LOGS, names), console, stop)
     except CannotStart as exc:
         console.print(f"[bold red]up:[/] {escape(str(exc))}", soft_wrap=True)
-        return 1
+        return exc.status
 
 
 def _run(system: System, console: Console, stop: Stop) -> int:
@@ -151,7 +156,8 @@ def _next(system: System, seconds: float) -> str:
         page=page_url(system),
         address=system.address,
         logs=system.logs,
-        metrics=f"{settings.host}:{settings.metrics_port}",
+        metrics=join(reachable(settings.host), settings.metrics_port),
+        at="" if system.address == _ADDRESS else f" --address {system.address}",
     )
 
 
@@ -160,9 +166,9 @@ def page_url(system: System) -> str:
     gateway = system.settings.get("gateway")
     if gateway is None:
         return "(the gateway was not started)"
-    host = reachable(gateway.host)
-    name = "localhost" if host == "127.0.0.1" else host
-    return f"{'https' if system.env.get('GATEWAY_TLS_CERTIFICATE') else 'http'}://{name}:{gateway.port}"
+    # "::" is every address, IPv4 too.
+    name = "localhost" if gateway.host in ("127.0.0.1", "0.0.0.0", "::") else gateway.host
+    return f"{'https' if system.env.get('GATEWAY_TLS_CERTIFICATE') else 'http'}://{join(name, gateway.port)}"
 
 
 if __name__ == "__main__":

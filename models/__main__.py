@@ -14,13 +14,15 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+import environment
+from environment import WrongSetting
 from models import endpoints, local, manifest
 from models.errors import FetchError
 from models.fetch import Fetcher
 from models.manifest import Model
 from models.progress import Display
 from models.sources import Sources
-from models.store import Store, default_dir
+from models.store import Store
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -28,13 +30,18 @@ def main(arguments: Sequence[str] | None = None) -> int:
     args = _parser().parse_args(arguments)
     out, err = Console(), Console(stderr=True)
     try:
+        # Also what is only in .env: an index, a token, a proxy.
+        os.environ.update(environment.read())
         models = manifest.load()
-        store = Store(args.models_dir or default_dir())
+        store = Store(args.models_dir or environment.models_dir(os.environ))
         status: int = args.command(args, models, store, out)
         return status
     except FetchError as exc:
         err.print(f"[bold red]models:[/] {escape(str(exc))}", highlight=False, soft_wrap=True)
         return 1
+    except WrongSetting as exc:
+        err.print(f"[bold red]models:[/] {escape(str(exc))}", highlight=False, soft_wrap=True)
+        return 2
     except KeyboardInterrupt:
         err.print("models: stopped; run it again and it continues where it was")
         return 130

@@ -70,7 +70,7 @@ def disk_errors(path: Path) -> Iterator[None]:
         if exc.errno == errno.ENOSPC:
             message = f"the disk is full: {path}. Free some space, or choose another folder with VIVANT_MODELS_DIR"
         else:
-            message = f"cannot write {path}: {exc.strerror}"
+            message = f"cannot write {path}: {exc.strerror}. Choose another folder with VIVANT_MODELS_DIR"
         raise FetchError(message) from exc
 
 

@@ -10,11 +10,16 @@ import shutil
 import ssl
 import subprocess
 import sys
+from typing import Final
 
 import certifi
 import httpx
 
+from environment import WrongSetting
 from models.errors import FetchError
+
+_HERE: Final = ("all://localhost", "all://127.0.0.1", "all://[::1]")
+_PROXIES: Final = ("all_proxy", "https_proxy", "http_proxy")
 
 
 def package_index() -> str:
@@ -57,7 +62,14 @@ def open_client() -> httpx.Client:
     own = _pip_setting("cert")
     if own:
         context.load_verify_locations(own)
-    return httpx.Client(verify=context, follow_redirects=True, timeout=httpx.Timeout(30, connect=15))
+    # The network is reached through the proxy that the environment names; this machine is not.
+    here: dict[str, httpx.BaseTransport | None] = dict.fromkeys(_HERE)
+    try:
+        return httpx.Client(verify=context, follow_redirects=True, timeout=httpx.Timeout(30, connect=15), mounts=here)
+    except (ImportError, ValueError, httpx.InvalidURL) as exc:
+        proxies = {name: address for name, address in os.environ.items() if name.lower() in _PROXIES and address}
+        name, address = next(iter(proxies.items()), ("https_proxy", ""))
+        raise WrongSetting.of(name, address, "expected the address of an http proxy: http://host:port") from exc
 
 
 def _pip_setting(name: str) -> str | None:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -20,12 +19,6 @@ from models.errors import FetchError
 from models.manifest import Model, ModelFile
 
 _NOTES: Final = ".verified.json"
-
-
-def default_dir() -> Path:
-    """VIVANT_MODELS_DIR, or the folder in which the services look when it is not set."""
-    configured = os.environ.get("VIVANT_MODELS_DIR")
-    return Path(configured).expanduser() if configured else Path.home() / ".cache" / "vivant" / "models"
 
 
 @dataclass(frozen=True)

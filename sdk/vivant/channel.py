@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import grpc
 
+from vivant import addresses
+from vivant.errors import InvalidRequest
+
 #: A unit of raw 720 px video is 1.6 MB; everything else is far below this.
 MAX_MESSAGE_BYTES = 4 * 1024 * 1024
 
@@ -32,6 +35,18 @@ SERVER_OPTIONS: list[tuple[str, int]] = [
 ]
 
 
-def open_channel(address: str) -> grpc.aio.Channel:
-    """A plaintext channel to `host:port`, not yet connected."""
-    return grpc.aio.insecure_channel(address, options=CHANNEL_OPTIONS)
+#: Nothing between our own processes goes through the proxy that the environment names.
+DIRECT: list[tuple[str, int]] = [("grpc.enable_http_proxy", 0)]
+
+
+def open_channel(address: str, *, proxy: bool = False) -> grpc.aio.Channel:
+    """A plaintext channel to `host:port`, not yet connected; raises InvalidRequest when `address` is something else.
+
+    With `proxy`, hosts far away are reached through the proxy that the environment names (`https_proxy`, `no_proxy`).
+    """
+    try:
+        target = addresses.target(address)
+    except InvalidRequest as exc:
+        raise InvalidRequest(f"address {address!r} cannot be used: {exc.message}", reason=exc.reason) from exc
+    direct = [] if proxy and not addresses.is_near_target(address) else DIRECT
+    return grpc.aio.insecure_channel(target, options=[*CHANNEL_OPTIONS, *direct])

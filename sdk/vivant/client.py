@@ -96,7 +96,7 @@ class Client:
 @asynccontextmanager
 async def connect(address: str = DEFAULT_ADDRESS, *, timeout_s: float = CONNECT_TIMEOUT_S) -> AsyncIterator[Client]:
     """Connects to `host:port`; raises Unavailable if nothing answers there within `timeout_s`."""
-    async with open_channel(address) as channel:
+    async with open_channel(address, proxy=True) as channel:
         await wait_for(channel, address, timeout_s)
         yield Client(channel, address)
 

@@ -46,7 +46,7 @@ async def ask_services(addresses: Mapping[str, str]) -> list[Component]:
 async def _ask(service: str, address: str) -> Component:
     make_stub, request = _DOORS[service]
     try:
-        async with open_channel(address) as channel:
+        async with open_channel(address, proxy=True) as channel:
             await wait_for(channel, address, TIMEOUT_S)
             try:
                 response = await make_stub(channel).GetInfo(request(), timeout=TIMEOUT_S)

@@ -75,7 +75,7 @@ def read_portrait(path: str | Path) -> bytes:
 
 async def get_persona(persona: str, *, address: str = DEFAULT_LLM_ADDRESS) -> Persona:
     """Has a persona's folder checked; raises NotFound for an unknown one, Unusable with the rule that is broken."""
-    async with open_channel(address) as channel:
+    async with open_channel(address, proxy=True) as channel:
         await wait_for(channel, address, CONNECT_TIMEOUT_S)
         stub = llm_pb2_grpc.LlmServiceStub(channel)
         try:
@@ -103,7 +103,7 @@ async def enroll_portrait(
     Without an image, the portrait in the persona's folder is taken. Raises Unusable with the rule that a picture breaks, for
     example that it shows two faces.
     """
-    async with open_channel(address) as channel:
+    async with open_channel(address, proxy=True) as channel:
         await wait_for(channel, address, CONNECT_TIMEOUT_S)
         stub = face_pb2_grpc.FaceServiceStub(channel)
         request = face_pb2.EnrollPortraitRequest(persona=persona, image=image)

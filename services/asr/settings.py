@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Literal
 
 from pydantic import Field
 from pydantic_settings import SettingsConfigDict
 
-from services.common.settings import Frozen, ServiceSettings
+from services.common.settings import Frozen, Port, ServiceSettings
 
 
 class AsrSettings(ServiceSettings):
     model_config = SettingsConfigDict(env_prefix="ASR_")
 
-    port: int = 50051
-    metrics_port: int = 51051
+    port: Port = 50051
+    metrics_port: Port = 51051
     engine: str = "whisper"
     """Which recogniser: whisper or fake."""
 
@@ -30,8 +31,8 @@ class WhisperOptions(Frozen):
     """The licence of a model of your own, shown by `vivant info`."""
     language: str = "en"
     """The language of streams that do not name one."""
-    device: str = "cpu"
-    """cpu, cuda or auto."""
+    device: Literal["cpu", "cuda", "auto"] = "cpu"
+    """What it computes on."""
     compute_type: str = "int8"
     """How CTranslate2 computes: int8 on a CPU, float16 or int8_float16 on a GPU."""
     workers: int = Field(2, ge=1, le=32)

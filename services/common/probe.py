@@ -11,6 +11,8 @@ import urllib.request
 import grpc
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
+from vivant.channel import DIRECT
+
 TIMEOUT_S = 2.0
 
 
@@ -22,7 +24,7 @@ def main(arguments: list[str]) -> int:
     if arguments[0].startswith("http://"):
         return _ask_http(arguments[0])
     address = arguments[0] if ":" in arguments[0] else f"127.0.0.1:{arguments[0]}"
-    with grpc.insecure_channel(address) as channel:
+    with grpc.insecure_channel(address, options=DIRECT) as channel:
         try:
             reply = health_pb2_grpc.HealthStub(channel).Check(health_pb2.HealthCheckRequest(), timeout=TIMEOUT_S)
         except grpc.RpcError as exc:
@@ -35,8 +37,10 @@ def main(arguments: list[str]) -> int:
 
 
 def _ask_http(url: str) -> int:
+    # What is asked is this machine, whatever proxy the environment names.
+    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
     try:
-        with urllib.request.urlopen(url, timeout=TIMEOUT_S):
+        with opener.open(url, timeout=TIMEOUT_S):
             return 0
     except OSError as exc:
         sys.stderr.write(f"{url}: {exc}\n")

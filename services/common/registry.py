@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from pydantic_settings import BaseSettings
-
+from environment import WrongSetting
+from services.common.settings import Frozen
 from vivant.errors import Unusable
 
 
@@ -19,19 +19,19 @@ class EngineSpec:
     name: str
     target: str
     """`module:Class`; the module is imported only when the engine is chosen."""
-    options: type[BaseSettings]
+    options: type[Frozen]
     """Settings of this engine alone, read from the environment when it is chosen."""
     requirements: str
     """The lock that has its packages, for the error message: `requirements/asr.txt`."""
 
 
 def find(table: Sequence[EngineSpec], name: str, variable: str) -> EngineSpec:
-    """The row called `name`, or an error that names the choices. `variable` is the setting to correct."""
+    """The row called `name`; raises WrongSetting with the choices. `variable` is the setting to correct."""
     for spec in table:
         if spec.name == name:
             return spec
     choices = ", ".join(spec.name for spec in table)
-    raise Unusable(f"{variable}={name!r} is not an engine of this service; choose one of: {choices}", reason="unknown_engine")
+    raise WrongSetting.of(variable, name, f"it is not an engine of this service; choose one of: {choices}")
 
 
 def load(spec: EngineSpec, *args: Any) -> Any:

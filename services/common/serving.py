@@ -7,7 +7,8 @@ import gc
 import signal
 import ssl
 import sys
-from collections.abc import Awaitable, Callable, Coroutine, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -18,10 +19,12 @@ from grpc_health.v1.health import aio as grpc_health_aio
 from grpc_reflection.v1alpha import reflection
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
+from environment import WrongSetting
 from services.common import logs
 from services.common.metrics import Metrics
 from services.common.settings import ServiceSettings, SharedSettings
 from services.common.streams import Admission
+from vivant import addresses
 from vivant.channel import SERVER_OPTIONS
 from vivant.errors import Unusable, VivantError
 
@@ -52,13 +55,24 @@ class Service:
 
 
 def run(service: Service | Callable[[], Service], name: str = "") -> None:
-    """Serves until SIGTERM or SIGINT. Exits with status 1 and one clear line when it cannot start.
+    """Serves until SIGTERM or SIGINT; see `one_line` for how it ends when it cannot start.
 
     Given a function that makes the service (and the `name` to log under), wrong settings also end in that one line.
     """
-    logs.configure(service.name if isinstance(service, Service) else name, SharedSettings().log_level)
-    try:
+    with one_line(service.name if isinstance(service, Service) else name):
         asyncio.run(serve(service if isinstance(service, Service) else service()))
+
+
+@contextmanager
+def one_line(name: str) -> Iterator[None]:
+    """Logs under `name`. What keeps the service from starting becomes one line; status 2: a wrong setting, 1: the rest."""
+    logs.configure(name)
+    try:
+        logs.configure(name, SharedSettings().log_level)
+        yield
+    except WrongSetting as exc:
+        _log.error("cannot_start", reason="wrong_setting", detail=str(exc))
+        sys.exit(2)
     except VivantError as exc:
         _log.error("cannot_start", reason=exc.reason, detail=exc.message)
         sys.exit(1)
@@ -112,7 +126,7 @@ async def _set_health(health: grpc_health_aio.HealthServicer, service: Service, 
 
 
 def _bind(server: grpc.aio.Server, service: Service) -> None:
-    address = f"{service.settings.host}:{service.settings.port}"
+    address = addresses.join(service.settings.host, service.settings.port)
     try:
         server.add_insecure_port(address)
     except RuntimeError as exc:
@@ -156,14 +170,15 @@ async def serve_http(
     port = getattr(settings, setting.lower())
     runner = web.AppRunner(app, access_log=None, shutdown_timeout=GRACE_S)
     await runner.setup()
-    site = web.TCPSite(runner, settings.host, port, ssl_context=tls)
+    # asyncio takes "::" as IPv6 alone, gRPC and people as every address; None is every address.
+    site = web.TCPSite(runner, None if settings.host == "::" else settings.host, port, ssl_context=tls)
     try:
         await site.start()
     except OSError as exc:
         await runner.cleanup()
         prefix = settings.model_config.get("env_prefix", "")
         raise Unusable(
-            f"{name}: cannot listen on {settings.host}:{port} ({exc.strerror}); "
+            f"{name}: cannot listen on {addresses.join(settings.host, port)} ({exc.strerror}); "
             f"set {prefix}{setting} or stop the other program",
             reason="port_in_use",
         ) from exc

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from pydantic import Field
 from pydantic_settings import SettingsConfigDict
 
-from services.common.settings import Frozen, ServiceSettings
+from services.common.settings import Frozen, Port, ServiceSettings
 
 
 class FaceSettings(ServiceSettings):
@@ -14,17 +15,17 @@ class FaceSettings(ServiceSettings):
 
     model_config = SettingsConfigDict(env_prefix="FACE_")
 
-    port: int = 50055
+    port: Port = 50055
     """Port of the gRPC server."""
-    metrics_port: int = 51055
+    metrics_port: Port = 51055
     """Port of /metrics, /healthz and /readyz."""
     engine: str = "portrait"
     """One of the names in `services/face/engines/__init__.py`."""
-    lead_ms: int = 20
+    lead_ms: int = Field(default=20, ge=0, le=40)
     """How long before a unit leaves its picture is begun. A picture that takes longer goes out with a later unit."""
     enroll_python: Path = Path(".venv-enroll/bin/python")
     """Python of the environment that finds landmarks (`requirements/enroll.txt`); used only when a portrait is enrolled."""
-    enroll_timeout_s: float = 60.0
+    enroll_timeout_s: float = Field(default=60.0, gt=0)
     """Longest time that finding landmarks may take."""
 
 
@@ -42,5 +43,5 @@ class FakeOptions(Frozen):
 
     model_config = SettingsConfigDict(env_prefix="FACE_FAKE_")
 
-    render_ms: float = 0.0
+    render_ms: float = Field(default=0.0, ge=0)
     """How long drawing one picture takes."""

@@ -5,19 +5,17 @@ from __future__ import annotations
 import asyncio
 import signal
 import ssl
-import sys
 
 import vivant
 from services.common import logs
 from services.common.metrics import Metrics
-from services.common.serving import serve_http, side_door
-from services.common.settings import SharedSettings
+from services.common.serving import one_line, serve_http, side_door
 from services.common.streams import Admission
 from services.gateway.gateway import Gateway
 from services.gateway.server import make_app
 from services.gateway.settings import GatewaySettings
 from vivant.channel import open_channel
-from vivant.errors import Unusable, VivantError
+from vivant.errors import Unusable
 
 _log = logs.get_logger(__name__)
 
@@ -63,12 +61,8 @@ def tls_context(settings: GatewaySettings) -> ssl.SSLContext | None:
 
 
 def main() -> None:
-    logs.configure("gateway", SharedSettings().log_level)
-    try:
+    with one_line("gateway"):
         asyncio.run(serve(GatewaySettings()))
-    except VivantError as exc:
-        _log.error("cannot_start", reason=exc.reason, detail=exc.message)
-        sys.exit(1)
 
 
 if __name__ == "__main__":

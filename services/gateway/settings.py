@@ -3,11 +3,17 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Annotated
 
 from pydantic import Field
 from pydantic_settings import SettingsConfigDict
 
-from services.common.settings import ServiceSettings
+from services.common.settings import Address, Port, ServiceSettings
+from services.common.values import like
+
+Origin = Annotated[str, like(r"\*|https?://[^/\s]+", "expected origins such as https://example.org, without a path, or *")]
+StunUrl = Annotated[str, like(r"stuns?:[^/\s]+", "expected addresses such as stun:stun.example.org:3478")]
+TurnUrl = Annotated[str, like(r"turns?:[^/\s]+", "expected addresses such as turn:turn.example.org:3478?transport=udp")]
 
 
 class GatewaySettings(ServiceSettings):
@@ -15,13 +21,13 @@ class GatewaySettings(ServiceSettings):
 
     model_config = SettingsConfigDict(env_prefix="GATEWAY_")
 
-    port: int = 8080
+    port: Port = 8080
     """Port of the page and of everything else that is served."""
-    metrics_port: int = 51056
+    metrics_port: Port = 51056
     """Port of /metrics, /healthz and /readyz."""
     capacity: int = Field(default=16, ge=1)
     """Connections served at once, of all kinds; one more gets a page that says so."""
-    orchestrator_address: str = "127.0.0.1:50050"
+    orchestrator_address: Address = "127.0.0.1:50050"
     """host:port of the orchestrator."""
     persona: str = ""
     """Who is talked to when a page does not choose; empty: the orchestrator's default."""
@@ -31,11 +37,11 @@ class GatewaySettings(ServiceSettings):
     """PEM file with the certificate chain; with `tls_key` the page is served over https."""
     tls_key: Path | None = None
     """PEM file with the certificate's private key."""
-    origins: tuple[str, ...] = ()
+    origins: tuple[Origin, ...] = ()
     """Other sites that may embed the person, as origins (https://example.org); "*" allows all. The gateway's own always may."""
-    stun_urls: tuple[str, ...] = ()
+    stun_urls: tuple[StunUrl, ...] = ()
     """STUN servers for connections from other networks, for example stun:stun.example.org:3478."""
-    turn_urls: tuple[str, ...] = ()
+    turn_urls: tuple[TurnUrl, ...] = ()
     """TURN servers, for example turn:turn.example.org:3478?transport=udp."""
     turn_username: str = ""
     """User name at the TURN servers."""

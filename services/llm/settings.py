@@ -8,14 +8,14 @@ from typing import Literal
 from pydantic import Field, SecretStr
 from pydantic_settings import SettingsConfigDict
 
-from services.common.settings import Frozen, ServiceSettings
+from services.common.settings import Frozen, Port, ServiceSettings
 
 
 class LlmSettings(ServiceSettings):
     model_config = SettingsConfigDict(env_prefix="LLM_")
 
-    port: int = 50053
-    metrics_port: int = 51053
+    port: Port = 50053
+    metrics_port: Port = 51053
     engine: str = "llamacpp"
     """Which language model engine: llamacpp, openai or fake."""
     persona: str = "june"

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from pydantic import Field
 from pydantic_settings import SettingsConfigDict
 
-from services.common.settings import ServiceSettings
+from services.common.settings import Address, Port, ServiceSettings
 
 
 class OrchestratorSettings(ServiceSettings):
@@ -14,29 +15,29 @@ class OrchestratorSettings(ServiceSettings):
 
     model_config = SettingsConfigDict(env_prefix="ORCHESTRATOR_")
 
-    port: int = 50050
+    port: Port = 50050
     """Port that applications connect to."""
-    metrics_port: int = 51050
+    metrics_port: Port = 51050
     """Port of /metrics, /healthz and /readyz."""
-    asr_address: str = "127.0.0.1:50051"
+    asr_address: Address = "127.0.0.1:50051"
     """host:port of the speech recognition."""
-    turn_address: str = "127.0.0.1:50052"
+    turn_address: Address = "127.0.0.1:50052"
     """host:port of the turn-taking."""
-    llm_address: str = "127.0.0.1:50053"
+    llm_address: Address = "127.0.0.1:50053"
     """host:port of the persona."""
-    tts_address: str = "127.0.0.1:50054"
+    tts_address: Address = "127.0.0.1:50054"
     """host:port of the voice."""
-    face_address: str = "127.0.0.1:50055"
+    face_address: Address = "127.0.0.1:50055"
     """host:port of the talking head."""
     persona: str = "june"
     """The persona of a session that does not name one."""
-    call_timeout_s: float = 3.0
+    call_timeout_s: float = Field(default=3.0, gt=0)
     """Deadline of a short call to a service."""
-    voice_timeout_s: float = 6.0
+    voice_timeout_s: float = Field(default=6.0, gt=0)
     """The voice must answer within this time, or the reply stays text."""
-    max_speakers: int = 2
+    max_speakers: int = Field(default=2, ge=1)
     """People with a microphone of their own in one session."""
-    idle_timeout_s: float = 600.0
+    idle_timeout_s: float = Field(default=600.0, gt=0)
     """A session in which nobody has said anything for so long is ended."""
     decisions_dir: Path | None = None
     """Folder for the decisions of each session, for `vivant replay`. They hold what people said; unset: none are kept.

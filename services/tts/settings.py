@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from pydantic import Field
 from pydantic_settings import SettingsConfigDict
 
-from services.common.settings import Frozen, ServiceSettings
+from services.common.settings import Frozen, Port, ServiceSettings
 
 
 class TtsSettings(ServiceSettings):
@@ -12,11 +13,11 @@ class TtsSettings(ServiceSettings):
 
     model_config = SettingsConfigDict(env_prefix="TTS_")
 
-    port: int = 50054
+    port: Port = 50054
     """Port of the gRPC server."""
-    metrics_port: int = 51054
+    metrics_port: Port = 51054
     """Port of /metrics, /healthz and /readyz."""
-    capacity: int = 8
+    capacity: int = Field(default=8, ge=1)
     """Replies spoken at once; one more is refused with RESOURCE_EXHAUSTED."""
     engine: str = "hibari"
     """One of the names in `services/tts/engines/__init__.py`."""
@@ -27,7 +28,7 @@ class HibariOptions(Frozen):
 
     model_config = SettingsConfigDict(env_prefix="TTS_HIBARI_")
 
-    workers: int = 2
+    workers: int = Field(default=2, ge=1, le=64)
     """Clauses synthesised at once, each on one thread."""
 
 
@@ -36,5 +37,5 @@ class FakeOptions(Frozen):
 
     model_config = SettingsConfigDict(env_prefix="TTS_FAKE_")
 
-    letter_ms: int = 50
+    letter_ms: int = Field(default=50, ge=1)
     """How long a letter sounds."""

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from pydantic import Field
 from pydantic_settings import SettingsConfigDict
 
-from services.common.settings import Frozen, ServiceSettings
+from services.common.settings import Frozen, Port, ServiceSettings
 
 
 class TurnSettings(ServiceSettings):
@@ -12,15 +13,15 @@ class TurnSettings(ServiceSettings):
 
     model_config = SettingsConfigDict(env_prefix="TURN_")
 
-    port: int = 50052
+    port: Port = 50052
     """Port of the gRPC server."""
-    metrics_port: int = 51052
+    metrics_port: Port = 51052
     """Port of /metrics, /healthz and /readyz."""
-    capacity: int = 8
+    capacity: int = Field(default=8, ge=1)
     """Streams served at once; one more is refused with RESOURCE_EXHAUSTED."""
     engine: str = "fusion"
     """One of the names in `services/turn/engines/__init__.py`."""
-    workers: int = 2
+    workers: int = Field(default=2, ge=1, le=64)
     """Streams that compute at the same time, each on one thread."""
 
 
@@ -29,9 +30,9 @@ class SilenceOptions(Frozen):
 
     model_config = SettingsConfigDict(env_prefix="TURN_SILENCE_")
 
-    stop_ms: int = 200
+    stop_ms: int = Field(default=200, ge=1)
     """Silence after which `speech_stopped` is proposed."""
-    turn_ms: int = 700
+    turn_ms: int = Field(default=700, ge=1)
     """Silence at which the probability of the end of the turn reaches 1."""
 
 
@@ -40,11 +41,11 @@ class FusionOptions(Frozen):
 
     model_config = SettingsConfigDict(env_prefix="TURN_FUSION_")
 
-    stop_ms: int = 200
+    stop_ms: int = Field(default=200, ge=1)
     """Silence after which `speech_stopped` is proposed."""
-    longest_pause_ms: int = 2500
+    longest_pause_ms: int = Field(default=2500, ge=1)
     """Silence after which the turn is over whatever the models say."""
-    judge_ms: int = 450
+    judge_ms: int = Field(default=450, ge=1)
     """Speech over the persona is judged at the latest this long after it began."""
 
 
@@ -53,7 +54,7 @@ class FakeOptions(Frozen):
 
     model_config = SettingsConfigDict(env_prefix="TURN_FAKE_")
 
-    stop_ms: int = 200
+    stop_ms: int = Field(default=200, ge=1)
     """Silence after which `speech_stopped` is proposed."""
-    turn_ms: int = 500
+    turn_ms: int = Field(default=500, ge=1)
     """Silence at which the probability of the end of the turn reaches 1."""

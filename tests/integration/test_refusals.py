@@ -108,7 +108,7 @@ def test_damaged_model_files_are_named(tmp_path: Path) -> None:
 def test_an_unknown_engine_is_refused_with_the_choices() -> None:
     names = ("asr", "turn", "llm", "tts", "face")
     for name, records in ends(names, {f"{name.upper()}_ENGINE": "nope" for name in names}).items():
-        assert [item["reason"] for item in records] == ["unknown_engine"], name
+        assert [item["reason"] for item in records] == ["wrong_setting"], name
         assert "choose one of" in records[0]["detail"]
 
 

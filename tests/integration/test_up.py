@@ -66,7 +66,7 @@ def test_a_service_that_cannot_start_is_reported_in_its_own_words() -> None:
     with up(fakes() | {"ASR_ENGINE": "nope"}, *NAMES) as process:
         seen = read_until(process, "All services have stopped")
         assert process.wait(10) == 1
-    assert re.search(r"asr has failed: ASR_ENGINE='nope' is not an engine.*choose one of: whisper, fake", seen)
+    assert re.search(r"ASR_ENGINE='nope' cannot be used: .*choose one of: whisper, fake", seen)
 
 
 def test_a_port_in_use_is_reported_at_once() -> None:

@@ -4,11 +4,11 @@ from pathlib import Path
 
 import pytest
 
+import environment
 from models import manifest, onnx_outputs
 from models.errors import FetchError
 from models.manifest import Archive, HubFile
-from models.store import default_dir
-from services.common.settings import default_models_dir
+from services.common.settings import SharedSettings
 
 PIN = f'size = 3, sha256 = "{"a" * 64}"'
 
@@ -78,7 +78,7 @@ def test_an_unknown_id_names_the_choices() -> None:
 
 def test_services_look_where_models_are_put(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("VIVANT_MODELS_DIR", raising=False)
-    assert default_dir() == default_models_dir()
+    assert environment.models_dir(environment.read()) == SharedSettings().models_dir
 
 
 def test_the_suffix_adds_outputs_to_an_onnx_graph() -> None:

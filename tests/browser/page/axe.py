@@ -7,11 +7,12 @@ from typing import Any, Final
 
 from playwright.async_api import Page
 
+import environment
 from models import endpoints
 from models.fetch import Fetcher
 from models.manifest import Archive, Model, ModelFile, Piece
 from models.sources import Sources
-from models.store import Store, default_dir
+from models.store import Store
 
 AXE: Final = Model(
     id="axe-core",
@@ -43,7 +44,7 @@ class _Quiet:
 
 def script() -> Path:
     """The checker's file; fetched when it is missing or damaged."""
-    store = Store(default_dir())
+    store = Store(environment.models_dir(environment.read()))
     problems = list(store.problems(AXE))
     if problems:
         with endpoints.open_client() as client:
