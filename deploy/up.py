@@ -9,6 +9,7 @@ import socket
 import sys
 import time
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Final
 
 from rich.console import Console, RenderableType
@@ -18,10 +19,9 @@ from rich.table import Table
 
 from deploy.addresses import NAMES, CannotStart, environment, misspelt, reachable
 from deploy.system import Status, System
-from environment import ROOT
 from vivant.addresses import join
 
-_LOGS: Final = ROOT / "out" / "logs"
+_LOGS: Final = Path("out/logs")
 #: Where the command line looks when it is told nothing, as `up` has it.
 _ADDRESS: Final = "127.0.0.1:50050"
 _COLOURS: Final = {"ready": "green", "failed": "red", "restarting": "yellow"}
