@@ -6,12 +6,14 @@ import json
 from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from typing import Any, Final
+from urllib.parse import urlsplit
 
 import aiohttp
 
 from services.common.settings import SharedSettings
 from services.llm.engine import EngineInfo, ModelCard, Prompt, Usage, weighed
 from services.llm.settings import OpenaiOptions
+from vivant.addresses import is_near
 from vivant.errors import Full, Timeout, Unavailable, Unusable, VivantError
 
 #: Longest line of the stream that is read; one token is far below.
@@ -135,6 +137,8 @@ class OpenaiEngine:
                     total=None, sock_connect=self._options.connect_timeout_s, sock_read=self._options.token_timeout_s
                 ),
                 read_bufsize=_MAX_LINE,
+                # A server far away is reached through the proxy that the environment names; a near one is not.
+                trust_env=not is_near(urlsplit(self._base).hostname or ""),
             )
         return self._session
 
