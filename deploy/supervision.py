@@ -72,9 +72,7 @@ def require_logs(folder: Path) -> None:
         with tempfile.TemporaryFile(dir=folder):
             pass
     except OSError as exc:
-        raise CannotStart(
-            f"the logs cannot be written to {folder} ({exc.strerror}); run it as the owner of this folder"
-        ) from exc
+        raise CannotStart(f"cannot write logs to {folder} ({exc.strerror}); run it as the owner of that folder") from exc
 
 
 def run_folder() -> Path:

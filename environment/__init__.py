@@ -51,7 +51,7 @@ def written(root: Path = ROOT) -> dict[str, str]:
 def located(path: str | Path) -> Path:
     """The absolute path that somebody means; raises ValueError with the rule. Links are left as they are."""
     try:
-        return ROOT / Path(os.path.expandvars(path)).expanduser()
+        return ROOT / Path(os.path.expandvars(path) if isinstance(path, str) else path).expanduser()
     except RuntimeError as exc:
         raise ValueError("no home folder is known for ~; write the whole path") from exc
 
@@ -65,8 +65,14 @@ def models_dir(values: Mapping[str, str]) -> Path:
         raise WrongSetting.of("VIVANT_MODELS_DIR", wished, str(exc)) from exc
 
 
+def spare_this_machine() -> None:
+    """Tells other people's libraries, which heed `no_proxy`, that no proxy leads to this machine."""
+    for name in ("no_proxy", "NO_PROXY"):
+        os.environ[name] = ",".join(filter(None, (os.environ.get(name), "localhost", "127.0.0.1", "::1")))
+
+
 def _parsed(file: Path, text: str) -> dict[str, str]:
-    # Container images have neither a .env nor, all of them, this package.
+    # Where there is no .env, as in the image that fetches models, this package is not needed.
     from dotenv import dotenv_values
     from dotenv.parser import parse_stream
 
