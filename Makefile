@@ -6,13 +6,20 @@ SHELL := /bin/bash
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 VENV := .venv
 BIN := $(VENV)/bin
-PIP := $(BIN)/pip --quiet --disable-pip-version-check
+PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check
 PROTOS := $(shell find protos -name '*.proto')
 STUBS := sdk/vivant/.stubs
 LOCKS := cpu asr turn llm tts face orchestrator gateway sdk models protos
 COMPILE := $(BIN)/uv pip compile --quiet --python-version 3.11 --generate-hashes --no-emit-index-url --no-header \
   $(if $(UPGRADE),--upgrade)
-BENCHES := $(patsubst bench/%.py,bench-%,$(filter-out bench/__init__.py,$(shell grep -l __main__ bench/*.py 2>/dev/null)))
+BENCHES := $(patsubst bench/%.py,bench-%,$(filter-out bench/__init__.py bench/%_training.py,$(shell grep -l __main__ bench/*.py 2>/dev/null)))
+
+# What is set for another Python, or for where pip puts things, is not meant for these environments.
+unexport PYTHONHOME PIP_TARGET PIP_PREFIX PIP_ROOT
+export PIP_USER := 0
+
+# An environment is bound to its place: its programs, and the client package in it, name the folder in which it was made.
+MOVED := $(shell [ -L $(VENV) ] || [ ! -s $(VENV)/.cpu ] || [ "$$(cat $(VENV)/.cpu)" = "$$(pwd -P)" ] || echo moved)
 
 .PHONY: help
 help: ## list the targets
@@ -21,25 +28,30 @@ help: ## list the targets
 # --- environments: cpu runs the system, dev adds what checks and tests need, enroll stands alone ---
 
 $(BIN)/pip:
-	@$(PYTHON) -c 'import ensurepip, sys; sys.exit(sys.version_info < (3, 11))' || \
+	@"$(PYTHON)" -c 'import ensurepip, sys; sys.exit(sys.version_info < (3, 11))' || \
 	  { echo 'Python 3.11 with its venv module is needed. On Debian: sudo deploy/debian.sh' >&2; exit 1; }
-	$(PYTHON) -m venv $(VENV)
+	"$(PYTHON)" -m venv $(VENV)
 
-$(VENV)/.cpu: requirements/cpu.txt sdk/pyproject.toml | $(BIN)/pip
+.PHONY: moved
+moved:
+	@echo 'This folder was moved or copied since its environment was made; making it anew ...'
+	@"$(PYTHON)" -m venv --clear $(VENV)
+
+$(VENV)/.cpu: requirements/cpu.txt sdk/pyproject.toml $(MOVED) | $(BIN)/pip
 	@echo 'Installing what the services need (about a minute) ...'
 	@$(PIP) install --require-hashes -r requirements/cpu.txt
 	@$(PIP) install --no-deps --no-build-isolation --editable sdk
-	@touch $@
+	@pwd -P >$@
 
-$(VENV)/.dev: requirements/dev.txt | $(VENV)/.cpu
+$(VENV)/.dev: requirements/dev.txt $(MOVED) | $(VENV)/.cpu
 	@echo 'Installing the tools for checks and tests ...'
 	@$(PIP) install --require-hashes -r requirements/dev.txt
 	@touch $@
 
 .venv-enroll/.installed: requirements/enroll.txt
-	$(PYTHON) -m venv .venv-enroll
+	"$(PYTHON)" -m venv .venv-enroll
 	@# The lock is complete; without --no-deps pip would miss the package that enroll-overrides.txt leaves out.
-	@.venv-enroll/bin/pip --quiet --disable-pip-version-check install --no-deps --require-hashes -r requirements/enroll.txt
+	@.venv-enroll/bin/python -m pip --quiet --disable-pip-version-check install --no-deps --require-hashes -r requirements/enroll.txt
 	@touch $@
 
 $(STUBS): $(PROTOS) | $(VENV)/.cpu
@@ -85,7 +97,7 @@ check: $(VENV)/.dev $(STUBS) ## lint, types, import rules, contracts
 	$(BIN)/lint-imports
 	$(BIN)/buf lint
 	@if git rev-parse --quiet --verify main >/dev/null; then \
-	  $(BIN)/buf breaking --against "$$(git rev-parse --path-format=absolute --git-common-dir)#branch=main"; fi
+	  $(BIN)/buf breaking --against "$$(git rev-parse --git-common-dir)#branch=main"; fi
 	$(BIN)/python -m deploy.env_example --check
 	@echo 'All checks pass. Next: make test'
 
@@ -98,6 +110,9 @@ test: $(VENV)/.dev $(STUBS) .venv-enroll/.installed ## run all tests, those on t
 .PHONY: bench $(BENCHES)
 bench: $(BENCHES) ## run every benchmark; each is also a target of its own: make bench-asr
 	@echo 'Each table above ends in one line of JSON.'
+
+# It looks for faces in what it has recorded.
+bench-face: .venv-enroll/.installed
 
 $(BENCHES): bench-%: $(VENV)/.dev $(STUBS)
 	@$(BIN)/python -m models fetch

@@ -195,8 +195,10 @@ async def measure(seconds: float, keep: Path | None) -> dict[str, Any]:
 def main() -> None:
     parser = argparse.ArgumentParser(description="Measures the face.")
     parser.add_argument("--seconds", type=float, default=300.0, help="how long the pace is watched")
-    parser.add_argument("--keep", type=Path, help="an existing folder for the recorded mp4 files")
+    parser.add_argument("--keep", type=Path, help="a folder for the recorded mp4 files")
     arguments = parser.parse_args()
+    if arguments.keep:
+        arguments.keep.mkdir(parents=True, exist_ok=True)
     figures = asyncio.run(measure(arguments.seconds, arguments.keep))
     print(json.dumps(figures))
 

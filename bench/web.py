@@ -14,6 +14,7 @@ import base64
 import io
 import json
 import os
+import shutil
 import statistics
 import subprocess
 import tempfile
@@ -308,6 +309,8 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=600.0, help="how long sound and picture are watched (default 600)")
     parser.add_argument("--loss", type=float, default=0.0, help="drop this percentage of packets, and listen; needs root")
     arguments = parser.parse_args()
+    if shutil.which(CHROMIUM) is None:
+        raise SystemExit(f"there is no browser {CHROMIUM}; run: sudo deploy/debian.sh test (or set CHROMIUM)")
     console = Console()
     with ExitStack() as stack:
         console.print("Starting a system of its own ...")
