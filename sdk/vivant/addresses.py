@@ -35,6 +35,8 @@ def split(address: str) -> tuple[str, int]:
     name, colon, port = address.strip().rpartition(":")
     if not colon or not port.isascii() or not port.isdigit() or not 1 <= int(port) <= 65535:
         raise InvalidRequest("expected host:port, for example localhost:50050", reason="wrong_address")
+    if "/" in name:
+        raise InvalidRequest("expected host:port, without http://", reason="wrong_address")
     if ":" in name and not name.startswith("["):
         raise InvalidRequest("expected host:port, an IPv6 address in brackets: [::1]:50050", reason="wrong_address")
     return host(name), int(port)

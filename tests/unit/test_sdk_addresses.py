@@ -35,7 +35,7 @@ def test_an_address_is_a_host_and_a_port(text: str, host: str, port: int) -> Non
         ("", "expected host:port"),
         ("::1:50050", "in brackets"),
         ("[::1]", "expected host:port"),
-        ("http://localhost:50050", "in brackets|expected a name"),
+        ("http://localhost:50050", "without http://"),
         ("two words:50050", "expected a name"),
     ],
 )
