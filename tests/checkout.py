@@ -2,18 +2,32 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
+import socket
 import subprocess
 import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
 
+import pytest
+
 from environment import ROOT
 
 _PARTS: Final = ("environment", "services", "deploy", "models", "bench", "sdk", "personas", "tests")
 #: What a variable of ours begins with.
 _OURS: Final = ("VIVANT_", "ASR_", "TURN_", "LLM_", "TTS_", "FACE_", "ORCHESTRATOR_", "GATEWAY_")
+
+
+def _has_ipv6() -> bool:
+    with contextlib.suppress(OSError), socket.socket(socket.AF_INET6) as probe:
+        probe.bind(("::1", 0))
+        return True
+    return False
+
+
+needs_ipv6: Final = pytest.mark.skipif(not _has_ipv6(), reason="this machine has no ::1")
 
 
 class Checkout:

@@ -14,7 +14,7 @@ import httpx
 import pytest
 
 from deploy.addresses import on_free_ports
-from tests.checkout import Checkout
+from tests.checkout import Checkout, needs_ipv6
 
 ODD = 'it\'s 100% "odd" ;mine #1 %(here)s $HOME ünï`x`'
 FAKES = {"ASR_ENGINE": "fake", "TTS_ENGINE": "fake"}
@@ -84,6 +84,7 @@ def test_it_starts_wherever_it_lies_and_whatever_the_environment_says(checkout: 
     assert {"asr.log", "tts.log", "supervisord.log"} <= {path.name for path in (checkout.folder / "out" / "logs").iterdir()}
 
 
+@needs_ipv6
 @pytest.mark.parametrize(("host", "near"), [("::1", "[::1]"), ("[::1]", "[::1]"), ("::", "[::1]"), ("::", "127.0.0.1")])
 def test_it_listens_on_ipv6(checkout: Checkout, host: str, near: str) -> None:
     ports = fakes("tts", "gateway")

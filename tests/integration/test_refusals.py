@@ -29,8 +29,8 @@ EXIT_S = 60.0
 _NATIVE = re.compile(r"[EWI]\d{4} .*\.cc:\d+\] ")
 
 
-def ends(names: tuple[str, ...], changes: Mapping[str, str]) -> dict[str, list[dict[str, Any]]]:
-    """Starts services that cannot start, all at once; returns what each logged until it ended with status 1."""
+def ends(names: tuple[str, ...], changes: Mapping[str, str], status: int = 1) -> dict[str, list[dict[str, Any]]]:
+    """Starts services that cannot start, all at once; returns what each logged until it ended with `status`."""
     env = on_free_ports(environment() | {"VIVANT_LOG_LEVEL": "WARNING"}) | dict(changes)
     started = {
         name: subprocess.Popen(
@@ -44,7 +44,7 @@ def ends(names: tuple[str, ...], changes: Mapping[str, str]) -> dict[str, list[d
         for process in started.values():
             process.kill()
     for name, process in started.items():
-        assert process.returncode == 1, f"{name}:\n{outputs[name]}"
+        assert process.returncode == status, f"{name}:\n{outputs[name]}"
     return {
         name: [record(name, line) for line in output.splitlines() if not _NATIVE.match(line)]
         for name, output in outputs.items()
@@ -107,7 +107,7 @@ def test_damaged_model_files_are_named(tmp_path: Path) -> None:
 
 def test_an_unknown_engine_is_refused_with_the_choices() -> None:
     names = ("asr", "turn", "llm", "tts", "face")
-    for name, records in ends(names, {f"{name.upper()}_ENGINE": "nope" for name in names}).items():
+    for name, records in ends(names, {f"{name.upper()}_ENGINE": "nope" for name in names}, status=2).items():
         assert [item["reason"] for item in records] == ["wrong_setting"], name
         assert "choose one of" in records[0]["detail"]
 

@@ -62,11 +62,11 @@ def test_it_gets_ready_and_stops_cleanly_on_ctrl_c() -> None:
     assert not any(is_listening(env[f"{name.upper()}_PORT"]) for name in NAMES)
 
 
-def test_a_service_that_cannot_start_is_reported_in_its_own_words() -> None:
-    with up(fakes() | {"ASR_ENGINE": "nope"}, *NAMES) as process:
+def test_a_service_that_cannot_start_is_reported_in_its_own_words(tmp_path: Path) -> None:
+    with up(fakes() | {"ASR_ENGINE": "whisper", "VIVANT_MODELS_DIR": str(tmp_path)}, *NAMES) as process:
         seen = read_until(process, "All services have stopped")
         assert process.wait(10) == 1
-    assert re.search(r"ASR_ENGINE='nope' cannot be used: .*choose one of: whisper, fake", seen)
+    assert re.search(rf"asr has failed: .*{re.escape(str(tmp_path))}.*run: make models", seen)
 
 
 def test_a_port_in_use_is_reported_at_once() -> None:
