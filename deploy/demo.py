@@ -12,7 +12,7 @@ from typing import Final
 
 from rich.console import Console
 
-from deploy.addresses import CannotStart, environment, on_free_ports
+from deploy.addresses import CannotStart, environment, misspelt, on_free_ports
 from deploy.system import running
 from environment import ROOT
 
@@ -28,6 +28,8 @@ def main() -> int:
     started = time.monotonic()
     try:
         env = on_free_ports(environment())
+        for sentence in misspelt():
+            console.print(f"demo: {sentence}", style="yellow", markup=False)
         console.print("Starting the services (the first time takes the longest) ...")
         with running(env, ROOT / OUT / "logs", _READY_S) as system:
             console.print(f"Ready after {time.monotonic() - started:.0f} s.\n")

@@ -23,7 +23,9 @@ def unread(names: Iterable[str], written: Iterable[str]) -> list[str]:
     known = {variable for _, settings in settings_classes() for variable, _, _ in fields(settings)} | _CLIENT
     ours = tuple({f"{name.partition('_')[0]}_" for name in known})
     in_file = set(written)
-    said = []
+    said = [
+        f"{name} in .env is read by nothing: the command line reads the environment alone" for name in sorted(in_file & _CLIENT)
+    ]
     for name in sorted({*names, *in_file} - known):
         near = difflib.get_close_matches(name.upper(), known, 1, _ALIKE)
         if (name in in_file and name.upper().startswith(ours)) or near:

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import Field, SecretStr
 from pydantic_settings import SettingsConfigDict
 
 from services.common.settings import Frozen, Port, ServiceSettings
+from services.common.values import like
+
+WebAddress = Annotated[str, like(r"https?://[^\s/]\S*", "expected an address such as http://localhost:8000/v1")]
 
 
 class LlmSettings(ServiceSettings):
@@ -60,7 +63,7 @@ class LlamacppOptions(Frozen):
 class OpenaiOptions(Frozen):
     model_config = SettingsConfigDict(env_prefix="LLM_OPENAI_")
 
-    base_url: str = "http://localhost:8000/v1"
+    base_url: WebAddress = "http://localhost:8000/v1"
     """Address of an OpenAI-compatible server: vLLM, llama.cpp, Ollama or a hosted one."""
     model: str = ""
     """The model's name on that server; empty: the first that it lists."""

@@ -19,6 +19,12 @@ from services.orchestrator.settings import OrchestratorSettings
 
 NUMBERS = ("abc", "one", "1,5", "nan", "inf", "-99999", "1e999", "[]")
 WORDS = ("nonsense", "12 34")
+#: By the end of the field's name.
+TEXTS = {
+    "host": ("http://example.org:1", "two words", "a/b"),
+    "address": ("http://example.org:1", "two words", "a/b"),
+    "base_url": ("localhost:8000/v1", "ftp://localhost", "http://", "http://two words"),
+}
 
 
 def kinds(annotation: Any) -> set[Any]:
@@ -38,9 +44,7 @@ def garbage(settings: type[Frozen], name: str) -> tuple[str, ...]:
         return ('["cut', "[1, 2") + (("a,b",) if float in items else ())
     if Path in found:
         return ("~nobody-of-this-name/folder",)
-    if name.endswith(("host", "address")):
-        return ("http://example.org:1", "two words", "a/b")
-    return ()
+    return next((values for ending, values in TEXTS.items() if name.endswith(ending)), ())
 
 
 CASES = [
