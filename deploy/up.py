@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import select
+import shlex
 import signal
 import socket
 import sys
@@ -157,7 +158,7 @@ def _next(system: System, seconds: float) -> str:
         address=system.address,
         logs=system.logs,
         metrics=join(reachable(settings.host), settings.metrics_port),
-        at="" if system.address == _ADDRESS else f" --address {system.address}",
+        at="" if system.address == _ADDRESS else f" --address {shlex.quote(system.address)}",
     )
 
 

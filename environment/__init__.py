@@ -78,6 +78,8 @@ def _parsed(file: Path, text: str) -> dict[str, str]:
 
     for binding in parse_stream(io.StringIO(text)):
         if binding.error:
-            line = binding.original.string.strip()
+            # Without the value, which may be a secret.
+            name, equals, _ = binding.original.string.strip().partition("=")
+            line = f"{name}{equals}..." if equals else name
             raise WrongSetting(f"{file}, line {binding.original.line}: {line!r} cannot be used: expected NAME=value")
     return {name: value for name, value in dotenv_values(stream=io.StringIO(text)).items() if value}

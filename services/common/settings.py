@@ -84,7 +84,8 @@ class Frozen(BaseSettings):
 
 def _rule(message: str) -> str:
     """Pydantic's sentence as ours."""
-    return message.removeprefix("Value error, ").replace("Input should be", "it must be", 1)
+    plain = message.removeprefix("Value error, ").partition(", unable to")[0]
+    return plain.replace("a valid boolean", "true or false").replace("Input should be", "it must be", 1)
 
 
 class _Source(PydanticBaseSettingsSource):

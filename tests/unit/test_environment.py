@@ -47,7 +47,8 @@ def test_the_environment_outweighs_the_file_unless_it_is_empty(tmp_path: Path, m
     ("content", "complaint"),
     [
         (b"ASR_PORT=1\nASR_PORT: 6000\n", r"\.env, line 2: 'ASR_PORT: 6000' cannot be used: expected NAME=value"),
-        (b"just a sentence\n", r"\.env, line 1: .* expected NAME=value"),
+        (b"just a sentence\n", r"\.env, line 1: 'just a sentence' cannot be used: expected NAME=value"),
+        (b"LLM_OPENAI_API_KEY='secret\n", r"\.env, line 1: 'LLM_OPENAI_API_KEY=\.\.\.' cannot be used: expected NAME=value"),
         ("ASR_PORT=1\n".encode("utf-16"), r"\.env cannot be read: it is not UTF-8 text"),
         ("ASR_PORT=1\n".encode("utf-16-le"), r"\.env cannot be read: it is not UTF-8 text"),
         (b"NAME=caf\xe9\n", r"\.env cannot be read: it is not UTF-8 text"),
