@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from pydantic import Field
 from pydantic_settings import SettingsConfigDict
 
-from services.common.settings import ServiceSettings
+from services.common.settings import ServiceSettings, default_persona
 
 
 class OrchestratorSettings(ServiceSettings):
@@ -28,8 +29,8 @@ class OrchestratorSettings(ServiceSettings):
     """host:port of the voice."""
     face_address: str = "127.0.0.1:50055"
     """host:port of the talking head."""
-    persona: str = "june"
-    """The persona of a session that does not name one."""
+    persona: str = Field(default_factory=default_persona)
+    """The persona of a session that does not name one, if it is not to be VIVANT_PERSONA."""
     call_timeout_s: float = 3.0
     """Deadline of a short call to a service."""
     voice_timeout_s: float = 6.0

@@ -214,7 +214,8 @@ def test_capabilities_name_every_cue_and_look(engine: PortraitEngine) -> None:
 def copy(tmp_path: Path) -> Path:
     folder = tmp_path / "june"
     folder.mkdir()
-    shutil.copy(PERSONAS / "june" / "portrait.png", folder)
+    for name in ("portrait.png", "consent.toml"):
+        shutil.copy(PERSONAS / "june" / name, folder)
     shutil.copytree(PERSONAS / "june" / "derived", folder / "derived")
     return folder
 
