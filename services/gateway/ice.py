@@ -20,6 +20,7 @@ from aiortc.rtcicetransport import RTCIceParameters, candidate_from_aioice, cand
 from aiortc.sdp import MediaDescription, SessionDescription
 
 from services.common.logs import get_logger
+from services.gateway.tasks import say_why
 from vivant.errors import InvalidRequest, Unusable
 
 _log = get_logger(__name__)
@@ -110,6 +111,7 @@ class Paths:
             self._trial = asyncio.create_task(self._try(path, offer), name="ice-restart")
             self._tasks.add(self._trial)
             self._trial.add_done_callback(self._tasks.discard)
+            self._trial.add_done_callback(say_why("ice-restart"))
             return self._answer(path)
 
     async def give_up(self) -> None:

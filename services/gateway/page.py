@@ -59,8 +59,8 @@ def routes(gateway: Gateway, web_dir: Path) -> list[web.RouteDef]:
         response = web.Response(body=jpeg, content_type="image/jpeg", headers=cors(request))
         # Shown again without being sent again, and never an old one after an enrolment.
         response.headers["Cache-Control"] = "no-cache"
-        response.etag = hashlib.sha256(jpeg).hexdigest()[:32]
-        if any(known.value in (response.etag.value, "*") for known in request.if_none_match or ()):
+        response.etag = tag = hashlib.sha256(jpeg).hexdigest()[:32]
+        if any(known.value in (tag, "*") for known in request.if_none_match or ()):
             return web.Response(status=304, headers=response.headers)
         return response
 

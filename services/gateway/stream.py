@@ -9,11 +9,12 @@ import asyncio
 from collections.abc import Coroutine
 from typing import Any, Final
 
-from aiohttp import WSMsgType, web
+from aiohttp import WSCloseCode, WSMsgType, web
 
 import vivant
 from services.common.logs import get_logger
-from services.gateway.conversation import MICROPHONE_HZ, Conversation, Conversations, Wish
+from services.gateway.conversation import MICROPHONE_HZ, Conversation, Wish
+from services.gateway.conversations import Conversations
 from services.gateway.gateway import Gateway
 from services.gateway.media import Timeline
 from services.gateway.messages import MAX_BYTES, Clock, Message, PlayedMessage, bye, dumps
@@ -48,6 +49,7 @@ def routes(gateway: Gateway, conversations: Conversations) -> list[web.RouteDef]
             query.get("token", ""),
             query.get("conversation_id", ""),
             query.get("speaker", ""),
+            query.get("visit", ""),
         )
         await socket.prepare(request)
         try:
@@ -86,7 +88,7 @@ class StreamConnection:
 
     async def run(self) -> None:
         """Takes part until the page or the conversation leaves."""
-        self._conversation.greet()
+        self._conversation.met()
         tasks = [_task(self._read()), _task(self._write()), _task(self._until_closed())]
         try:
             done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
@@ -98,7 +100,7 @@ class StreamConnection:
             for task in tasks:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
-            self._conversation.detach(self)
+            self._conversation.detach(self, gone=self._socket.close_code != WSCloseCode.ABNORMAL_CLOSURE)
             await self._say_the_rest()
 
     async def _say_the_rest(self) -> None:
