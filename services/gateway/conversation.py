@@ -208,7 +208,9 @@ class Conversation:
         self._left.set()
 
     def receive(self, data: str | bytes) -> None:
-        """One message of the page. What breaks a rule is answered, or ends the conversation."""
+        """One message of the page. What breaks a rule is answered, or ends the conversation; then nothing more is heard."""
+        if self.over:
+            return
         try:
             self._meter.take()
             self._obey(parse(data))
@@ -235,8 +237,9 @@ class Conversation:
     def _obey(self, message: Incoming) -> None:
         match message:
             case TextMessage(text=text):
-                if text.strip():
-                    self._spawn(self.session.send_text(text))
+                if not text.strip():
+                    raise InvalidRequest("there is nothing in this text", reason="bad_message")
+                self._spawn(self.session.send_text(text))
             case InterruptMessage():
                 self._spawn(self.session.interrupt())
             case PlayedMessage():
@@ -284,7 +287,9 @@ class Conversation:
         }
 
     def _say_goodbye(self, reason: str, message: str) -> None:
-        self._send(bye(reason, message))
+        """The last message; it is said once."""
+        if not self.over:
+            self._send(bye(reason, message))
 
     def _end_with(self, error: BaseException | None) -> None:
         if isinstance(error, VivantError):
