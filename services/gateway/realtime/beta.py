@@ -62,6 +62,16 @@ def to_ga_session(session: dict[str, Any]) -> dict[str, Any]:
     return result
 
 
+def beta_param(param: str) -> str:
+    """The name of a field of a GA session as a beta client knows it."""
+    for name, path in _MOVED.items():
+        moved = ".".join(("session", *path))
+        if param == moved or param.startswith(f"{moved}."):
+            # In beta a format is its name.
+            return f"session.{name}{param.removeprefix(moved).removesuffix('.type' if path[-1] == 'format' else '')}"
+    return param
+
+
 def spell(event: Event, *, beta: bool) -> Event | None:
     """An event of ours as the client knows it; None: its protocol has no such event."""
     kind = event["type"]

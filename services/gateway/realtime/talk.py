@@ -21,9 +21,10 @@ from services.gateway.gateway import Gateway
 from services.gateway.realtime.actions import Action, Await, EndTurn, Forget, Heard, Out, Reopen, Say, Sound, Stop
 from services.gateway.realtime.audio import RATE_HZ, Microphone
 from services.gateway.realtime.beta import spell
-from services.gateway.realtime.events import ClientError, parse
+from services.gateway.realtime.events import parse
 from services.gateway.realtime.items import Event, error
 from services.gateway.realtime.session import Realtime
+from services.gateway.realtime.wrong import ClientError
 from vivant.errors import Full, InvalidRequest, NotFound, VivantError
 from vivant.events import StateChanged
 
@@ -215,9 +216,7 @@ class Talk:
         async for happened in session:
             outs = self._realtime.hear(happened, session.microphone_position)
             self._put(outs)
-            for out in outs:
-                if not isinstance(out, dict):
-                    await self._perform(out)
+            await self._perform_all(outs)
             if isinstance(happened, vivant.Transcript | StateChanged):
                 self._expect_words()
 
@@ -252,7 +251,15 @@ class Talk:
                 await asyncio.sleep(early)
             else:
                 self._expecting.clear()
-                self._put(self._realtime.give_up())
+                outs = self._realtime.give_up()
+                self._put(outs)
+                await self._perform_all(outs)
+
+    async def _perform_all(self, outs: list[Out]) -> None:
+        """The actions among these."""
+        for out in outs:
+            if not isinstance(out, dict):
+                await self._perform(out)
 
     async def _perform(self, action: Action) -> None:
         match action:
