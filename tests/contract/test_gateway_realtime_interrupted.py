@@ -53,7 +53,7 @@ async def test_what_is_asked_right_behind_a_cancellation_is_answered(door: Door)
         assert (first.status, first.status_details.reason) == ("cancelled", "client_cancelled")
         second = (await talk.until("response.done")).response
         assert (second.status, second.metadata) == ("completed", {"number": "two"})
-        assert second.output[0].content[0].transcript == REPLY
+        assert second.output[0].content[0].transcript.endswith(REPLY)
         assert not talk.of("error")
 
 
@@ -98,7 +98,8 @@ async def test_what_a_response_is_asked_for_and_does_not_follow_is_listed(door: 
         }
         await talk.connection.response.create(response=wishes)  # type: ignore[arg-type]
         done = (await talk.until("response.done")).response
-        assert (done.status, done.output[0].content[0].transcript) == ("completed", REPLY)
+        assert done.status == "completed"
+        assert done.output[0].content[0].transcript.endswith(REPLY)
         ignored = done.vivant["ignored"]
         assert ignored.keys() == wishes.keys()
         assert all(ignored.values())

@@ -30,7 +30,7 @@ async def send(socket: aiohttp.ClientWebSocketResponse, data: bytes, kind: int) 
     """One frame as it stands, whether it may be sent or not."""
     # The server may close while the rest is still being sent.
     with contextlib.suppress(ConnectionError):
-        await socket._writer.send_frame(data, kind)  # type: ignore[arg-type]
+        await socket._writer.send_frame(data, kind)
 
 
 async def told(socket: aiohttp.ClientWebSocketResponse) -> list[dict[str, Any]]:

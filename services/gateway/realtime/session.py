@@ -179,9 +179,8 @@ class Realtime:
             try:
                 outs += self._respond(options, 0)
             except ClientError as exc:
-                outs.append(
-                    error("invalid_request_error", exc.code, exc.message, param=exc.param, event_id=held.asked.event_id)
-                )
+                about = held.asked.event_id
+                outs.append(error("invalid_request_error", exc.code, exc.message, param=exc.param, event_id=about))
         return outs
 
     def _on_turn(self, turn: vivant.Turn) -> list[Out]:

@@ -70,17 +70,8 @@ def invalid(exc: ValidationError, event_id: str | None = None, *, prefix: str = 
 
 def json_type(value: Any) -> str:
     """What a value is called in JSON."""
-    match value:
-        case None:
-            return "null"
-        case bool():
-            return "a boolean"
-        case float():
-            return "a fraction"
-        case int():
-            return "a number"
-        case str():
-            return "a string"
-        case list() | tuple():
-            return "an array"
-    return "an object"
+    if value is None:
+        return "null"
+    # A boolean is an integer to Python.
+    kinds = ((bool, "a boolean"), (int, "a number"), (float, "a fraction"), (str, "a string"), (list | tuple, "an array"))
+    return next((name for kind, name in kinds if isinstance(value, kind)), "an object")

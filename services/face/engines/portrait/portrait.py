@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from services.face.engines.portrait.topology import OVAL, POINTS
+from services.face.enrolment.transparency import decode
 from vivant.errors import NotFound, Unusable
 
 Scalar = TypeVar("Scalar", np.uint8, np.float32)
@@ -59,12 +60,12 @@ def read_portrait(folder: Path) -> Portrait:
         raise Unusable(f"the landmarks of {folder.name!r} cannot be read; {again}", reason="portrait_damaged") from exc
     if version != LANDMARKS_VERSION or digest != hashlib.sha256(data).hexdigest():
         raise Unusable(f"the portrait of {folder.name!r} has changed since its enrolment; {again}", reason="portrait_changed")
-    image = _decode(data, cv2.IMREAD_COLOR)
+    image = decode(data)
     person = _bytes(derived / "person.png", f"{folder.name!r} has no person mask; {again}", "not_enrolled")
-    mask = _decode(person, cv2.IMREAD_GRAYSCALE)
+    mask = cv2.imdecode(np.frombuffer(person, np.uint8), cv2.IMREAD_GRAYSCALE) if person else None
     if image is None or mask is None or points.shape != (POINTS, 3) or mask.shape != image.shape[:2]:
         raise Unusable(f"what enrolment left for {folder.name!r} cannot be read; {again}", reason="portrait_damaged")
-    return square(cv2.cvtColor(image, cv2.COLOR_BGR2RGB).astype(np.uint8), points, mask.astype(np.float32) / 255.0)
+    return square(image, points, mask.astype(np.float32) / 255.0)
 
 
 def square(image: NDArray[np.uint8], points: NDArray[np.float64], mask: NDArray[np.float32]) -> Portrait:
@@ -100,10 +101,6 @@ def resize(picture: NDArray[Scalar], side: int) -> NDArray[Scalar]:
     """A square picture at `side` pixels."""
     method = cv2.INTER_AREA if side < picture.shape[0] else cv2.INTER_CUBIC
     return np.ascontiguousarray(cv2.resize(picture, (side, side), interpolation=method)).astype(picture.dtype)
-
-
-def _decode(data: bytes, flags: int) -> NDArray[np.uint8] | None:
-    return cv2.imdecode(np.frombuffer(data, np.uint8), flags)  # type: ignore[return-value]
 
 
 def _bytes(path: Path, otherwise: str, reason: str) -> bytes:
