@@ -23,7 +23,7 @@ from vivant.session.v1 import session_pb2, session_pb2_grpc
 
 VERSION: Final = "0.1.0"
 #: When the services cannot be asked: what all shipped engines take.
-DEFAULT_INPUT_HZ: Final = (16_000,)
+DEFAULT_INPUT_HZ: Final = (16_000, 8_000, 24_000, 48_000)
 DEFAULT_OUTPUT_HZ: Final = (24_000,)
 FPS: Final = 25
 

@@ -67,14 +67,13 @@ def _alpha(data: bytes, buffer: NDArray[np.uint8]) -> Picture | None:
     if whole is None:
         return None
     if whole.ndim == 3 and whole.shape[2] == 4:
-        alpha = whole[..., 3]
+        alpha = whole[..., 3] if whole.dtype == np.uint8 else whole[..., 3] / 257
     else:
         grey = _transparent_grey(data)
         if grey is None or whole.ndim != 2:
             return None
-        alpha = np.where(whole == grey, 0, np.iinfo(whole.dtype).max).astype(whole.dtype)
-    scaled = alpha if alpha.dtype == np.uint8 else (alpha >> 8).astype(np.uint8)
-    return _turned(np.asarray(scaled, np.uint8), _orientation(data))
+        alpha = np.where(whole == grey, 0, 255)
+    return _turned(np.asarray(alpha, np.uint8), _orientation(data))
 
 
 def _transparent_grey(data: bytes) -> int | None:
