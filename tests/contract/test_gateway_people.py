@@ -64,6 +64,12 @@ class Llm(llm_pb2_grpc.LlmServiceServicer):
             )
         return llm_pb2.GetPersonaResponse(persona=llm_pb2.Persona(id=request.persona, name=request.persona.title()))
 
+    @rpc
+    async def Generate(self, request_iterator: Any, context: Any) -> None:  # type: ignore[override]  # noqa: N802
+        """Nobody asks it anything here."""
+        await context.read()
+        await asyncio.Event().wait()
+
 
 @dataclass
 class House:

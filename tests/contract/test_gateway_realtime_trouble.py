@@ -57,6 +57,8 @@ BAD: Final[list[tuple[str, str, str | None]]] = [
     ('{"type": "conversation.item.create", "item": {"role": "user", "content": []}}', "empty_text", "item.content"),
     ('{"type": "conversation.item.create", "item": "hello"}', "invalid_type", "item"),
     ('{"type": "conversation.item.create", "item": {"role": "user", "content": "hello"}}', "invalid_type", "item.content"),
+    ('{"type": "conversation.item.create", "item": {"role": "user", "content": [{"type": "input_text\\ud800"}]}}',
+     "invalid_value", "item.content.0.type"),
     ('{"type": "conversation.item.create"}', "missing_required_parameter", "item"),
     ('{"type": "conversation.item.create", "item": null}', "invalid_type", "item"),
     ('{"type": "conversation.item.create", "item": {"role": "user", "content": null}}', "invalid_type", "item.content"),
@@ -114,6 +116,9 @@ async def test_what_is_wrong_with_an_event_is_said_and_the_session_goes_on(door:
             assert not re.search(
                 r"_[A-Z]|[a-z][A-Z]|instance|dict|tuple|None|\bint\b|\bstr\b|[Ii]nput should", error["message"]
             )
+            assert not re.search(r"must be (.*), not \1", error["message"])
+            if param == "session.input_audio_format":
+                assert "'pcm16'" in error["message"]
             if error["code"] in ("invalid_type", "missing_required_parameter"):
                 assert error["message"].startswith((f"`{param}` ", "This event has no")), message
         await socket.send_bytes(b"\0\1")

@@ -12,7 +12,7 @@ import vivant
 from services.gateway.realtime import events as ce
 from services.gateway.realtime.actions import Await, EndTurn, Forget, Out, Reopen, Say, Sound
 from services.gateway.realtime.audio import Decoder, Encoder
-from services.gateway.realtime.beta import beta_param, is_beta, to_ga_session
+from services.gateway.realtime.beta import beta_complaint, is_beta, to_ga_session
 from services.gateway.realtime.config import Config, ignored_of, modality
 from services.gateway.realtime.hearing import Hearing
 from services.gateway.realtime.items import Event, Items, error, event, new_id
@@ -265,9 +265,8 @@ class Realtime:
             return self.config.updated(to_ga_session(wishes))
         except ClientError as exc:
             # Told by the names that the client has used.
-            param = exc.param or ""
-            spelt = beta_param(param)
-            raise ClientError(exc.code, exc.message.replace(f"`{param}`", f"`{spelt}`"), param=spelt) from None
+            message, param = beta_complaint(exc.message, exc.param or "session")
+            raise ClientError(exc.code, message, param=param) from None
 
     def _append(self, asked: ce.Append) -> list[Out]:
         data = asked.data()

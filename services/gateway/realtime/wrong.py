@@ -22,7 +22,6 @@ class ClientError(Exception):
 #: Types, by the names that pydantic gives to the errors about them.
 _TYPES: Final = {
     "string_type": "a string",
-    "string_unicode": "a string",
     "int_type": "an integer",
     "int_parsing": "an integer",
     "int_from_float": "an integer",
@@ -38,16 +37,17 @@ _TYPES: Final = {
 }
 #: Bounds; what is in braces is of the error.
 _BOUNDS: Final = {
-    "literal_error": "one of {expected}",
-    "union_tag_invalid": "one of {expected_tags}",
+    "literal_error": "{expected}",
+    "union_tag_invalid": "{expected_tags}",
+    "string_unicode": "text that can be written down as UTF-8",
     "finite_number": "a finite number",
     "int_parsing_size": "an integer that is not as large",
     "greater_than_equal": "{ge} or more",
     "less_than_equal": "{le} or less",
     "string_too_short": "at least {min_length} characters long",
     "string_too_long": "at most {max_length} characters long",
-    "too_short": "of at least {min_length} entries",
-    "too_long": "of at most {max_length} entries",
+    "too_short": "an array that is not empty",
+    "too_long": "an object of at most {max_length} entries",
 }
 
 
