@@ -10,6 +10,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from services.common.logs import get_logger
 from services.common.settings import SharedSettings
 from services.face.engine import EngineInfo, FaceSession, Look, Model, Slot
 from services.face.engines.portrait.actor import Actor
@@ -18,9 +19,11 @@ from services.face.engines.portrait.looks import PRESETS
 from services.face.engines.portrait.portrait import read_portrait
 from services.face.engines.portrait.renderer import Renderer
 from services.face.engines.portrait.rig import Rig
-from services.face.enrolment.folder import require_consent
+from services.face.enrolment.folder import PORTRAIT, require_consent
 from services.face.settings import PortraitOptions
 from vivant.errors import InvalidRequest, NotFound, Unusable
+
+_log = get_logger(__name__)
 
 SIZES_PX = (256, 384, 512, 720)
 #: The size that is made ready when the service starts.
@@ -56,9 +59,16 @@ class PortraitEngine:
         )
 
     def load(self) -> None:
-        """Makes the default persona ready and draws a second of it, which compiles all loops. Raises NotFound, Unusable."""
+        """Makes the default persona ready and draws a second of it, which compiles all loops. Raises NotFound, Unusable.
+
+        A default persona that has no portrait is a voice; then the first face that is shown takes longer to appear.
+        """
         cv2.setNumThreads(1)
-        session = self.open(self._options.default_persona, USUAL_SIZE_PX, 25, seed=0)
+        default = self._options.default_persona
+        if not (self._personas_dir / default / PORTRAIT).exists() and (self._personas_dir / default).is_dir():
+            _log.warning("default_has_no_portrait", persona=default)
+            return
+        session = self.open(default, USUAL_SIZE_PX, 25, seed=0)
         silence = np.zeros(960, np.float32)
         for index in range(25):
             session.render(Slot(index, silence, 24000, 0, 0, (), Look.IDLE, None, False))
