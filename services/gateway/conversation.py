@@ -41,6 +41,8 @@ _ARRIVAL_S: Final = 10.0
 _GONE_S: Final = 2.0
 #: Who has not connected within so long may lose the place to somebody who asks for one.
 _SLOW_S: Final = 2.0
+#: A browser that is there reports every second what it receives.
+_DEAD_S: Final = 6.0
 #: What was begun when the conversation ends, such as closing a connection, has so long.
 _LAST_THINGS_S: Final = 2.0
 #: How soon a picture that can be decoded alone may be asked for again.
@@ -51,6 +53,10 @@ _UNIT_HZ: Final = 25
 
 class Connection(Protocol):
     """How somebody takes part. Its methods are called from the loop and never wait."""
+
+    @property
+    def quiet_s(self) -> float:
+        """How long nothing at all has come, not even a sign that the other side is still there."""
 
     def unit(self, unit: vivant.Unit) -> None:
         """40 ms of sound and picture."""
@@ -108,7 +114,8 @@ class Conversation:
     def absent_s(self) -> float:
         """How long nobody has been there who could hear; 0 while somebody is, or is only just coming."""
         if self._absent_since is None:
-            return 0.0
+            quiet = self._connection.quiet_s if self._connection else 0.0
+            return quiet if quiet >= _DEAD_S else 0.0
         absent = asyncio.get_running_loop().time() - self._absent_since
         return absent if self._lost or absent >= _SLOW_S else 0.0
 

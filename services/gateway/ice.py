@@ -86,6 +86,8 @@ class Paths:
         self._trial: asyncio.Task[None] | None = None
         self._tasks: set[asyncio.Task[None]] = set()
         self._one_at_a_time = asyncio.Lock()
+        self.heard_at = asyncio.get_running_loop().time()
+        """When the browser has sent something the last time."""
         self._news = asyncio.Event()
 
     async def restart(self, sdp: str) -> RTCSessionDescription:
@@ -184,7 +186,9 @@ class Paths:
         while True:
             path = self._path
             try:
-                return await path.recv()
+                data: bytes = await path.recv()
+                self.heard_at = asyncio.get_running_loop().time()
+                return data
             except ConnectionError:
                 if path is self._path:
                     # Its socket may be lost and the rest still be there. `_watch` decides what becomes of the peer.

@@ -11,6 +11,7 @@ from aiohttp import web
 
 from services.gateway.gateway import Gateway, cors
 from services.gateway.people import People, Person, people, places
+from services.gateway.settings import GatewaySettings
 from vivant.errors import NotFound, VivantError
 
 #: The page talks to nobody else, and runs nothing that is not its own. Other sites may frame nothing.
@@ -85,7 +86,7 @@ async def _info(gateway: Gateway) -> dict[str, Any]:
         "ready": False,
         "missing": [],
         "ice_servers": ice_servers(gateway),
-        "limits": {"connections": settings.capacity, "text_characters": MAX_TEXT},
+        "limits": _limits(settings.capacity, settings),
         "version": importlib.metadata.version("vivant"),
     }
     try:
@@ -97,10 +98,14 @@ async def _info(gateway: Gateway) -> dict[str, Any]:
         "personas": [_person(each, found) for each in found.offered],
         "persona": found.default,
         "refused": [{"id": each.persona, "reason": each.reason, "message": each.message} for each in found.refused],
-        "limits": {"connections": places(system, settings), "text_characters": MAX_TEXT},
+        "limits": _limits(places(system, settings), settings),
         "missing": [{"service": item.service, "reason": item.reason} for item in system.components if not item.ready],
         "ready": all(item.ready for item in system.components),
     }
+
+
+def _limits(connections: int, settings: GatewaySettings) -> dict[str, float]:
+    return {"connections": connections, "text_characters": MAX_TEXT, "resume_s": settings.resume_s}
 
 
 def _person(person: Person, among: People) -> dict[str, Any]:

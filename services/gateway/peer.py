@@ -102,6 +102,10 @@ class Peer:
         answer: RTCSessionDescription = self._pc.localDescription
         return answer
 
+    @property
+    def quiet_s(self) -> float:
+        return asyncio.get_running_loop().time() - self._paths.heard_at
+
     async def restart(self, sdp: str) -> RTCSessionDescription:
         """Answers an offer for another network path under this connection; raises InvalidRequest and Unusable."""
         if not self._connected:

@@ -106,6 +106,11 @@ class StreamConnection:
         self._closed = asyncio.Event()
         self._keyframe = 0
 
+    @property
+    def quiet_s(self) -> float:
+        # Who answers no ping is not connected any more.
+        return 0.0
+
     async def run(self) -> None:
         """Takes part until the page or the conversation leaves."""
         self._conversation.met()

@@ -172,6 +172,32 @@ async def test_who_is_there_goes_before_a_conversation_that_waits() -> None:
         assert len(servicer.configs) == 4
 
 
+async def test_a_browser_from_which_nothing_comes_gives_way(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("services.gateway.conversation._DEAD_S", 1.5)
+    async with house(capacity=1) as (door, servicer):
+        there, next_one = Browser(), Browser()
+        try:
+            await there.connect(door)
+            await there.message("ready")
+            await there.until(lambda: there.pictures)
+            # Who is there says so all the time, though nobody speaks.
+            count = len(there.pictures)
+            await there.until(lambda: len(there.pictures) > count + 60)
+            assert (await door.offer({"sdp": await an_offer()}))[0] == 429
+            # Its network is gone, and nothing tells the gateway.
+            transport = there.pc.getTransceivers()[0].receiver.transport.transport
+            for protocol in transport._connection._protocols:
+                monkeypatch.setattr(protocol, "send_data", lambda *_: asyncio.sleep(0))
+                monkeypatch.setattr(protocol, "send_stun", lambda *_: None)
+            await asyncio.sleep(2.0)
+            await next_one.connect(door)
+            await next_one.message("ready")
+        finally:
+            await there.close()
+            await next_one.close()
+        assert len(servicer.configs) == 2
+
+
 async def test_a_voice_app_goes_before_a_conversation_that_waits(orchestrator: tuple[str, Admission]) -> None:
     async with gateway_to(orchestrator[0], video_px=512, capacity=1) as door:
         async with door.http.ws_connect(f"{door.url}/api/stream") as socket:

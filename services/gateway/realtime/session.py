@@ -19,6 +19,7 @@ from services.gateway.realtime.items import Event, Items, error, event, new_id
 from services.gateway.realtime.queue import Queue
 from services.gateway.realtime.replies import Replies, truncated
 from services.gateway.realtime.reply import Manner, Question, Reply
+from services.gateway.realtime.shown import shown_session
 from services.gateway.realtime.texts import Texts
 from services.gateway.realtime.wrong import ClientError
 from vivant.events import Severity, State
@@ -341,23 +342,4 @@ class Realtime:
 
     def _shown(self) -> dict[str, Any]:
         assert self._ready is not None
-        persona = self._ready.persona
-        ignored = dict(self.config.ignored)
-        if self._asked_model not in ("", persona.id):
-            ignored["model"] = f"there is no persona {self._asked_model[:80]!r} here; this is {persona.name}"
-        return {
-            "type": "realtime",
-            "object": "realtime.session",
-            "id": self.id,
-            "model": f"vivant/{persona.id}",
-            "expires_at": None,
-            **self.config.shown(persona.id, persona.description),
-            "vivant": {
-                "persona": persona.id,
-                "name": persona.name,
-                "disclosure": persona.disclosure,
-                "conversation_id": self._ready.conversation_id,
-                "missing": [ability for ability in self._ready.missing if ability != "face"],
-                "ignored": ignored,
-            },
-        }
+        return shown_session(self.id, self._ready, self.config, self._asked_model)
