@@ -13,11 +13,11 @@ from services.common.metrics import Metrics
 from services.common.serving import serve_http, side_door
 from services.common.settings import SharedSettings
 from services.common.streams import Admission
+from services.common.tasks import say_why
 from services.gateway.gateway import Gateway
 from services.gateway.people import DefaultWatch
 from services.gateway.server import make_app
 from services.gateway.settings import GatewaySettings
-from services.gateway.tasks import say_why
 from vivant.channel import open_channel
 from vivant.errors import Unusable, VivantError
 

@@ -14,6 +14,7 @@ from typing import Final, Protocol
 
 import vivant
 from services.common.logs import get_logger, session_context
+from services.common.tasks import say_why
 from services.gateway.gateway import Gateway
 from services.gateway.messages import (
     Incoming,
@@ -29,7 +30,6 @@ from services.gateway.messages import (
     notice,
     parse,
 )
-from services.gateway.tasks import say_why
 from vivant.errors import InvalidRequest, Unavailable, VivantError
 
 _log = get_logger(__name__)

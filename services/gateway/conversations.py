@@ -8,9 +8,9 @@ from typing import Final
 
 import vivant
 from services.common.logs import get_logger
+from services.common.tasks import say_why
 from services.gateway.conversation import MICROPHONE_HZ, Conversation, Wish
 from services.gateway.gateway import Gateway
-from services.gateway.tasks import say_why
 from vivant.errors import Full, Internal, Unavailable, VivantError
 
 _log = get_logger(__name__)

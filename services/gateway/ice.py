@@ -20,7 +20,7 @@ from aiortc.rtcicetransport import RTCIceParameters, candidate_from_aioice, cand
 from aiortc.sdp import MediaDescription, SessionDescription
 
 from services.common.logs import get_logger
-from services.gateway.tasks import say_why
+from services.common.tasks import say_why
 from vivant.errors import InvalidRequest, Unusable
 
 _log = get_logger(__name__)

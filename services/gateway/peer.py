@@ -22,6 +22,7 @@ from aiortc.mediastreams import MediaStreamError
 
 import vivant
 from services.common.logs import get_logger
+from services.common.tasks import say_why
 from services.gateway.arrivals import Arrivals
 from services.gateway.conversation import MICROPHONE_HZ, Conversation
 from services.gateway.gateway import Gateway
@@ -29,7 +30,6 @@ from services.gateway.ice import Outcome, Paths, bad_offer, read_sdp
 from services.gateway.media import UNIT_AUDIO, UNIT_VIDEO, Timeline
 from services.gateway.messages import Clock, Message, PlayedMessage, dumps
 from services.gateway.page import ice_servers
-from services.gateway.tasks import say_why
 from services.gateway.tracks import PictureTrack, VoiceTrack
 from vivant.errors import Unusable
 

@@ -15,6 +15,7 @@ import grpc
 from google.protobuf.message import Message
 
 from services.common.logs import get_logger
+from services.common.tasks import say_why
 from services.orchestrator.settings import OrchestratorSettings
 from vivant.asr.v1 import asr_pb2, asr_pb2_grpc
 from vivant.channel import open_channel
@@ -204,6 +205,7 @@ class Peers:
         self.open()
         await self._ask()
         self._watching = asyncio.create_task(self._keep_asking(), name="watch")
+        self._watching.add_done_callback(say_why("watch"))
 
     async def close(self) -> None:
         if self._watching:
