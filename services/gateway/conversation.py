@@ -204,9 +204,9 @@ class Conversation:
         """Ends the conversation."""
         self._left.set()
 
-    def give_way(self) -> None:
-        """Ends the conversation for another one of the same page, or for somebody who is there."""
-        self._say_goodbye("replaced", "The conversation goes on in another window.")
+    def give_way(self, reason: str, message: str) -> None:
+        """Ends the conversation for another one."""
+        self._say_goodbye(reason, message)
         self._left.set()
 
     def shut_down(self) -> None:

@@ -66,7 +66,7 @@ class Conversations:
             return False
         longest = max(waiting, key=lambda stay: stay.conversation.absent_s if stay.conversation else 0.0)
         _log.info("gives_way")
-        self._end(longest)
+        self._end(longest, "full", "Nothing came from you any more, and somebody else needed the place.")
         await self._over(longest)
         return True
 
@@ -137,9 +137,9 @@ class Conversations:
         return Unavailable("the page has gone, or has begun another conversation", reason="replaced")
 
     @staticmethod
-    def _end(stay: _Stay) -> None:
+    def _end(stay: _Stay, reason: str = "replaced", message: str = "The conversation goes on in another window.") -> None:
         if stay.conversation:
-            stay.conversation.give_way()
+            stay.conversation.give_way(reason, message)
         elif stay.task:
             stay.task.cancel()
 
