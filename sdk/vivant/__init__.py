@@ -43,7 +43,7 @@ if TYPE_CHECKING:
         Word,
     )
     from vivant.formats import Video
-    from vivant.info import Component, Model, ServiceInfo, SystemInfo
+    from vivant.info import Component, Model, ServiceInfo, SystemInfo, Unseen
 
 __all__ = [
     "Backchannel",
@@ -67,6 +67,7 @@ __all__ = [
     "Transcript",
     "Turn",
     "Unit",
+    "Unseen",
     "Video",
     "VivantError",
     "Word",
@@ -77,7 +78,7 @@ _HOMES = {
     "vivant.client": ("Client", "connect"),
     "vivant.errors": ("VivantError",),
     "vivant.formats": ("Video",),
-    "vivant.info": ("Component", "Model", "ServiceInfo", "SystemInfo"),
+    "vivant.info": ("Component", "Model", "ServiceInfo", "SystemInfo", "Unseen"),
     "vivant.conversation": ("Session",),
 }
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}

@@ -10,7 +10,7 @@ from vivant import events
 from vivant.common.v1 import common_pb2
 from vivant.errors import Internal
 from vivant.formats import FRAMES_PER_SECOND, Codec, Video
-from vivant.info import Component, Model, ServiceInfo, SystemInfo
+from vivant.info import Component, Model, ServiceInfo, SystemInfo, Unseen
 from vivant.session.v1 import session_pb2
 
 _CODECS: Final[dict[Codec, common_pb2.VideoCodec.ValueType]] = {
@@ -57,6 +57,8 @@ def system_info(response: session_pb2.GetInfoResponse) -> SystemInfo:
             for item in response.components
         ),
         personas=tuple(_card(item) for item in response.personas),
+        persona=response.persona,
+        unseen=tuple(Unseen(item.persona, item.reason, item.message) for item in response.unseen),
     )
 
 

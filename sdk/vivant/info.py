@@ -31,7 +31,7 @@ class ServiceInfo:
     video: tuple[str, ...]
     """Codec and size of each picture format, for example "vp8 512"."""
     capacity: int
-    """Streams that may be open at once."""
+    """Streams that may be open at once; of the orchestrator: conversations, for which every service has room."""
     active: int
     ready: bool
     models: tuple[Model, ...]
@@ -51,9 +51,24 @@ class Component:
 
 
 @dataclass(frozen=True, slots=True)
+class Unseen:
+    """A persona whose face cannot be shown; it can be talked with all the same."""
+
+    persona: str
+    reason: str
+    """"no_portrait": it has none. All else means that the portrait it has is refused: "no_consent", "not_enrolled", ..."""
+    message: str
+    """What is wrong and what to do."""
+
+
+@dataclass(frozen=True, slots=True)
 class SystemInfo:
     """The whole system."""
 
     orchestrator: ServiceInfo
     components: tuple[Component, ...]
     personas: tuple[PersonaCard, ...]
+    persona: str = ""
+    """Id of the one that a conversation is with when it names none."""
+    unseen: tuple[Unseen, ...] = ()
+    """Personas whose face cannot be shown, as far as the face can be asked."""

@@ -112,8 +112,16 @@ class SharedSettings(Frozen):
     """Folder with the model files."""
     personas_dir: Path = Path("personas")
     """Folder with one folder for each persona."""
+    persona: str = "june"
+    """Id of the persona that is there when nobody is named: on the page, for `vivant ask`, at every door. It is made ready at
+    start."""
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
     """How much the logs say."""
+
+
+def default_persona() -> str:
+    """`VIVANT_PERSONA`, for services that may be told another one."""
+    return SharedSettings().persona
 
 
 class ServiceSettings(Frozen):

@@ -22,6 +22,8 @@ def meant(annotation: Any, value: Any) -> Any:
         return value
     if any(get_origin(kind) is tuple for kind in kinds):
         return listed(value)
+    if any(get_origin(kind) is dict for kind in kinds):
+        return mapped(value)
     for kind in kinds:
         if get_origin(kind) is Literal:
             words = {str(word).casefold(): word for word in get_args(kind)}
@@ -39,6 +41,17 @@ def listed(text: str) -> list[Any]:
         raise ValueError('expected a list: one, two or ["one", "two"]') from exc
     assert isinstance(items, list)
     return items
+
+
+def mapped(text: str) -> dict[str, Any]:
+    """An object of JSON; raises ValueError."""
+    try:
+        found = json.loads(text)
+    except ValueError:
+        found = None
+    if not isinstance(found, dict):
+        raise ValueError('expected an object of JSON: {"name": "value"}')
+    return found
 
 
 def like(pattern: str, rule: str) -> AfterValidator:

@@ -127,6 +127,10 @@ class FaceEngine(Protocol):
     def open(self, persona: str, size_px: int, fps: int, seed: int) -> FaceSession:
         """Blocking: a session that shows `persona`. `seed` decides blinks, glances and sway.
 
-        Raises NotFound for an unknown persona, Unusable for one whose portrait is missing or not enrolled.
+        Raises NotFound for an unknown persona, Unusable for one whose portrait is missing, not enrolled or without consent.
         """
+        ...
+
+    def check(self, persona: str) -> None:
+        """Blocking, quick: raises what `open` would raise for this persona."""
         ...

@@ -21,7 +21,7 @@ from services.face.engine import FaceEngine, resting
 from services.face.enrolment.enroller import Enroller
 from services.face.outbox import Outbox, Outgoing
 from services.face.playout import Playback, Playout
-from vivant.errors import Timeout, Unavailable
+from vivant.errors import NotFound, Timeout, Unavailable, Unusable
 from vivant.face.v1 import face_pb2, face_pb2_grpc
 
 _log = get_logger(__name__)
@@ -157,6 +157,23 @@ class FaceServicer(face_pb2_grpc.FaceServiceServicer):
             raise Unavailable("face is still loading; try again in a few seconds", reason="loading")
         persona = wire.persona_id(request.persona)
         return face_pb2.GetPortraitResponse(jpeg=await asyncio.to_thread(self._still, persona))
+
+    @rpc
+    async def CheckPortraits(self, request: face_pb2.CheckPortraitsRequest, context: Any) -> face_pb2.CheckPortraitsResponse:
+        """Who cannot be shown."""
+        if not self._admission.ready:
+            raise Unavailable("face is still loading; try again in a few seconds", reason="loading")
+        personas = [wire.persona_id(persona) for persona in request.personas]
+        return face_pb2.CheckPortraitsResponse(unseen=await asyncio.to_thread(self._unseen, personas))
+
+    def _unseen(self, personas: Sequence[str]) -> list[face_pb2.Unseen]:
+        unseen = []
+        for persona in personas:
+            try:
+                self._engine.check(persona)
+            except (NotFound, Unusable) as exc:
+                unseen.append(face_pb2.Unseen(persona=persona, reason=exc.reason, message=exc.message))
+        return unseen
 
     def _still(self, persona: str) -> bytes:
         session = self._engine.open(persona, STILL_PX, round(1 / UNIT_S), seed=0)

@@ -7,7 +7,7 @@ from pathlib import Path
 from pydantic import Field
 from pydantic_settings import SettingsConfigDict
 
-from services.common.settings import Frozen, Port, ServiceSettings
+from services.common.settings import Frozen, Port, ServiceSettings, default_persona
 
 
 class FaceSettings(ServiceSettings):
@@ -34,8 +34,9 @@ class PortraitOptions(Frozen):
 
     model_config = SettingsConfigDict(env_prefix="FACE_PORTRAIT_")
 
-    default_persona: str = "june"
-    """The persona whose portrait is read when the service starts, so that its first conversation begins at once."""
+    default_persona: str = Field(default_factory=default_persona)
+    """The persona whose portrait is read when the service starts, so that its first conversation begins at once;
+    if it is not to be VIVANT_PERSONA."""
 
 
 class FakeOptions(Frozen):

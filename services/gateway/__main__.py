@@ -11,7 +11,9 @@ from services.common import logs
 from services.common.metrics import Metrics
 from services.common.serving import one_line, serve_http, side_door
 from services.common.streams import Admission
+from services.common.tasks import say_why
 from services.gateway.gateway import Gateway
+from services.gateway.people import DefaultWatch
 from services.gateway.server import make_app
 from services.gateway.settings import GatewaySettings
 from vivant.channel import open_channel
@@ -30,7 +32,14 @@ async def serve(settings: GatewaySettings, stop: asyncio.Event | None = None) ->
     tls = tls_context(settings)
     async with open_channel(settings.orchestrator_address) as channel:
         gateway = Gateway(settings, vivant.Client(channel, settings.orchestrator_address), metrics, places)
-        doors = [await side_door("gateway", settings, metrics, lambda: () if places.ready else ["loading"])]
+        default = DefaultWatch(gateway.client, settings)
+        watching = asyncio.create_task(default.run(), name="default")
+        watching.add_done_callback(say_why("default"))
+
+        def problems() -> list[str]:
+            return [problem for problem in ("" if places.ready else "loading", default.problem) if problem]
+
+        doors = [await side_door("gateway", settings, metrics, problems)]
         try:
             doors.append(await serve_http(make_app(gateway), "gateway", settings, "PORT", tls))
             places.ready = True
@@ -39,6 +48,7 @@ async def serve(settings: GatewaySettings, stop: asyncio.Event | None = None) ->
             _log.info("stopping")
         finally:
             places.ready = False
+            watching.cancel()
             for door in reversed(doors):
                 await door.cleanup()
 

@@ -1,6 +1,6 @@
-"""Conversations that outlive their connections.
+"""A conversation that outlives its connections.
 
-A conversation is one session of the orchestrator, kept by one task. A connection comes, goes and is replaced; while there is
+It is one session of the orchestrator, kept by one task. A connection comes, goes and is replaced; while there is
 none the persona is silent and what happens is kept from nobody but units. After a while without one the conversation ends.
 """
 
@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import asyncio
 import secrets
-from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, replace
+from collections.abc import Awaitable
+from dataclasses import dataclass
 from typing import Final, Protocol
 
 import vivant
 from services.common.logs import get_logger, session_context
+from services.common.tasks import say_why
 from services.gateway.gateway import Gateway
 from services.gateway.messages import (
     Incoming,
@@ -36,6 +37,12 @@ _log = get_logger(__name__)
 MICROPHONE_HZ: Final = 16_000
 #: Who was given a conversation takes so long at most to make the connection.
 _ARRIVAL_S: Final = 10.0
+#: Who has closed the page comes back within so long, as one does who changes the microphone, or does not come back.
+_GONE_S: Final = 2.0
+#: Who has not connected within so long may lose the place to somebody who asks for one.
+_SLOW_S: Final = 2.0
+#: A browser that is there reports every second what it receives.
+_DEAD_S: Final = 6.0
 #: What was begun when the conversation ends, such as closing a connection, has so long.
 _LAST_THINGS_S: Final = 2.0
 #: How soon a picture that can be decoded alone may be asked for again.
@@ -46,6 +53,10 @@ _UNIT_HZ: Final = 25
 
 class Connection(Protocol):
     """How somebody takes part. Its methods are called from the loop and never wait."""
+
+    @property
+    def quiet_s(self) -> float:
+        """How long nothing at all has come, not even a sign that the other side is still there."""
 
     def unit(self, unit: vivant.Unit) -> None:
         """40 ms of sound and picture."""
@@ -69,23 +80,25 @@ class Wish:
     token: str = ""
     conversation_id: str = ""
     speaker: str = ""
+    visit: str = ""
+    """Chosen by the page at random: it has one conversation at a time, and a new one takes the place of the one before."""
 
 
 class Conversation:
     """One session. Use it through `Conversations`."""
 
-    def __init__(
-        self, session: vivant.Session, gateway: Gateway, forget: Callable[[Conversation], None], *, greets: bool
-    ) -> None:
+    def __init__(self, session: vivant.Session, gateway: Gateway, *, greets: bool) -> None:
         self.token = secrets.token_urlsafe(18)
         self.session = session
         self._gateway = gateway
-        self._forget = forget
         self._greets = greets
         self._writer = Writer(session.ready.voice_rate_hz)
         self._meter = Meter()
         self._connection: Connection | None = None
         self._waiting: asyncio.TimerHandle | None = None
+        self._met = False
+        self._absent_since: float | None = asyncio.get_running_loop().time()
+        self._lost = False
         self._state: vivant.StateChanged | None = None
         self._left = asyncio.Event()
         self._left_because: VivantError | None = None
@@ -96,6 +109,20 @@ class Conversation:
     def connection(self) -> Connection | None:
         """How somebody takes part now; None while it waits for the next one."""
         return self._connection
+
+    @property
+    def absent_s(self) -> float:
+        """How long nobody has been there who could hear; 0 while somebody is, or is only just coming."""
+        if self._absent_since is None:
+            quiet = self._connection.quiet_s if self._connection else 0.0
+            return quiet if quiet >= _DEAD_S else 0.0
+        absent = asyncio.get_running_loop().time() - self._absent_since
+        return absent if self._lost or absent >= _SLOW_S else 0.0
+
+    @property
+    def over(self) -> bool:
+        """It is ending or has ended."""
+        return self._left.is_set()
 
     async def run(self) -> None:
         """Passes events on until the session ends, everybody has left, or nobody has come back in time."""
@@ -114,7 +141,7 @@ class Conversation:
                 task.cancel()
             await asyncio.gather(events, left, return_exceptions=True)
             self._stop_waiting()
-            self._forget(self)
+            self._left.set()
             if self._connection:
                 await self._connection.close()
             if self._tasks:
@@ -123,8 +150,9 @@ class Conversation:
                     task.cancel()
             _log.info("conversation_ended")
 
-    def greet(self) -> None:
-        """Says the greeting that was wished for, now that somebody can hear it."""
+    def met(self) -> None:
+        """Somebody is there and can hear: says the greeting that was wished for."""
+        self._met, self._absent_since = True, None
         if self._greets:
             self._greets = False
             self._spawn(self.session.greet())
@@ -132,6 +160,7 @@ class Conversation:
     def expect(self) -> None:
         """A connection is on its way."""
         if self._connection is None:
+            self._lost, self._absent_since = False, asyncio.get_running_loop().time()
             self._wait(_ARRIVAL_S)
 
     def attach(self, connection: Connection, *, resumed: bool) -> None:
@@ -146,23 +175,38 @@ class Conversation:
             self._connection.send(bye("replaced", "The conversation goes on in another window."))
             self._spawn(self._connection.close())
         self._connection = connection
+        self._lost, self._absent_since = False, asyncio.get_running_loop().time()
         connection.send(self._ready(resumed))
         if self._state:
             connection.send(self._writer.of(self._state) or {})
         self._spawn(self.session.request_keyframe())
 
-    def detach(self, connection: Connection) -> None:
-        """This connection is lost: the persona falls silent and waits for the next."""
+    def detach(self, connection: Connection, *, gone: bool) -> None:
+        """This connection is over: the persona falls silent and waits for the next, not long when the page is `gone`.
+
+        Where nobody was ever there, nobody will come back: that ends the conversation.
+        """
         if self._connection is not connection:
             return
         self._connection = None
+        self._lost, self._absent_since = True, asyncio.get_running_loop().time()
         self._spawn(connection.close())
-        if not self._left.is_set():
-            self._spawn(self.session.interrupt())
-            self._wait(self._gateway.settings.resume_s)
+        if self._left.is_set():
+            return
+        if not self._met:
+            self.leave()
+            return
+        self._spawn(self.session.interrupt())
+        resume_s = self._gateway.settings.resume_s
+        self._wait(min(resume_s, _GONE_S) if gone else resume_s)
 
     def leave(self) -> None:
         """Ends the conversation."""
+        self._left.set()
+
+    def give_way(self, reason: str, message: str) -> None:
+        """Ends the conversation for another one."""
+        self._say_goodbye(reason, message)
         self._left.set()
 
     def shut_down(self) -> None:
@@ -171,7 +215,9 @@ class Conversation:
         self._left.set()
 
     def receive(self, data: str | bytes) -> None:
-        """One message of the page. What breaks a rule is answered, or ends the conversation."""
+        """One message of the page. What breaks a rule is answered, or ends the conversation; then nothing more is heard."""
+        if self.over:
+            return
         try:
             self._meter.take()
             self._obey(parse(data))
@@ -198,8 +244,9 @@ class Conversation:
     def _obey(self, message: Incoming) -> None:
         match message:
             case TextMessage(text=text):
-                if text.strip():
-                    self._spawn(self.session.send_text(text))
+                if not text.strip():
+                    raise InvalidRequest("there is nothing in this text", reason="bad_message")
+                self._spawn(self.session.send_text(text))
             case InterruptMessage():
                 self._spawn(self.session.interrupt())
             case PlayedMessage():
@@ -247,7 +294,9 @@ class Conversation:
         }
 
     def _say_goodbye(self, reason: str, message: str) -> None:
-        self._send(bye(reason, message))
+        """The last message; it is said once."""
+        if not self.over:
+            self._send(bye(reason, message))
 
     def _end_with(self, error: BaseException | None) -> None:
         if isinstance(error, VivantError):
@@ -255,7 +304,11 @@ class Conversation:
             self._say_goodbye(error.reason, error.message)
         elif error is not None:
             _log.error("conversation_failed", exc_info=error)
-            self._say_goodbye("internal", "A fault in this server ended the conversation; its log has the details.")
+            self._fail()
+        self._left.set()
+
+    def _fail(self) -> None:
+        self._say_goodbye("internal", "A fault in this server ended the conversation; its log has the details.")
         self._left.set()
 
     def _wait(self, seconds: float) -> None:
@@ -268,79 +321,11 @@ class Conversation:
             self._waiting = None
 
     def _spawn(self, work: Awaitable[None]) -> None:
-        """Does something small without making anybody wait; what fails shows at the reader of the events."""
+        """Does something small without making anybody wait; what the session refuses shows at the reader of the events."""
         task: asyncio.Task[None] = asyncio.create_task(_quietly(work))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
-
-
-class Conversations:
-    """All conversations of this process, by token."""
-
-    def __init__(self, gateway: Gateway) -> None:
-        self._gateway = gateway
-        self._open: dict[str, Conversation] = {}
-        self._opening: set[asyncio.Task[None]] = set()
-        self._running: set[asyncio.Task[None]] = set()
-
-    async def get(self, wish: Wish) -> tuple[Conversation, bool]:
-        """The conversation to go on with, and True, or a new one; raises VivantError when none can be had."""
-        if wish.token in self._open:
-            self._gateway.metrics.count("vivant_connections_total", "resumed")
-            self._open[wish.token].expect()
-            return self._open[wish.token], True
-        return await self._begin(replace(wish, persona=wish.persona or self._gateway.settings.persona)), False
-
-    def known(self, token: str) -> Conversation | None:
-        """The conversation with this token."""
-        return self._open.get(token)
-
-    async def close(self) -> None:
-        """Ends all of them, because the gateway stops."""
-        for task in self._opening:
-            task.cancel()
-        for conversation in tuple(self._open.values()):
-            conversation.shut_down()
-        await asyncio.gather(*self._running, return_exceptions=True)
-
-    async def _begin(self, wish: Wish) -> Conversation:
-        opened: asyncio.Future[Conversation] = asyncio.get_running_loop().create_future()
-        # Shielded: whoever asked may be gone before it is open; then nobody comes, and it ends by itself.
-        task = asyncio.create_task(self._keep(wish, opened), name="conversation")
-        self._running.add(task)
-        self._opening.add(task)
-        opened.add_done_callback(lambda _: self._opening.discard(task))
-        task.add_done_callback(self._running.discard)
-        return await asyncio.shield(opened)
-
-    async def _keep(self, wish: Wish, opened: asyncio.Future[Conversation]) -> None:
-        """One conversation from its opening to its end; how the opening went is told to `opened`."""
-        session = self._gateway.client.converse(
-            wish.persona,
-            video=vivant.Video("vp8", self._gateway.settings.video_px),
-            microphone=MICROPHONE_HZ,
-            speaker=wish.speaker or "Spk1",
-            conversation_id=wish.conversation_id,
-        )
-        try:
-            with self._gateway.places.admit():
-                async with session:
-                    conversation = Conversation(session, self._gateway, self._drop, greets=wish.greeting)
-                    self._open[conversation.token] = conversation
-                    opened.set_result(conversation)
-                    await conversation.run()
-        except VivantError as exc:
-            if opened.done():
-                _log.warning("conversation_broken", reason=exc.reason, detail=exc.message)
-            else:
-                opened.set_exception(exc)
-        except asyncio.CancelledError:
-            if not opened.done():
-                opened.set_exception(Unavailable("this server is stopping; try again in a moment", reason="shutdown"))
-            raise
-
-    def _drop(self, conversation: Conversation) -> None:
-        self._open.pop(conversation.token, None)
+        task.add_done_callback(say_why("conversation", lambda _: self._fail()))
 
 
 async def _quietly(work: Awaitable[None]) -> None:

@@ -87,5 +87,6 @@ async def errors(request: web.Request, handler: Callable[[web.Request], Awaitabl
         response = _as_json(405, "wrong_method", f"{request.path} answers {', '.join(sorted(exc.allowed_methods))} only")
     except web.HTTPNotFound:
         response = _as_json(404, "no_page", f"there is nothing at {request.path}")
-    response.headers.update(cors(request))
+    # What is refused now may be given a moment later.
+    response.headers.update(cors(request) | {"Cache-Control": "no-store"})
     return response

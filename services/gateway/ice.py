@@ -20,6 +20,7 @@ from aiortc.rtcicetransport import RTCIceParameters, candidate_from_aioice, cand
 from aiortc.sdp import MediaDescription, SessionDescription
 
 from services.common.logs import get_logger
+from services.common.tasks import say_why
 from vivant.errors import InvalidRequest, Unusable
 
 _log = get_logger(__name__)
@@ -85,6 +86,8 @@ class Paths:
         self._trial: asyncio.Task[None] | None = None
         self._tasks: set[asyncio.Task[None]] = set()
         self._one_at_a_time = asyncio.Lock()
+        self.heard_at = asyncio.get_running_loop().time()
+        """When the browser has sent something the last time."""
         self._news = asyncio.Event()
 
     async def restart(self, sdp: str) -> RTCSessionDescription:
@@ -110,6 +113,7 @@ class Paths:
             self._trial = asyncio.create_task(self._try(path, offer), name="ice-restart")
             self._tasks.add(self._trial)
             self._trial.add_done_callback(self._tasks.discard)
+            self._trial.add_done_callback(say_why("ice-restart"))
             return self._answer(path)
 
     async def give_up(self) -> None:
@@ -182,7 +186,9 @@ class Paths:
         while True:
             path = self._path
             try:
-                return await path.recv()
+                data: bytes = await path.recv()
+                self.heard_at = asyncio.get_running_loop().time()
+                return data
             except ConnectionError:
                 if path is self._path:
                     # Its socket may be lost and the rest still be there. `_watch` decides what becomes of the peer.

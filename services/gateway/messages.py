@@ -43,12 +43,12 @@ class InterruptMessage(_Incoming):
 class PlayedMessage(_Incoming):
     type: Literal["played"]
     audio_rtp: Annotated[int, Field(ge=0, lt=2**32)] | None = None
-    ms: Annotated[float, Field(ge=0)] | None = None
+    ms: Annotated[float, Field(ge=0, allow_inf_nan=False)] | None = None
 
 
 class PingMessage(_Incoming):
     type: Literal["ping"]
-    t: float
+    t: Annotated[float, Field(allow_inf_nan=False)]
 
 
 class LeaveMessage(_Incoming):
@@ -61,8 +61,9 @@ _INCOMING: TypeAdapter[Incoming] = TypeAdapter(Annotated[Incoming, Field(discrim
 
 def parse(data: str | bytes) -> Incoming:
     """One message of a page; raises InvalidRequest with what is wrong about it."""
-    if len(data) > MAX_BYTES:
-        raise Full(f"a message has at most {MAX_BYTES} bytes, this one has {len(data)}", reason="too_large")
+    size = len(data.encode("utf-8", "surrogatepass")) if isinstance(data, str) else len(data)
+    if size > MAX_BYTES:
+        raise Full(f"a message has at most {MAX_BYTES} bytes, this one has {size}", reason="too_large")
     try:
         return _INCOMING.validate_json(data)
     except ValidationError as exc:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import importlib.metadata
 from pathlib import Path
 from typing import Any, Final
@@ -9,6 +10,8 @@ from typing import Any, Final
 from aiohttp import web
 
 from services.gateway.gateway import Gateway, cors
+from services.gateway.people import People, Person, people, places
+from services.gateway.settings import GatewaySettings
 from vivant.errors import NotFound, VivantError
 
 #: The page talks to nobody else, and runs nothing that is not its own. Other sites may frame nothing.
@@ -54,7 +57,13 @@ def routes(gateway: Gateway, web_dir: Path) -> list[web.RouteDef]:
     async def portrait(request: web.Request) -> web.Response:
         gateway.require_origin(request)
         jpeg = await gateway.client.portrait(request.match_info["persona"])
-        return web.Response(body=jpeg, content_type="image/jpeg", headers=cors(request) | {"Cache-Control": "max-age=300"})
+        response = web.Response(body=jpeg, content_type="image/jpeg", headers=cors(request))
+        # Shown again without being sent again, and never an old one after an enrolment.
+        response.headers["Cache-Control"] = "no-cache"
+        response.etag = tag = hashlib.sha256(jpeg).hexdigest()[:32]
+        if any(known.value in (tag, "*") for known in request.if_none_match or ()):
+            return web.Response(status=304, headers=response.headers)
+        return response
 
     async def info(request: web.Request) -> web.Response:
         gateway.require_origin(request)
@@ -72,31 +81,43 @@ async def _info(gateway: Gateway) -> dict[str, Any]:
     settings = gateway.settings
     body: dict[str, Any] = {
         "personas": [],
-        "persona": settings.persona,
+        "persona": "",
+        "refused": [],
         "ready": False,
         "missing": [],
         "ice_servers": ice_servers(gateway),
-        "limits": {"connections": settings.capacity, "text_characters": MAX_TEXT},
+        "limits": _limits(settings.capacity, settings),
         "version": importlib.metadata.version("vivant"),
     }
     try:
         system = await gateway.client.info()
     except VivantError as exc:
         return body | {"missing": [{"service": "orchestrator", "reason": exc.message}]}
+    found = people(system, settings)
     return body | {
-        "personas": [
-            {
-                "id": card.id,
-                "name": card.name,
-                "description": card.description,
-                "disclosure": card.disclosure,
-                "greeting": card.greeting,
-                "portrait": f"/api/personas/{card.id}/portrait",
-            }
-            for card in system.personas
-        ],
+        "personas": [_person(each, found) for each in found.offered],
+        "persona": found.default,
+        "refused": [{"id": each.persona, "reason": each.reason, "message": each.message} for each in found.refused],
+        "limits": _limits(places(system, settings), settings),
         "missing": [{"service": item.service, "reason": item.reason} for item in system.components if not item.ready],
         "ready": all(item.ready for item in system.components),
+    }
+
+
+def _limits(connections: int, settings: GatewaySettings) -> dict[str, float]:
+    return {"connections": connections, "text_characters": MAX_TEXT, "resume_s": settings.resume_s}
+
+
+def _person(person: Person, among: People) -> dict[str, Any]:
+    card = person.card
+    return {
+        "id": card.id,
+        "name": card.name,
+        "description": card.description,
+        "disclosure": card.disclosure,
+        "greeting": card.greeting,
+        "portrait": f"/api/personas/{card.id}/portrait" if person.seen else None,
+        "default": card.id == among.default,
     }
 
 

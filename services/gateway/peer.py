@@ -22,6 +22,7 @@ from aiortc.mediastreams import MediaStreamError
 
 import vivant
 from services.common.logs import get_logger
+from services.common.tasks import say_why
 from services.gateway.arrivals import Arrivals
 from services.gateway.conversation import MICROPHONE_HZ, Conversation
 from services.gateway.gateway import Gateway
@@ -35,7 +36,7 @@ from vivant.errors import Unusable
 _log = get_logger(__name__)
 
 #: A peer that has not connected by then will not.
-_CONNECT_S: Final = 15.0
+_CONNECT_S: Final = 10.0
 #: Messages wait for the data channel to open, and for a slow network to take them.
 _MOST_MESSAGES: Final = 200
 _MOST_BUFFERED: Final = 256 * 1024
@@ -100,6 +101,10 @@ class Peer:
         conversation.attach(self, resumed=resumed)
         answer: RTCSessionDescription = self._pc.localDescription
         return answer
+
+    @property
+    def quiet_s(self) -> float:
+        return asyncio.get_running_loop().time() - self._paths.heard_at
 
     async def restart(self, sdp: str) -> RTCSessionDescription:
         """Answers an offer for another network path under this connection; raises InvalidRequest and Unusable."""
@@ -174,9 +179,10 @@ class Peer:
             self._connected = True
             self._want_keyframe()
             if self._conversation:
-                self._conversation.greet()
-        elif state in ("failed", "closed", "disconnected"):
-            self._lose()
+                self._conversation.met()
+        elif state in ("failed", "closed"):
+            # It is closed by a browser that says so; a path that died has failed.
+            self._lose(gone=state == "closed")
 
     def _on_restarted(self, outcome: Outcome) -> None:
         self._gateway.metrics.count("vivant_ice_restarts_total", outcome)
@@ -184,10 +190,10 @@ class Peer:
             # What was lost on the old path is missing in the picture.
             self._want_keyframe()
 
-    def _lose(self) -> None:
+    def _lose(self, *, gone: bool) -> None:
         self._connected = False
         if self._conversation and not self._closed:
-            self._conversation.detach(self)
+            self._conversation.detach(self, gone=gone)
 
     async def _listen(self, track: MediaStreamTrack) -> None:
         """The microphone, mono at 16 kHz. Sound that was lost on the way leaves a gap of its length."""
@@ -215,7 +221,7 @@ class Peer:
         await asyncio.sleep(_CONNECT_S)
         if not self._connected:
             _log.info("peer_never_connected")
-            self._lose()
+            self._lose(gone=True)
 
     # --- small parts ----------------------------------------------------------------------------------------------------
 
@@ -242,3 +248,5 @@ class Peer:
         task = asyncio.create_task(work)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
+        # A peer whose microphone is not listened to any more is lost: the page makes a new one.
+        task.add_done_callback(say_why("peer", lambda _: self._lose(gone=False)))

@@ -8,7 +8,7 @@ from typing import Final
 from aiohttp import web
 
 from services.gateway import page, stream, webrtc
-from services.gateway.conversation import Conversations
+from services.gateway.conversations import Conversations
 from services.gateway.gateway import Gateway, errors
 from services.gateway.realtime import door
 
@@ -23,7 +23,7 @@ def make_app(gateway: Gateway) -> web.Application:
     conversations = Conversations(gateway)
     app.add_routes(webrtc.routes(gateway, conversations))
     app.add_routes(stream.routes(gateway, conversations))
-    door.add_to(app, gateway)
+    door.add_to(app, gateway, conversations)
     app.add_routes(page.routes(gateway, WEB))
 
     async def close(_: web.Application) -> None:

@@ -26,11 +26,11 @@ class GatewaySettings(ServiceSettings):
     metrics_port: Port = 51056
     """Port of /metrics, /healthz and /readyz."""
     capacity: int = Field(default=16, ge=1)
-    """Connections served at once, of all kinds; one more gets a page that says so."""
+    """Connections served at once, of all kinds; fewer when the services behind have less room. One more is told so."""
     orchestrator_address: Address = "127.0.0.1:50050"
     """host:port of the orchestrator."""
     persona: str = ""
-    """Who is talked to when a page does not choose; empty: the orchestrator's default."""
+    """Who is talked to when a page does not choose, if it is not to be the orchestrator's default."""
     resume_s: float = Field(default=30.0, ge=0)
     """A conversation waits for so long for a connection that was lost."""
     tls_certificate: Path | None = None

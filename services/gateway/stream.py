@@ -7,13 +7,15 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Coroutine
+from contextlib import suppress
 from typing import Any, Final
 
-from aiohttp import WSMsgType, web
+from aiohttp import WSCloseCode, WSMsgType, web
 
 import vivant
 from services.common.logs import get_logger
-from services.gateway.conversation import MICROPHONE_HZ, Conversation, Conversations, Wish
+from services.gateway.conversation import MICROPHONE_HZ, Conversation, Wish
+from services.gateway.conversations import Conversations
 from services.gateway.gateway import Gateway
 from services.gateway.media import Timeline
 from services.gateway.messages import MAX_BYTES, Clock, Message, PlayedMessage, bye, dumps
@@ -29,6 +31,14 @@ _UNIT_MS: Final = 40
 _KEYFRAME_UNITS: Final = 10_000 // _UNIT_MS
 #: A chunk of the microphone: 20 to 100 ms; at least one sample.
 _MOST_PCM: Final = MICROPHONE_HZ // 10 * 2
+#: A message up to here is read, so that the page can be told that it is too large; of a larger one only the beginning is.
+_MOST_READ: Final = 1024 * 1024
+#: What a page is told when it breaks the rules of WebSocket itself, by the code that the connection is closed with.
+_BROKEN: Final = {
+    WSCloseCode.MESSAGE_TOO_BIG: bye("too_large", f"a message has at most {MAX_BYTES} bytes"),
+    WSCloseCode.INVALID_TEXT: bye("bad_message", "a text message is UTF-8, and this one is not"),
+    WSCloseCode.PROTOCOL_ERROR: bye("bad_message", "what came is not a message of a WebSocket"),
+}
 #: A page that answers no ping for so long is gone.
 _HEARTBEAT_S: Final = 5.0
 #: A page has so long to answer that it is closed.
@@ -40,7 +50,7 @@ def routes(gateway: Gateway, conversations: Conversations) -> list[web.RouteDef]
 
     async def stream(request: web.Request) -> web.StreamResponse:
         gateway.require_origin(request)
-        socket = web.WebSocketResponse(timeout=_FAREWELL_S, heartbeat=_HEARTBEAT_S, max_msg_size=MAX_BYTES, compress=False)
+        socket = _Socket(timeout=_FAREWELL_S, heartbeat=_HEARTBEAT_S, max_msg_size=_MOST_READ, compress=False)
         query = {name: value[:64] for name, value in request.query.items()}
         wish = Wish(
             query.get("persona", ""),
@@ -48,6 +58,7 @@ def routes(gateway: Gateway, conversations: Conversations) -> list[web.RouteDef]
             query.get("token", ""),
             query.get("conversation_id", ""),
             query.get("speaker", ""),
+            query.get("visit", ""),
         )
         await socket.prepare(request)
         try:
@@ -69,6 +80,17 @@ def routes(gateway: Gateway, conversations: Conversations) -> list[web.RouteDef]
     return [web.get("/api/stream", stream)]
 
 
+class _Socket(web.WebSocketResponse):
+    """A WebSocket that says why it closes, also where aiohttp closes it by itself."""
+
+    async def close(self, *, code: int = WSCloseCode.OK, message: bytes = b"", drain: bool = True) -> bool:
+        if not self.closed and code in _BROKEN:
+            # A page that is gone needs no reason.
+            with suppress(ConnectionError):
+                await self.send_str(dumps(_BROKEN[WSCloseCode(code)]))
+        return await super().close(code=code, message=message, drain=drain)
+
+
 class StreamConnection:
     """One WebSocket."""
 
@@ -84,9 +106,14 @@ class StreamConnection:
         self._closed = asyncio.Event()
         self._keyframe = 0
 
+    @property
+    def quiet_s(self) -> float:
+        # Who answers no ping is not connected any more.
+        return 0.0
+
     async def run(self) -> None:
         """Takes part until the page or the conversation leaves."""
-        self._conversation.greet()
+        self._conversation.met()
         tasks = [_task(self._read()), _task(self._write()), _task(self._until_closed())]
         try:
             done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
@@ -94,11 +121,14 @@ class StreamConnection:
                 task.result()
         except ConnectionError:
             _log.info("stream_lost")
+        except Exception:  # noqa: BLE001 - the boundary: a bug is logged, and the page is told
+            _log.exception("stream_failed")
+            self.send(bye("internal", "A fault in this server ended the conversation; its log has the details."))
         finally:
             for task in tasks:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
-            self._conversation.detach(self)
+            self._conversation.detach(self, gone=self._socket.close_code != WSCloseCode.ABNORMAL_CLOSURE)
             await self._say_the_rest()
 
     async def _say_the_rest(self) -> None:
@@ -154,7 +184,7 @@ class StreamConnection:
                 self._conversation.receive(message.data)
             elif message.type is WSMsgType.BINARY and 2 <= len(message.data) <= _MOST_PCM and len(message.data) % 2 == 0:
                 await self._conversation.hear(message.data)
-            else:
+            elif message.type is WSMsgType.BINARY:
                 self.send(bye("bad_sound", f"sound comes as 16-bit mono PCM at {MICROPHONE_HZ} Hz, at most 100 ms a message"))
                 return
 

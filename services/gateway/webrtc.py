@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Literal, TypeVar
 
 import aioice.ice
 from aiohttp import web
 from aiortc import RTCSessionDescription
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from services.gateway.conversation import Conversation, Conversations, Wish
+from services.gateway.conversation import Conversation, Wish
+from services.gateway.conversations import Conversations
 from services.gateway.gateway import Gateway, cors
 from services.gateway.peer import Peer
 from vivant.errors import InvalidRequest, Unusable, VivantError
@@ -30,6 +31,16 @@ class Offer(BaseModel):
     conversation_id: str = Field(default="", max_length=64)
     speaker: str = Field(default="", max_length=64)
     restart: bool = False
+    visit: str = Field(default="", max_length=64)
+
+
+class Farewell(BaseModel):
+    """The body of POST /api/leave."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    token: str = Field(default="", max_length=64)
+    visit: str = Field(default="", max_length=64)
 
 
 def routes(gateway: Gateway, conversations: Conversations) -> list[web.RouteDef]:
@@ -42,26 +53,50 @@ def routes(gateway: Gateway, conversations: Conversations) -> list[web.RouteDef]
 
     async def offer(request: web.Request) -> web.Response:
         gateway.require_origin(request)
-        try:
-            wanted = Offer.model_validate_json(await request.read())
-        except ValidationError as exc:
-            first = exc.errors(include_url=False)[0]
-            where = ".".join(map(str, first["loc"])) or "the body"
-            raise InvalidRequest(f"this offer cannot be read: {where}: {first['msg']}", reason="bad_request") from exc
+        wanted = read(Offer, await request.read())
         if wanted.restart:
             return answered(request, *await restarted(gateway, conversations, wanted))
         peer = await Peer.made(gateway, wanted.sdp)
         try:
             conversation, resumed = await conversations.get(
-                Wish(wanted.persona, wanted.greeting, wanted.token, wanted.conversation_id, wanted.speaker)
+                Wish(wanted.persona, wanted.greeting, wanted.token, wanted.conversation_id, wanted.speaker, wanted.visit)
             )
             answer = await peer.join(conversation, resumed=resumed)
         except BaseException:
             await peer.close()
             raise
+        if request.transport is None or request.transport.is_closing():
+            # The page has gone before the answer came: reloaded, or closed.
+            conversation.detach(peer, gone=True)
         return answered(request, conversation, answer)
 
-    return [web.post("/api/offer", offer), web.options("/api/offer", preflight)]
+    async def leave(request: web.Request) -> web.Response:
+        gateway.require_origin(request)
+        wanted = read(Farewell, await request.read())
+        conversations.leave(wanted.token, wanted.visit)
+        return web.Response(status=204, headers=cors(request))
+
+    return [
+        web.post("/api/offer", offer),
+        web.options("/api/offer", preflight),
+        web.post("/api/leave", leave),
+        web.options("/api/leave", preflight),
+    ]
+
+
+Body = TypeVar("Body", bound=BaseModel)
+
+
+def read(kind: type[Body], data: bytes) -> Body:
+    """A body in JSON; raises InvalidRequest that says what is wrong with it."""
+    try:
+        return kind.model_validate_json(data)
+    except ValidationError as exc:
+        first = exc.errors(include_url=False)[0]
+        where = ".".join(map(str, first["loc"])) or "the body"
+        raise InvalidRequest(
+            f"this {kind.__name__.lower()} cannot be read: {where}: {first['msg']}", reason="bad_request"
+        ) from exc
 
 
 async def restarted(

@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 from pydantic import Field, SecretStr
 from pydantic_settings import SettingsConfigDict
 
-from services.common.settings import Frozen, Port, ServiceSettings
+from services.common.settings import Frozen, Port, ServiceSettings, default_persona
 from services.common.values import like
 
 WebAddress = Annotated[str, like(r"https?://[^\s/]\S*", "expected an address such as http://localhost:8000/v1")]
@@ -21,8 +21,8 @@ class LlmSettings(ServiceSettings):
     metrics_port: Port = 51053
     engine: str = "llamacpp"
     """Which language model engine: llamacpp, openai or fake."""
-    persona: str = "june"
-    """The persona that is warmed at start and used when a conversation names none."""
+    persona: str = Field(default_factory=default_persona)
+    """The persona that is warmed at start and used when a conversation names none, if it is not to be VIVANT_PERSONA."""
     opening: Literal["", "passage", "model"] = ""
     """How a reply begins when memory is sure: in the life story's own words (at once, and right), or as the model puts it.
     Empty: as fits the model, which is "passage" for the small one that comes with Vivant and "model" for all others."""

@@ -15,6 +15,7 @@ import grpc
 from google.protobuf.message import Message
 
 from services.common.logs import get_logger
+from services.common.tasks import say_why
 from services.orchestrator.settings import OrchestratorSettings
 from vivant.asr.v1 import asr_pb2, asr_pb2_grpc
 from vivant.channel import open_channel
@@ -34,6 +35,8 @@ QUEUE: Final = 250
 BACKOFF_S: Final = (0.2, 0.5, 1.0, 2.0, 5.0)
 #: A service that does not take a new stream within this time is out of reach.
 OPEN_TIMEOUT_S: Final = 5.0
+#: A portrait that is asked for first is drawn first, and others may be before it.
+PORTRAIT_TIMEOUT_S: Final = 9.0
 
 OnResponse = Callable[[str, Any], None]
 OnChange = Callable[[bool, VivantError | None], None]
@@ -175,6 +178,9 @@ class Peers:
         self._timeout_s = settings.call_timeout_s
         self.problems: Sequence[str] = ["the services have not been asked yet"]
         """Which services are not ready, and why."""
+        self.places = settings.capacity
+        """Whole conversations that can be had at once: no service behind this one has room for more."""
+        self._default_seen = False
         self._watching: asyncio.Task[None] | None = None
         self._settings = settings
         self.asr: Peer
@@ -199,6 +205,7 @@ class Peers:
         self.open()
         await self._ask()
         self._watching = asyncio.create_task(self._keep_asking(), name="watch")
+        self._watching.add_done_callback(say_why("watch"))
 
     async def close(self) -> None:
         if self._watching:
@@ -213,11 +220,26 @@ class Peers:
 
     async def _ask(self) -> None:
         components = await self.components()
-        self.problems = [f"{item.service}: {item.reason}" for item in components if not item.ready]
+        problems = [f"{item.service}: {item.reason}" for item in components if not item.ready]
+        self.problems = problems or await self._nobody_there()
+
+    async def _nobody_there(self) -> list[str]:
+        """What is wrong with the default persona, until it was seen once."""
+        if self._default_seen:
+            return []
+        try:
+            await self.persona(self._settings.persona)
+        except VivantError as exc:
+            return [f"the default persona (VIVANT_PERSONA or ORCHESTRATOR_PERSONA): {exc.message}"]
+        self._default_seen = True
+        return []
 
     async def components(self) -> list[session_pb2.Component]:
-        """What every service says of itself, asked at the same time."""
-        return await asyncio.gather(*(self._component(peer) for peer in self.all))
+        """What every service says of itself, asked at the same time; also brings `places` up to date."""
+        components = await asyncio.gather(*(self._component(peer) for peer in self.all))
+        rooms = [component.info.capacity for component in components if component.info.capacity]
+        self.places = min([self._settings.capacity, *rooms])
+        return components
 
     async def _component(self, peer: Peer) -> session_pb2.Component:
         component = session_pb2.Component(service=peer.ability, address=peer.address)
@@ -249,11 +271,23 @@ class Peers:
     async def portrait(self, persona: str) -> bytes:
         """A face at rest, as JPEG; raises NotFound, Unusable, or what says that the face is out of reach."""
         try:
-            response = await self.face.stub.GetPortrait(face_pb2.GetPortraitRequest(persona=persona), timeout=self._timeout_s)
+            response = await self.face.stub.GetPortrait(
+                face_pb2.GetPortraitRequest(persona=persona), timeout=PORTRAIT_TIMEOUT_S
+            )
         except grpc.aio.AioRpcError as exc:
             raise from_rpc_error(exc, "face") from exc
         jpeg: bytes = response.jpeg
         return jpeg
+
+    async def unseen(self, personas: Sequence[str]) -> list[face_pb2.Unseen]:
+        """Those of these personas whose face cannot be shown; raises what says that the face is out of reach."""
+        try:
+            response = await self.face.stub.CheckPortraits(
+                face_pb2.CheckPortraitsRequest(personas=personas), timeout=self._timeout_s
+            )
+        except grpc.aio.AioRpcError as exc:
+            raise from_rpc_error(exc, "face") from exc
+        return list(response.unseen)
 
     def link(self, ability: str, config: Callable[[], Message]) -> Link:
         """A stream to asr, turn, llm or face."""

@@ -23,7 +23,7 @@ from vivant.session.v1 import session_pb2, session_pb2_grpc
 
 VERSION: Final = "0.1.0"
 #: When the services cannot be asked: what all shipped engines take.
-DEFAULT_INPUT_HZ: Final = (16_000,)
+DEFAULT_INPUT_HZ: Final = (16_000, 8_000, 24_000, 48_000)
 DEFAULT_OUTPUT_HZ: Final = (24_000,)
 FPS: Final = 25
 
@@ -51,7 +51,7 @@ class SessionServicer(session_pb2_grpc.SessionServiceServicer):
             input_audio=infos["asr"].input_audio,
             output_audio=infos["face"].output_audio or infos["tts"].output_audio,
             output_video=infos["face"].output_video,
-            capacity=self._admission.capacity,
+            capacity=self._peers.places,
             active=self._admission.active,
             ready=all(component.ready for component in components),
         )
@@ -61,8 +61,20 @@ class SessionServicer(session_pb2_grpc.SessionServiceServicer):
             # The llm's component already says why.
             personas = []
         return session_pb2.GetInfoResponse(
-            info=info, components=components, personas=[persona_card(persona) for persona in personas]
+            info=info,
+            components=components,
+            personas=[persona_card(persona) for persona in personas],
+            persona=self._settings.persona,
+            unseen=await self._unseen([persona.id for persona in personas]),
         )
+
+    async def _unseen(self, personas: list[str]) -> list[session_pb2.Unseen]:
+        try:
+            unseen = await self._peers.unseen(personas) if personas else []
+        except VivantError:
+            # The face's component already says why.
+            return []
+        return [session_pb2.Unseen(persona=item.persona, reason=item.reason, message=item.message) for item in unseen]
 
     @rpc
     async def GetPortrait(
@@ -73,6 +85,8 @@ class SessionServicer(session_pb2_grpc.SessionServiceServicer):
 
     @rpc
     async def Converse(self, request: Any, context: ServicerContext[Any, Any]) -> None:  # type: ignore[override]
+        # More would find a service full, and be deaf, dumb or unseen.
+        self._admission.capacity = self._peers.places
         with self._admission.admit():
             stream: ServerStream[Any, session_pb2.ConverseResponse] = ServerStream(context, session_pb2.ConverseResponse)
             opening = await self._open(await stream.config())

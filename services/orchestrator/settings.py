@@ -29,9 +29,6 @@ class OrchestratorSettings(ServiceSettings):
     """host:port of the voice."""
     face_address: Address = "127.0.0.1:50055"
     """host:port of the talking head."""
-    persona: str = "june"
-    """The persona of a session that does not name one."""
-    call_timeout_s: float = Field(default=3.0, gt=0)
     """Deadline of a short call to a service."""
     voice_timeout_s: float = Field(default=6.0, gt=0)
     """The voice must answer within this time, or the reply stays text."""

@@ -16,7 +16,7 @@ from aiortc.mediastreams import MediaStreamError, MediaStreamTrack
 from numpy.typing import NDArray
 
 from services.gateway.media import OpusVoice
-from tests.gateway_door import Browser, Door, gateway_to
+from tests.gateway_door import Browser, Door, gateway_to, house, silence
 from tests.scripted import Script, ScriptedSession, serving
 
 HZ: Final = 16_000
@@ -128,3 +128,24 @@ async def test_sound_of_a_wrong_length_is_refused_with_a_message(length: int) ->
         assert (bye["type"], bye["reason"]) == ("bye", "bad_sound")
         assert "16-bit mono PCM at 16000 Hz" in bye["message"]
         assert [len(chunk.pcm) for chunk in servicer.seen["audio"]] == [2, 640, 3200]
+
+
+async def test_a_fault_in_hearing_ends_the_connection_and_another_one_goes_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def broken(*_: Any) -> None:
+        raise ZeroDivisionError
+
+    async with house() as (door, servicer):
+        with monkeypatch.context() as fault:
+            fault.setattr("services.gateway.conversation.Conversation.hear", broken)
+            first = Browser()
+            await first.connect(door, microphone=silence())
+            async with asyncio.timeout(20):
+                while first.pc.connectionState != "closed":  # noqa: ASYNC110 - aiortc tells nobody else
+                    await asyncio.sleep(0.02)
+            await first.close()
+        second = Browser()
+        await second.connect(door, microphone=silence(), token=first.token)
+        await second.message("ready", resumed=True)
+        await second.until(lambda: servicer.seen.get("audio"))
+        await second.close()
+        assert len(servicer.configs) == 1

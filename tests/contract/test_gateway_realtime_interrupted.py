@@ -40,6 +40,71 @@ async def test_a_response_is_cancelled(door: Door) -> None:
         assert (done.status, done.status_details.reason) == ("cancelled", "client_cancelled")
 
 
+async def test_what_is_asked_right_behind_a_cancellation_is_answered(door: Door) -> None:
+    async with client(door) as talk:
+        await talk.say("Where did you grow up?")
+        await talk.connection.response.create()
+        await talk.until("response.output_audio.delta", 5)
+        # All at once, without waiting for what comes of the cancellation.
+        await talk.connection.response.cancel()
+        await talk.say("And where do you live now?")
+        await talk.connection.response.create(response={"metadata": {"number": "two"}})
+        first = (await talk.until("response.done")).response
+        assert (first.status, first.status_details.reason) == ("cancelled", "client_cancelled")
+        second = (await talk.until("response.done")).response
+        assert (second.status, second.metadata) == ("completed", {"number": "two"})
+        assert second.output[0].content[0].transcript.endswith(REPLY)
+        assert not talk.of("error")
+
+
+async def test_a_response_is_asked_for_cancelled_and_asked_for_again_in_one_breath(door: Door) -> None:
+    async with client(door) as talk:
+        for number in ("one", "two", "three"):
+            await talk.say(f"This is question {number}.")
+            await talk.connection.response.create(response={"metadata": {"number": number}})
+            if number != "three":
+                await talk.connection.response.cancel()
+        done = [(await talk.until("response.done")).response for _ in range(3)]
+        assert [(each.metadata["number"], each.status) for each in done] == [
+            ("one", "cancelled"), ("two", "cancelled"), ("three", "completed")
+        ]  # fmt: skip
+        assert not talk.of("error")
+
+
+async def test_one_response_waits_behind_a_cancelled_one_and_no_more(door: Door) -> None:
+    async with client(door) as talk:
+        await talk.say("Where did you grow up?")
+        await talk.connection.response.create()
+        await talk.until("response.output_audio.delta", 5)
+        await talk.connection.response.cancel()
+        await talk.connection.response.create(event_id="second")
+        await talk.connection.response.create(event_id="third")
+        assert (await talk.error())[0] == "conversation_already_has_active_response"
+        assert talk.events[-1].error.event_id == "third"
+        await talk.until("response.done")
+        # There is nothing new to answer; that is said when its turn has come, with its name.
+        assert (await talk.error())[0] == "nothing_to_answer"
+        assert talk.events[-1].error.event_id == "second"
+
+
+async def test_what_a_response_is_asked_for_and_does_not_follow_is_listed(door: Door) -> None:
+    async with client(door) as talk:
+        await talk.say("Where did you grow up?")
+        wishes = {
+            "conversation": "none",
+            "input": [{"type": "message", "role": "user", "content": [{"type": "input_text", "text": "Classify this."}]}],
+            "instructions": "Answer in rhymes.",
+            "brand_new": {"x": 1},
+        }
+        await talk.connection.response.create(response=wishes)  # type: ignore[arg-type]
+        done = (await talk.until("response.done")).response
+        assert done.status == "completed"
+        assert done.output[0].content[0].transcript.endswith(REPLY)
+        ignored = done.vivant["ignored"]
+        assert ignored.keys() == wishes.keys()
+        assert all(ignored.values())
+
+
 async def test_truncating_a_reply_that_is_spoken_leaves_what_was_heard(door: Door) -> None:
     async with client(door) as talk:
         await talk.say("Where did you grow up?")

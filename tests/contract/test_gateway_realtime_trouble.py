@@ -6,6 +6,7 @@ import asyncio
 import base64
 import contextlib
 import json
+import re
 from typing import Final
 
 import aiohttp
@@ -29,9 +30,20 @@ BAD: Final[list[tuple[str, str, str | None]]] = [
     ('{"type": "session.update", "session": []}', "invalid_type", "session"),
     ('{"type": "session.update", "session": {"type": "transcription"}}', "invalid_value", "session.type"),
     ('{"type": "session.update", "session": {"output_modalities": ["smell"]}}', "invalid_value", "session.output_modalities.0"),
-    ('{"type": "session.update", "session": {"input_audio_format": "mp3"}}', "invalid_value", "session.audio.input.format"),
+    ('{"type": "session.update", "session": {"input_audio_format": "mp3"}}', "invalid_value", "session.input_audio_format"),
+    ('{"type": "session.update", "session": {"modalities": "audio"}}', "invalid_type", "session.modalities"),
+    ('{"type": "session.update", "session": {"input_audio_transcription": true}}',
+     "invalid_type", "session.input_audio_transcription"),
     ('{"type": "session.update", "session": {"audio": {"input": {"format": {"type": "audio/pcm", "rate": 8000}}}}}',
-     "invalid_value", "session.audio.input.format.audio/pcm.rate"),
+     "invalid_value", "session.audio.input.format.rate"),
+    ('{"type": "session.update", "session": {"audio": {"input": {"format": {"type": "audio/mp3"}}}}}',
+     "invalid_value", "session.audio.input.format.type"),
+    ('{"type": "session.update", "session": {"audio": {"input": {"format": {}}}}}',
+     "missing_required_parameter", "session.audio.input.format.type"),
+    ('{"type": "session.update", "session": {"audio": {"output": {"format": "audio/pcm"}}}}',
+     "invalid_type", "session.audio.output.format"),
+    ('{"type": "session.update", "session": {"audio": {"input": null}}}', "invalid_type", "session.audio.input"),
+    ('{"type": "session.update", "session": {"type": 5}}', "invalid_type", "session.type"),
     ('{"type": "input_audio_buffer.append"}', "missing_required_parameter", "audio"),
     ('{"type": "input_audio_buffer.append", "audio": 7}', "invalid_type", "audio"),
     ('{"type": "input_audio_buffer.append", "audio": "?!"}', "invalid_base64", "audio"),
@@ -45,12 +57,35 @@ BAD: Final[list[tuple[str, str, str | None]]] = [
     ('{"type": "conversation.item.create", "item": {"role": "user", "content": []}}', "empty_text", "item.content"),
     ('{"type": "conversation.item.create", "item": "hello"}', "invalid_type", "item"),
     ('{"type": "conversation.item.create", "item": {"role": "user", "content": "hello"}}', "invalid_type", "item.content"),
+    ('{"type": "response.create", "response": {"output_modalities": ["\\ud800"]}}',
+     "invalid_value", "response.output_modalities.0"),
+    ('{"type": "conversation.item.create"}', "missing_required_parameter", "item"),
+    ('{"type": "conversation.item.create", "item": null}', "invalid_type", "item"),
+    ('{"type": "conversation.item.create", "item": {"role": "user", "content": null}}', "invalid_type", "item.content"),
+    ('{"type": "conversation.item.create", "item": {"role": "user", "content": ["hello"]}}', "invalid_type", "item.content.0"),
+    ('{"type": "conversation.item.create", "item": {"role": "user", "content": [{"type": "input_text", "text": 5}]}}',
+     "invalid_type", "item.content.0.text"),
+    ('{"type": "conversation.item.create", "item": {"id": "' + "x" * 65 + '", "role": "user", "content": []}}',
+     "invalid_value", "item.id"),
+    ('{"type": "conversation.item.create", "previous_item_id": {}, "item": {"role": "user", "content": []}}',
+     "invalid_type", "previous_item_id"),
+    ('{"type": "conversation.item.truncate", "item_id": "x", "audio_end_ms": -1}', "invalid_value", "audio_end_ms"),
+    ('{"type": "conversation.item.truncate", "item_id": "x", "audio_end_ms": "soon"}', "invalid_type", "audio_end_ms"),
+    ('{"type": "conversation.item.truncate", "item_id": "x", "audio_end_ms": 0.5}', "invalid_type", "audio_end_ms"),
+    ('{"type": "conversation.item.truncate", "item_id": "x", "audio_end_ms": 1e999}', "invalid_value", "audio_end_ms"),
+    ('{"type": "conversation.item.truncate", "item_id": "x", "audio_end_ms": ' + "9" * 400 + "}", "item_not_found", "item_id"),
+    ('{"type": "conversation.item.truncate", "item_id": "x", "audio_end_ms": 1, "content_index": null}',
+     "invalid_type", "content_index"),
     ('{"type": "conversation.item.truncate", "item_id": "x"}', "missing_required_parameter", "audio_end_ms"),
     ('{"type": "conversation.item.truncate", "item_id": 3, "audio_end_ms": 1}', "invalid_type", "item_id"),
     ('{"type": "conversation.item.delete"}', "missing_required_parameter", "item_id"),
     ('{"type": "conversation.item.delete", "item_id": "x"}', "item_not_found", "item_id"),
     ('{"type": "conversation.item.retrieve", "item_id": "x"}', "item_not_found", "item_id"),
     ('{"type": "response.create", "response": {"modalities": []}}', "invalid_value", "response.modalities"),
+    ('{"type": "response.create", "response": {"output_modalities": ["smell"]}}',
+     "invalid_value", "response.output_modalities.0"),
+    ('{"type": "response.create", "response": {"metadata": []}}', "invalid_type", "response.metadata"),
+    ('{"type": "response.create", "response": {"input": [{"type": "message"}]}}', "nothing_to_answer", "response.input"),
     ('{"type": "response.create", "response": 1}', "invalid_type", "response"),
     ('{"type": "response.create", "response": {"metadata": {"k": 1}}}', "invalid_type", "response.metadata.k"),
     ('{"type": "response.cancel", "response_id": []}', "invalid_type", "response_id"),
@@ -58,7 +93,7 @@ BAD: Final[list[tuple[str, str, str | None]]] = [
     ('{"type": "session.update", "session": {"audio": 3}}', "invalid_type", "session.audio"),
     ('{"type": "session.update", "session": {"audio": {"input": {"turn_detection": {"type": "x"}}}}}',
      "invalid_value", "session.audio.input.turn_detection.type"),
-    ('{"type": "session.update", "session": {"turn_detection": "none"}}', "invalid_type", "session.audio.input.turn_detection"),
+    ('{"type": "session.update", "session": {"turn_detection": "none"}}', "invalid_type", "session.turn_detection"),
     ('{"type": "transcription_session.update", "session": {}}', "invalid_value", "type"),
     ('{"type": "output_audio_buffer.clear"}', "nothing_to_clear", None),
 ]  # fmt: skip
@@ -77,6 +112,15 @@ async def test_what_is_wrong_with_an_event_is_said_and_the_session_goes_on(door:
             assert error["type"] == "invalid_request_error"
             assert error["event_id"] == ("e7" if "e7" in message else None), message
             assert error["message"][0].isupper() or error["message"][0] == "`"
+            # The words are those of the protocol and of JSON, not those of the language this is written in.
+            assert not re.search(
+                r"_[A-Z]|[a-z][A-Z]|instance|dict|tuple|None|\bint\b|\bstr\b|[Ii]nput should", error["message"]
+            )
+            assert not re.search(r"must be (.*), not \1", error["message"])
+            if param == "session.input_audio_format":
+                assert "'pcm16'" in error["message"]
+            if error["code"] in ("invalid_type", "missing_required_parameter"):
+                assert error["message"].startswith((f"`{param}` ", "This event has no")), message
         await socket.send_bytes(b"\0\1")
         assert (await read_until(socket, "error"))[-1]["error"]["code"] == "binary_message"
         await socket.send_json({"type": "response.create"})

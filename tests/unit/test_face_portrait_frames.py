@@ -1,5 +1,6 @@
 """The frames of the portrait engine, of the persona that ships."""
 
+import hashlib
 import json
 import shutil
 from dataclasses import replace
@@ -20,6 +21,7 @@ from services.face.engines.portrait.mesh import Mesh
 from services.face.engines.portrait.portrait import Portrait, read_portrait, scaled
 from services.face.engines.portrait.renderer import Renderer
 from services.face.engines.portrait.rig import Rig
+from services.face.enrolment.transparency import BACKDROP
 from services.face.settings import PortraitOptions
 from vivant.errors import InvalidRequest, NotFound, Unusable
 
@@ -214,7 +216,8 @@ def test_capabilities_name_every_cue_and_look(engine: PortraitEngine) -> None:
 def copy(tmp_path: Path) -> Path:
     folder = tmp_path / "june"
     folder.mkdir()
-    shutil.copy(PERSONAS / "june" / "portrait.png", folder)
+    for name in ("portrait.png", "consent.toml"):
+        shutil.copy(PERSONAS / "june" / name, folder)
     shutil.copytree(PERSONAS / "june" / "derived", folder / "derived")
     return folder
 
@@ -259,3 +262,36 @@ def test_changed_portrait_is_seen_by_the_next_session(copy: Path) -> None:
     cv2.imwrite(str(picture), cv2.flip(cv2.imread(str(picture)), 0))
     with pytest.raises(Unusable):
         engine.open("june", 256, 25, seed=1)
+
+
+def test_who_has_withdrawn_consent_is_shown_no_more(copy: Path) -> None:
+    engine = PortraitEngine(PortraitOptions(), SharedSettings(personas_dir=copy.parent))
+    engine.check("june")
+    engine.open("june", 256, 25, seed=1)
+    (copy / "consent.toml").write_text('[[consent]]\nwhat = "portrait"\nwithdrawn = 2026-02-03\n')
+    for refused in (engine.check, lambda persona: engine.open(persona, 256, 25, seed=1)):
+        with pytest.raises(Unusable) as caught:
+            refused("june")
+        assert caught.value.reason == "no_consent"
+
+
+def test_a_default_persona_without_a_portrait_is_a_voice_and_one_that_is_refused_stops_the_start(copy: Path) -> None:
+    engine = PortraitEngine(PortraitOptions(), SharedSettings(personas_dir=copy.parent))
+    (copy / "portrait.png").unlink()
+    engine.load()
+    (copy / "portrait.png").write_bytes(b"changed")
+    with pytest.raises(Unusable):
+        engine.load()
+
+
+def test_a_portrait_with_a_transparent_background_hides_what_is_behind(copy: Path) -> None:
+    image = cv2.imread(str(copy / "portrait.png"))
+    alpha = np.full(image.shape[:2], 255, np.uint8)
+    alpha[:40] = 0
+    data = cv2.imencode(".png", np.dstack([image, alpha]))[1].tobytes()
+    (copy / "portrait.png").write_bytes(data)
+    path = copy / "derived" / "landmarks.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | {"image_sha256": hashlib.sha256(data).hexdigest()}))
+    shown = read_portrait(copy).image
+    assert (shown[:30] == BACKDROP).all()
+    assert np.array_equal(shown[50:], image[50:, :, ::-1])

@@ -9,7 +9,7 @@ import pytest
 
 from services.gateway.realtime.actions import EndTurn
 from services.gateway.realtime.audio import RATE_HZ, Decoder, Encoder, Microphone, _from_linear, _to_linear
-from services.gateway.realtime.events import ClientError
+from services.gateway.realtime.wrong import ClientError
 
 
 @pytest.mark.parametrize("name", ["audio/pcmu", "audio/pcma"])

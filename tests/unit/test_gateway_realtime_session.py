@@ -15,9 +15,10 @@ import vivant
 from services.gateway.realtime.actions import Await, EndTurn, Forget, Heard, Out, Reopen, Say, Sound, Stop
 from services.gateway.realtime.beta import is_beta, spell, to_ga_session
 from services.gateway.realtime.config import Config
-from services.gateway.realtime.events import TYPES, ClientError, parse
+from services.gateway.realtime.events import TYPES, parse
 from services.gateway.realtime.items import Items
 from services.gateway.realtime.session import Realtime
+from services.gateway.realtime.wrong import ClientError
 from vivant.events import Notice, Severity, State, StateChanged
 
 HZ = 24_000

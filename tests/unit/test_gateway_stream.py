@@ -17,6 +17,7 @@ class Sleeper:
     """A socket to a page that reads nothing, and says nothing."""
 
     closed = False
+    close_code = None
 
     async def __aiter__(self) -> AsyncIterator[Any]:
         await asyncio.Event().wait()
@@ -38,7 +39,9 @@ async def test_for_a_page_that_sleeps_only_a_little_is_kept_and_it_holds_nobody_
     gateway: Any = SimpleNamespace(metrics=SimpleNamespace(count=lambda _, stage: lost.update([stage])))
     ready = SimpleNamespace(voice_rate_hz=24_000, video=None)
     left = asyncio.Event()
-    conversation: Any = SimpleNamespace(session=SimpleNamespace(ready=ready), greet=lambda: None, detach=lambda _: left.set())
+    conversation: Any = SimpleNamespace(
+        session=SimpleNamespace(ready=ready), met=lambda: None, detach=lambda _, gone: left.set()
+    )
     socket: Any = Sleeper()
     connection = StreamConnection(gateway, socket, conversation)
     running = asyncio.create_task(connection.run())

@@ -12,6 +12,7 @@ from deploy.env_example import fields, settings_classes
 from environment import WrongSetting
 from services.asr.settings import FakeOptions as FakeEars
 from services.common.settings import Frozen, SharedSettings
+from services.common.values import meant
 from services.gateway.settings import GatewaySettings
 from services.llm.settings import FakeOptions as FakeModel
 from services.llm.settings import LlmSettings, OpenaiOptions
@@ -42,6 +43,8 @@ def garbage(settings: type[Frozen], name: str) -> tuple[str, ...]:
     if any(get_origin(kind) is tuple for kind in found):
         items = get_args(next(kind for kind in found if get_origin(kind) is tuple))
         return ('["cut', "[1, 2") + (("a,b",) if float in items else ())
+    if any(get_origin(kind) is dict for kind in found):
+        return WORDS
     if Path in found:
         return ("~nobody-of-this-name/folder",)
     return next((values for ending, values in TEXTS.items() if name.endswith(ending)), ())
@@ -122,6 +125,13 @@ def test_a_list_is_json_or_has_commas(text: str, items: tuple[str, ...], monkeyp
     assert FakeEars().script == items
     monkeypatch.setenv("LLM_FAKE_WEIGHTS", "0.5, 1")
     assert FakeModel().weights == (0.5, 1.0)
+
+
+def test_an_object_is_json() -> None:
+    assert meant(dict[str, Any], '{"effort": "low", "stop": [1]}') == {"effort": "low", "stop": [1]}
+    for text in ("effort=low", "[1]", "{cut"):
+        with pytest.raises(ValueError, match="expected an object of JSON"):
+            meant(dict[str, Any], text)
 
 
 @pytest.mark.parametrize("text", ["yes", "True", "1", "on", " true "])

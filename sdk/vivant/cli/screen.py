@@ -88,6 +88,8 @@ def personas(system: SystemInfo) -> Table:
     table = Table(title="Personas", title_justify="left")
     for name in ("id", "name", "who"):
         table.add_column(name, overflow="fold")
+    unseen = {item.persona: f"\nnot seen: {item.message}" for item in system.unseen}
     for persona in system.personas:
-        table.add_row(persona.id, persona.name, persona.description)
+        name = f"{persona.name} (by default)" if persona.id == system.persona else persona.name
+        table.add_row(persona.id, name, persona.description + unseen.get(persona.id, ""))
     return table

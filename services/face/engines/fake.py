@@ -61,8 +61,12 @@ class FakeEngine:
     def load(self) -> None:
         """Nothing to read."""
 
-    def open(self, persona: str, size_px: int, fps: int, seed: int) -> FakeSession:
-        """A session for any persona but "nobody"."""
+    def check(self, persona: str) -> None:
+        """Raises NotFound for "nobody"."""
         if persona == UNKNOWN_PERSONA:
             raise NotFound(f"there is no persona {persona!r}", reason="unknown_persona")
+
+    def open(self, persona: str, size_px: int, fps: int, seed: int) -> FakeSession:
+        """A session for any persona but "nobody"."""
+        self.check(persona)
         return FakeSession(size_px, self._options.render_ms / 1000)

@@ -28,7 +28,7 @@ _CONSENT_EXAMPLE: Final = (
 
 
 def require_consent(folder: Path) -> None:
-    """Raises NotFound without such a persona, Unusable without consent to use the portrait."""
+    """Raises NotFound without such a persona, Unusable without consent to use the portrait, or when it was withdrawn."""
     if not folder.is_dir():
         raise NotFound(f"there is no persona {folder.name!r}: no folder {folder}", reason="unknown_persona")
     path = folder / "consent.toml"
@@ -40,11 +40,14 @@ def require_consent(folder: Path) -> None:
             f"write one with {_CONSENT_EXAMPLE}",
             reason="no_consent",
         ) from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as exc:
+    except (OSError, tomllib.TOMLDecodeError, UnicodeDecodeError) as exc:
         raise Unusable(f"{path} cannot be read: {exc}", reason="no_consent") from exc
     listed = entries if isinstance(entries, list) else []
-    if not any(isinstance(entry, dict) and entry.get("what") == "portrait" for entry in listed):
+    given = [entry for entry in listed if isinstance(entry, dict) and entry.get("what") == "portrait"]
+    if not given:
         raise Unusable(f"{path} does not mention the portrait; add {_CONSENT_EXAMPLE}", reason="no_consent")
+    if any(entry.get("withdrawn") for entry in given):
+        raise Unusable(f"{path} says that consent to the portrait was withdrawn", reason="no_consent")
 
 
 def present(folder: Path) -> bytes:

@@ -9,6 +9,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from services.face.enrolment.transparency import decode
 from vivant.errors import Unusable
 
 Picture = NDArray[np.uint8]
@@ -26,7 +27,10 @@ KEEP_RATIO: Final = 0.8
 
 
 def open_picture(data: bytes) -> Picture:
-    """PNG, JPEG or WebP as RGB [H, W, 3], turned as its camera noted. Raises Unusable."""
+    """PNG, JPEG or WebP as RGB [H, W, 3], turned as its camera noted, before a plain backdrop where it is transparent.
+
+    Raises Unusable.
+    """
     if len(data) > MAX_BYTES:
         raise Unusable(
             f"the picture has {len(data)} bytes; at most {MAX_BYTES} (3 MiB) are accepted", reason="picture_too_large"
@@ -44,10 +48,10 @@ def open_picture(data: bytes) -> Picture:
         raise Unusable(
             f"the picture is {width} x {height}; each side must be at least {MIN_SIDE_PX} px", reason="picture_too_small"
         )
-    image = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR)
+    image = decode(data)
     if image is None:
         raise Unusable("the picture is damaged and cannot be decoded; save or export it again", reason="not_a_picture")
-    return np.asarray(cv2.cvtColor(image, cv2.COLOR_BGR2RGB), np.uint8)
+    return image
 
 
 def cut(image: Picture, points: NDArray[np.float64]) -> Picture:

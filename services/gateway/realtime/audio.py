@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from services.common.audio import to_float, to_pcm
 from services.common.resample import Resampler
 from services.gateway.realtime.actions import Mark
-from services.gateway.realtime.events import ClientError
+from services.gateway.realtime.wrong import ClientError
 
 RATE_HZ: Final = 24_000
 TELEPHONE_HZ: Final = 8_000

@@ -62,6 +62,25 @@ def to_ga_session(session: dict[str, Any]) -> dict[str, Any]:
     return result
 
 
+def beta_complaint(message: str, param: str) -> tuple[str, str]:
+    """What is wrong with a GA session, and the field, in the words of a beta client."""
+    spelt = beta_param(param)
+    message = message.replace(f"`{param}`", f"`{spelt}`")
+    for long, short in _FORMATS.items():
+        message = message.replace(f"'{long}'", f"'{short}'")
+    return message, spelt
+
+
+def beta_param(param: str) -> str:
+    """The name of a field of a GA session as a beta client knows it."""
+    for name, path in _MOVED.items():
+        moved = ".".join(("session", *path))
+        if param == moved or param.startswith(f"{moved}."):
+            # In beta a format is its name.
+            return f"session.{name}{param.removeprefix(moved).removesuffix('.type' if path[-1] == 'format' else '')}"
+    return param
+
+
 def spell(event: Event, *, beta: bool) -> Event | None:
     """An event of ours as the client knows it; None: its protocol has no such event."""
     kind = event["type"]

@@ -11,8 +11,8 @@ from typing import Annotated, Any, Final, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from services.gateway.realtime.audio import RATE_HZ
-from services.gateway.realtime.events import ClientError, invalid
+from services.gateway.realtime.audio import FORMATS, RATE_HZ
+from services.gateway.realtime.wrong import ClientError, invalid
 
 _OWN_TURNS: Final = "the persona finds out by itself when somebody has finished, and whether it was interrupted"
 #: Fields of `session` and `response` that change nothing here, and why.
@@ -106,7 +106,7 @@ class Config:
         try:
             session = _Session.model_validate(wishes)
         except ValidationError as exc:
-            raise invalid(exc, prefix="session") from None
+            raise invalid(exc, prefix="session", tags=FORMATS) from None
         if session.type != "realtime":
             raise ClientError(
                 "invalid_value",

@@ -9,6 +9,7 @@ from typing import Final
 from aiohttp import WSCloseCode, web
 
 from services.common.logs import get_logger
+from services.gateway.conversations import Conversations
 from services.gateway.gateway import Gateway
 from services.gateway.realtime.beta import HEADER, SUBPROTOCOL
 from services.gateway.realtime.events import MAX_MESSAGE
@@ -26,7 +27,7 @@ _PROTOCOL: Final = "realtime"
 _HEARTBEAT_S: Final = 20.0
 
 
-def add_to(app: web.Application, gateway: Gateway) -> None:
+def add_to(app: web.Application, gateway: Gateway, conversations: Conversations) -> None:
     """Registers the door, and closes what is open when the application shuts down."""
     sockets: weakref.WeakSet[web.WebSocketResponse] = weakref.WeakSet()
 
@@ -37,9 +38,12 @@ def add_to(app: web.Application, gateway: Gateway) -> None:
         sockets.add(socket)
         model = request.query.get("model", "").removeprefix("vivant/")
         try:
+            if gateway.places.active >= gateway.places.capacity:
+                await conversations.make_room()
             with gateway.places.admit():
                 gateway.metrics.count("vivant_connections_total", "realtime")
-                await Talk(gateway, socket, model, Realtime(model, beta=_wants_beta(request))).run()
+                realtime = Realtime(model, beta=_wants_beta(request))
+                await Talk(gateway, socket, model, realtime, conversations.make_room).run()
         except VivantError as exc:
             await _refuse(socket, exc)
         return socket

@@ -1,4 +1,4 @@
-"""What clients of the Realtime protocol send: one model for each event, and errors that say what was wrong with one.
+"""What clients of the Realtime protocol send: one model for each event.
 
 Fields that are not known here are let through: clients are newer or older than this server. Those of `session` are answered
 one by one (see `realtime_config`).
@@ -13,20 +13,11 @@ from typing import Annotated, Any, Final, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
+from services.gateway.realtime.wrong import ClientError, invalid
+
 #: The largest message, as with OpenAI.
 MAX_MESSAGE: Final = 15 * 1024 * 1024
 MAX_ID: Final = 64
-
-
-class ClientError(Exception):
-    """An event that cannot be followed. It is answered by an `error` event, and the session goes on."""
-
-    def __init__(self, code: str, message: str, *, param: str | None = None, event_id: str | None = None) -> None:
-        super().__init__(message)
-        self.code = code
-        self.message = message
-        self.param = param
-        self.event_id = event_id
 
 
 class ClientEvent(BaseModel):
@@ -110,8 +101,11 @@ class ResponseOptions(BaseModel):
     modalities: list[Literal["audio", "text"]] | None = Field(default=None, min_length=1)
     output_modalities: list[Literal["audio", "text"]] | None = Field(default=None, min_length=1)
     metadata: dict[str, str] | None = Field(default=None, max_length=16)
-    conversation: str | None = None
-    input: list[Any] | None = None
+
+    @property
+    def rest(self) -> dict[str, Any]:
+        """What else was asked for."""
+        return self.model_extra or {}
 
 
 class CreateResponse(ClientEvent):
@@ -158,19 +152,7 @@ def parse(message: str) -> AnyEvent:
     try:
         return _EVENTS.validate_python(raw)
     except ValidationError as exc:
-        raise invalid(exc, event_id) from None
-
-
-def invalid(exc: ValidationError, event_id: str | None = None, *, prefix: str = "") -> ClientError:
-    """The first thing that is wrong, in words."""
-    first = exc.errors(include_input=False, include_url=False)[0]
-    path = [str(part) for part in first["loc"] if part not in TYPES]
-    param = ".".join([prefix, *path] if prefix else path)
-    if first["type"] == "missing":
-        return ClientError("missing_required_parameter", f"`{param}` is missing.", param=param, event_id=event_id)
-    code = "invalid_type" if first["type"].endswith("_type") else "invalid_value"
-    said = first["msg"]
-    return ClientError(code, f"`{param}`: {said[0].lower()}{said[1:]}.", param=param, event_id=event_id)
+        raise invalid(exc, event_id, tags=TYPES) from None
 
 
 def decode_audio(text: str, param: str) -> bytes:

@@ -8,9 +8,9 @@ from typing import Final
 
 import vivant
 from services.gateway.realtime.audio import RATE_HZ
-from services.gateway.realtime.events import ClientError
 from services.gateway.realtime.items import Event, Item, Items, event, new_id
 from services.gateway.realtime.reply import Question
+from services.gateway.realtime.wrong import ClientError
 
 #: Committed utterances whose words may still come.
 _MAX_AWAITED: Final = 16

@@ -7,7 +7,7 @@ from collections import OrderedDict
 from dataclasses import dataclass
 from typing import Any, Final
 
-from services.gateway.realtime.events import ClientError
+from services.gateway.realtime.wrong import ClientError
 
 Event = dict[str, Any]
 

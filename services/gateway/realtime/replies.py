@@ -6,9 +6,10 @@ from collections import deque
 from typing import Final
 
 from services.gateway.realtime.actions import Heard, Out, Stop
-from services.gateway.realtime.events import ClientError, Truncate
+from services.gateway.realtime.events import Truncate
 from services.gateway.realtime.items import Event, Items, event
 from services.gateway.realtime.reply import Reply
+from services.gateway.realtime.wrong import ClientError
 
 #: Replies that can still be truncated.
 _KEPT: Final = 2

@@ -12,14 +12,16 @@ import vivant
 from services.gateway.realtime import events as ce
 from services.gateway.realtime.actions import Await, EndTurn, Forget, Out, Reopen, Say, Sound
 from services.gateway.realtime.audio import Decoder, Encoder
-from services.gateway.realtime.beta import is_beta, to_ga_session
+from services.gateway.realtime.beta import beta_complaint, is_beta, to_ga_session
 from services.gateway.realtime.config import Config, ignored_of, modality
-from services.gateway.realtime.events import ClientError
 from services.gateway.realtime.hearing import Hearing
 from services.gateway.realtime.items import Event, Items, error, event, new_id
+from services.gateway.realtime.queue import Queue
 from services.gateway.realtime.replies import Replies, truncated
 from services.gateway.realtime.reply import Manner, Question, Reply
+from services.gateway.realtime.shown import shown_session
 from services.gateway.realtime.texts import Texts
+from services.gateway.realtime.wrong import ClientError
 from vivant.events import Severity, State
 
 #: Of a response to sound in which no words were recognised.
@@ -48,6 +50,7 @@ class Realtime:
         self._typed = ""
         self._awaits_words = False
         self._cancel_next = False
+        self._queue = Queue()
         self._paused_at: int | None = None
         self._decoder = Decoder(self.config.input_format)
         self._encoder = Encoder(self.config.output_format)
@@ -67,8 +70,11 @@ class Realtime:
             event("conversation.created", conversation=conversation),
         ]
 
-    def hear(self, happened: vivant.Event, position: int = 0) -> list[Out]:  # noqa: PLR0911 - one line for each event
+    def hear(self, happened: vivant.Event, position: int = 0) -> list[Out]:
         """Something happened in the conversation, when the microphone was at this sample."""
+        return [*self._heard(happened, position), *self._go_on()]
+
+    def _heard(self, happened: vivant.Event, position: int) -> list[Out]:  # noqa: PLR0911 - one line for each event
         match happened:
             case vivant.Transcript(typed=False):
                 return self._on_words(happened)
@@ -87,6 +93,9 @@ class Realtime:
 
     def give_up(self) -> list[Out]:
         """No words have come for a while: what was said is complete, and a response that waits for words is over unbegun."""
+        return [*self._unheard(), *self._go_on()]
+
+    def _unheard(self) -> list[Out]:
         if self.asked is None or not self._awaits_words:
             return [*self._hearing.complete()]
         events, question = self._hearing.answered()
@@ -143,17 +152,37 @@ class Realtime:
     def _reply(self, turn_id: int, question: Question) -> Reply:
         """A reply in the manner that was asked for; nothing is asked for any more."""
         options, self.asked = self.asked or ce.ResponseOptions(), None
+        typed, self._typed = self._typed, ""
+        return Reply(turn_id, self._manner(options), self._items, Question(typed) if typed else question)
+
+    def _manner(self, options: ce.ResponseOptions) -> Manner:
         wished = options.output_modalities or options.modalities
-        manner = Manner(
+        return Manner(
             self._conversation_id,
             self._voice,
             modality(wished) if wished else self.config.modality,
             self.config.output_format,
             options.metadata,
-            ignored_of(options.model_extra or {}) or None,
+            ignored_of(options.rest) or None,
         )
-        typed, self._typed = self._typed, ""
-        return Reply(turn_id, manner, self._items, Question(typed) if typed else question)
+
+    def _go_on(self) -> list[Out]:
+        """What was held back until the response before it was over."""
+        outs: list[Out] = []
+        while self._queue and not self._replies.active and not self.asked:
+            held = self._queue.next()
+            options = held.asked.response or ce.ResponseOptions()
+            if held.cancelled:
+                reply = Reply(0, self._manner(options), self._items, Question())
+                reply.cancelled_by = "client_cancelled"
+                outs += [*reply.created(), *reply.finish("cancelled")]
+                continue
+            try:
+                outs += self._respond(options, 0)
+            except ClientError as exc:
+                about = held.asked.event_id
+                outs.append(error("invalid_request_error", exc.code, exc.message, param=exc.param, event_id=about))
+        return outs
 
     def _on_turn(self, turn: vivant.Turn) -> list[Out]:
         reply = self._replies.active
@@ -195,12 +224,9 @@ class Realtime:
             case ce.Retrieve():
                 return [event("conversation.item.retrieved", item=self._items.get(asked.item_id).shown())]
             case ce.CreateResponse():
-                return self._respond(asked.response or ce.ResponseOptions(), waiting_ms)
+                return self._create(asked, waiting_ms)
             case ce.CancelResponse():
-                if self.asked and not asked.response_id:
-                    self._cancel_next = True
-                    return []
-                return self._replies.cancel(asked.response_id)
+                return self._cancel(asked.response_id)
             case ce.ClearOutput():
                 return self._replies.clear_output()
 
@@ -215,9 +241,9 @@ class Realtime:
     def _update(self, wishes: dict[str, Any]) -> list[Out]:
         beta = is_beta(wishes)
         speaks_beta = self.beta if beta is None else beta
-        config = self.config.updated(to_ga_session(wishes) if speaks_beta else wishes)
+        config = self._updated(wishes, speaks_beta=speaks_beta)
         changes_turns = config.manual != self.config.manual
-        if changes_turns and (self._replies.active or self.asked):
+        if changes_turns and (self._replies.active or self.asked or self._queue):
             raise ClientError(
                 "response_in_progress",
                 "How turns are taken can be changed when the response is over; cancel it or wait, then send this again.",
@@ -232,6 +258,16 @@ class Realtime:
         self._hearing.transcribed = config.transcribed
         updated = event("session.updated", session=self._shown())
         return [Reopen(config.manual), updated] if changes_turns else [updated]
+
+    def _updated(self, wishes: dict[str, Any], *, speaks_beta: bool) -> Config:
+        if not speaks_beta:
+            return self.config.updated(wishes)
+        try:
+            return self.config.updated(to_ga_session(wishes))
+        except ClientError as exc:
+            # Told by the names that the client has used.
+            message, param = beta_complaint(exc.message, exc.param or "session")
+            raise ClientError(exc.code, message, param=param) from None
 
     def _append(self, asked: ce.Append) -> list[Out]:
         data = asked.data()
@@ -250,6 +286,23 @@ class Realtime:
             return [Forget(), Reopen(manual=True), cleared]
         return [Forget(), cleared]
 
+    def _create(self, asked: ce.CreateResponse, waiting_ms: int) -> list[Out]:
+        reply = self._replies.active
+        ending = reply.cancelled_by if reply else self.asked and self._cancel_next
+        if ending or self._queue:
+            self._queue.hold(asked)
+            return []
+        return self._respond(asked.response or ce.ResponseOptions(), waiting_ms)
+
+    def _cancel(self, response_id: str | None) -> list[Out]:
+        if self._queue.wanted and not response_id:
+            self._queue.cancel()
+            return []
+        if self.asked and not self._cancel_next and not response_id:
+            self._cancel_next = True
+            return []
+        return self._replies.cancel(response_id)
+
     def _respond(self, options: ce.ResponseOptions, waiting_ms: int) -> list[Out]:
         if self._replies.active or self.asked:
             raise ClientError(
@@ -261,11 +314,14 @@ class Realtime:
             # It will be answered anyway, as soon as the persona finds that it is over.
             self.asked, self._awaits_words = options, True
             return [Await()]
-        greets = not self._replies and self._ready and self._ready.persona.greeting
+        # Who brings the question along in `input` does not wait for a greeting.
+        greets = not self._replies and self._ready and self._ready.persona.greeting and not options.rest.get("input")
         if not (self._texts or unanswered or greets):
             raise ClientError(
                 "nothing_to_answer",
-                "There is nothing new to answer: add a text with conversation.item.create, or commit sound.",
+                "There is nothing new to answer: add a text with conversation.item.create, or commit sound. "
+                "Items in `input` are not taken.",
+                param="response.input" if options.rest.get("input") else None,
             )
         self.asked, self._awaits_words = options, unanswered and not self._texts
         if self._texts:
@@ -286,23 +342,4 @@ class Realtime:
 
     def _shown(self) -> dict[str, Any]:
         assert self._ready is not None
-        persona = self._ready.persona
-        ignored = dict(self.config.ignored)
-        if self._asked_model not in ("", persona.id):
-            ignored["model"] = f"there is no persona {self._asked_model[:80]!r} here; this is {persona.name}"
-        return {
-            "type": "realtime",
-            "object": "realtime.session",
-            "id": self.id,
-            "model": f"vivant/{persona.id}",
-            "expires_at": None,
-            **self.config.shown(persona.id, persona.description),
-            "vivant": {
-                "persona": persona.id,
-                "name": persona.name,
-                "disclosure": persona.disclosure,
-                "conversation_id": self._ready.conversation_id,
-                "missing": [ability for ability in self._ready.missing if ability != "face"],
-                "ignored": ignored,
-            },
-        }
+        return shown_session(self.id, self._ready, self.config, self._asked_model)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+from collections.abc import Awaitable, Callable
 from typing import Final
 
 from aiohttp import WSCloseCode, WSMsgType, web
@@ -20,9 +21,10 @@ from services.gateway.gateway import Gateway
 from services.gateway.realtime.actions import Action, Await, EndTurn, Forget, Heard, Out, Reopen, Say, Sound, Stop
 from services.gateway.realtime.audio import RATE_HZ, Microphone
 from services.gateway.realtime.beta import spell
-from services.gateway.realtime.events import ClientError, parse
+from services.gateway.realtime.events import parse
 from services.gateway.realtime.items import Event, error
 from services.gateway.realtime.session import Realtime
+from services.gateway.realtime.wrong import ClientError
 from vivant.errors import Full, InvalidRequest, NotFound, VivantError
 from vivant.events import StateChanged
 
@@ -54,8 +56,16 @@ class End(Exception):
 class Talk:
     """Serves one connection."""
 
-    def __init__(self, gateway: Gateway, socket: web.WebSocketResponse, persona: str, realtime: Realtime) -> None:
+    def __init__(
+        self,
+        gateway: Gateway,
+        socket: web.WebSocketResponse,
+        persona: str,
+        realtime: Realtime,
+        make_room: Callable[[], Awaitable[bool]],
+    ) -> None:
         self._gateway = gateway
+        self._make_room = make_room
         self._socket = socket
         self._persona = persona
         self._realtime = realtime
@@ -77,6 +87,10 @@ class Talk:
                     tasks.create_task(job)
         except* (End, VivantError, ConnectionError) as group:
             await self._say_farewell(flatten(group))
+        except* Exception as group:  # noqa: BLE001 - the boundary: a bug is logged, and the client is told
+            _log.error("realtime_failed", exc_info=group)
+            message = "A fault in this server ended the conversation; its log has the details."
+            await self._say_farewell(End(WSCloseCode.INTERNAL_ERROR, "internal", message))
 
     async def _say_farewell(self, why: BaseException) -> None:
         if isinstance(why, VivantError):
@@ -170,6 +184,7 @@ class Talk:
                 raise End(WSCloseCode.OK)
 
     async def _open(self, opening: Reopen) -> vivant.Session:
+        freed = bool(self._conversation_id)
         for attempt in range(_REOPEN_TRIES):
             session = self._gateway.client.converse(
                 self._persona or self._gateway.settings.persona,
@@ -189,8 +204,9 @@ class Talk:
                     raise
                 self._persona = ""
             except Full:
-                # The place of the conversation that this one goes on with may not be free yet.
-                if not self._conversation_id or attempt == _REOPEN_TRIES - 1:
+                # The place of the conversation that this one goes on with may not be free yet, nor one that was just given up.
+                freed = freed or await self._make_room()
+                if not freed or attempt == _REOPEN_TRIES - 1:
                     raise
                 await asyncio.sleep(_REOPEN_WAIT_S)
         raise Full("the conversation could not be opened again", reason="full")
@@ -200,9 +216,7 @@ class Talk:
         async for happened in session:
             outs = self._realtime.hear(happened, session.microphone_position)
             self._put(outs)
-            for out in outs:
-                if not isinstance(out, dict):
-                    await self._perform(out)
+            await self._perform_all(outs)
             if isinstance(happened, vivant.Transcript | StateChanged):
                 self._expect_words()
 
@@ -237,7 +251,15 @@ class Talk:
                 await asyncio.sleep(early)
             else:
                 self._expecting.clear()
-                self._put(self._realtime.give_up())
+                outs = self._realtime.give_up()
+                self._put(outs)
+                await self._perform_all(outs)
+
+    async def _perform_all(self, outs: list[Out]) -> None:
+        """The actions among these."""
+        for out in outs:
+            if not isinstance(out, dict):
+                await self._perform(out)
 
     async def _perform(self, action: Action) -> None:
         match action:

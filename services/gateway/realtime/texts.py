@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import Final
 
-from services.gateway.realtime.events import ClientError, CreateItem, NewItem
+from services.gateway.realtime.events import CreateItem, NewItem
 from services.gateway.realtime.items import Event, Item, Items, event, new_id
+from services.gateway.realtime.wrong import ClientError
 
 MAX_TEXT: Final = 4000
 

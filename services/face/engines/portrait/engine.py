@@ -10,6 +10,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from services.common.logs import get_logger
 from services.common.settings import SharedSettings
 from services.face.engine import EngineInfo, FaceSession, Look, Model, Slot
 from services.face.engines.portrait.actor import Actor
@@ -18,8 +19,11 @@ from services.face.engines.portrait.looks import PRESETS
 from services.face.engines.portrait.portrait import read_portrait
 from services.face.engines.portrait.renderer import Renderer
 from services.face.engines.portrait.rig import Rig
+from services.face.enrolment.folder import PORTRAIT, require_consent
 from services.face.settings import PortraitOptions
-from vivant.errors import InvalidRequest
+from vivant.errors import InvalidRequest, NotFound, Unusable
+
+_log = get_logger(__name__)
 
 SIZES_PX = (256, 384, 512, 720)
 #: The size that is made ready when the service starts.
@@ -40,6 +44,7 @@ class PortraitEngine:
         self._personas_dir: Path = shared.personas_dir
         self._rigs: OrderedDict[tuple[str, int, tuple[int, ...]], Rig] = OrderedDict()
         self._lock = threading.Lock()
+        self._refusals: dict[str, tuple[tuple[int, ...], NotFound | Unusable | None]] = {}
         self.info = EngineInfo(
             name="portrait",
             version="1",
@@ -54,9 +59,16 @@ class PortraitEngine:
         )
 
     def load(self) -> None:
-        """Makes the default persona ready and draws a second of it, which compiles all loops. Raises NotFound, Unusable."""
+        """Makes the default persona ready and draws a second of it, which compiles all loops. Raises NotFound, Unusable.
+
+        A default persona that has no portrait is a voice; then the first face that is shown takes longer to appear.
+        """
         cv2.setNumThreads(1)
-        session = self.open(self._options.default_persona, USUAL_SIZE_PX, 25, seed=0)
+        default = self._options.default_persona
+        if not (self._personas_dir / default / PORTRAIT).exists() and (self._personas_dir / default).is_dir():
+            _log.warning("default_has_no_portrait", persona=default)
+            return
+        session = self.open(default, USUAL_SIZE_PX, 25, seed=0)
         silence = np.zeros(960, np.float32)
         for index in range(25):
             session.render(Slot(index, silence, 24000, 0, 0, (), Look.IDLE, None, False))
@@ -65,11 +77,23 @@ class PortraitEngine:
     def open(self, persona: str, size_px: int, fps: int, seed: int) -> FaceSession:
         """A session that shows `persona`. Quick for a persona and size that are ready; half a second for others.
 
-        Raises InvalidRequest for a size that is not in `SIZES_PX`, NotFound and Unusable as `read_portrait`.
+        Raises InvalidRequest for a size that is not in `SIZES_PX`, NotFound and
+        Unusable as `require_consent` and `read_portrait`.
         """
         if size_px not in SIZES_PX:
             raise InvalidRequest(f"size_px is {size_px}; choose one of {', '.join(map(str, SIZES_PX))}", reason="unknown_size")
+        require_consent(self._personas_dir / persona)
         return PortraitSession(self._rig(persona, size_px), fps, seed)
+
+    def check(self, persona: str) -> None:
+        """Raises NotFound and Unusable as `open`. Looks at a portrait again only when its files have changed."""
+        folder = self._personas_dir / persona
+        stamp = _changed_at(folder)
+        known = self._refusals.get(persona)
+        if known is None or known[0] != stamp:
+            known = self._refusals[persona] = (stamp, _refusal(folder))
+        if known[1]:
+            raise known[1]
 
     def _rig(self, persona: str, size_px: int) -> Rig:
         folder = self._personas_dir / persona
@@ -98,6 +122,16 @@ class PortraitSession:
 
 
 def _changed_at(folder: Path) -> tuple[int, ...]:
-    """Numbers that change when the persona gets another portrait or is enrolled again."""
-    files = (folder / "portrait.png", folder / "derived" / "landmarks.json", folder / "derived" / "person.png")
-    return tuple(file.stat().st_mtime_ns if file.exists() else 0 for file in files)
+    """Numbers that change when the persona gets another portrait, is enrolled again, or its consent changes."""
+    files = ("portrait.png", "derived/landmarks.json", "derived/person.png", "consent.toml")
+    return tuple(file.stat().st_mtime_ns if file.exists() else 0 for file in map(folder.joinpath, files))
+
+
+def _refusal(folder: Path) -> NotFound | Unusable | None:
+    """Why this persona cannot be shown, if it cannot."""
+    try:
+        require_consent(folder)
+        read_portrait(folder)
+    except (NotFound, Unusable) as exc:
+        return exc
+    return None

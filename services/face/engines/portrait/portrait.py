@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from services.face.engines.portrait.topology import OVAL, POINTS
+from services.face.enrolment.transparency import decode
 from vivant.errors import NotFound, Unusable
 
 Scalar = TypeVar("Scalar", np.uint8, np.float32)
@@ -41,14 +42,16 @@ class Portrait:
 def read_portrait(folder: Path) -> Portrait:
     """Reads `portrait.png` and what enrolment derived from it.
 
-    Raises NotFound when there is no such persona, Unusable when its picture is missing, not enrolled, or changed since.
+    Raises NotFound when there is no such persona, Unusable when its picture is missing (`no_portrait`), not enrolled
+    (`not_enrolled`), changed since (`portrait_changed`), or damaged (`portrait_damaged`).
     """
     if not folder.is_dir():
         raise NotFound(f"there is no persona {folder.name!r}: no folder {folder}", reason="unknown_persona")
     again = f"enrol the portrait of {folder.name!r} again"
-    data = _bytes(folder / "portrait.png", f"persona {folder.name!r} has no portrait.png; put a portrait there and {again}")
+    missing = f"persona {folder.name!r} has no portrait.png; put a portrait there and {again}"
+    data = _bytes(folder / "portrait.png", missing, "no_portrait")
     derived = folder / "derived"
-    raw = _bytes(derived / "landmarks.json", f"the portrait of {folder.name!r} is not enrolled; {again}")
+    raw = _bytes(derived / "landmarks.json", f"the portrait of {folder.name!r} is not enrolled; {again}", "not_enrolled")
     try:
         landmarks = json.loads(raw)
         version, digest = landmarks["version"], landmarks["image_sha256"]
@@ -57,11 +60,12 @@ def read_portrait(folder: Path) -> Portrait:
         raise Unusable(f"the landmarks of {folder.name!r} cannot be read; {again}", reason="portrait_damaged") from exc
     if version != LANDMARKS_VERSION or digest != hashlib.sha256(data).hexdigest():
         raise Unusable(f"the portrait of {folder.name!r} has changed since its enrolment; {again}", reason="portrait_changed")
-    image = _decode(data, cv2.IMREAD_COLOR)
-    mask = _decode(_bytes(derived / "person.png", f"{folder.name!r} has no person mask; {again}"), cv2.IMREAD_GRAYSCALE)
+    image = decode(data)
+    person = _bytes(derived / "person.png", f"{folder.name!r} has no person mask; {again}", "not_enrolled")
+    mask = cv2.imdecode(np.frombuffer(person, np.uint8), cv2.IMREAD_GRAYSCALE) if person else None
     if image is None or mask is None or points.shape != (POINTS, 3) or mask.shape != image.shape[:2]:
         raise Unusable(f"what enrolment left for {folder.name!r} cannot be read; {again}", reason="portrait_damaged")
-    return square(cv2.cvtColor(image, cv2.COLOR_BGR2RGB).astype(np.uint8), points, mask.astype(np.float32) / 255.0)
+    return square(image, points, mask.astype(np.float32) / 255.0)
 
 
 def square(image: NDArray[np.uint8], points: NDArray[np.float64], mask: NDArray[np.float32]) -> Portrait:
@@ -99,12 +103,12 @@ def resize(picture: NDArray[Scalar], side: int) -> NDArray[Scalar]:
     return np.ascontiguousarray(cv2.resize(picture, (side, side), interpolation=method)).astype(picture.dtype)
 
 
-def _decode(data: bytes, flags: int) -> NDArray[np.uint8] | None:
-    return cv2.imdecode(np.frombuffer(data, np.uint8), flags)  # type: ignore[return-value]
-
-
-def _bytes(path: Path, otherwise: str) -> bytes:
+def _bytes(path: Path, otherwise: str, reason: str) -> bytes:
     try:
         return path.read_bytes()
     except FileNotFoundError as exc:
-        raise Unusable(otherwise, reason="portrait_missing") from exc
+        raise Unusable(otherwise, reason=reason) from exc
+    except OSError as exc:
+        raise Unusable(
+            f"{path.name} of {path.parent.name!r} cannot be read: {exc.strerror}", reason="portrait_damaged"
+        ) from exc
