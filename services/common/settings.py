@@ -77,7 +77,8 @@ class Frozen(BaseSettings):
         except ValidationError as exc:
             first = exc.errors(include_url=False)[0]
             field = str(first["loc"][0])
-            secret = SecretStr in get_args(cls.model_fields[field].annotation)
+            annotation = cls.model_fields[field].annotation
+            secret = SecretStr in (annotation, *get_args(annotation))
             value = _HIDDEN if secret else values.get(field, first["input"])
             raise WrongSetting.of(cls.variable(field), value, _rule(first["msg"])) from exc
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from pydantic import Field
 from pydantic_settings import SettingsConfigDict
 
-from services.common.settings import Address, Port, ServiceSettings
+from services.common.settings import Address, Port, ServiceSettings, default_persona
 
 
 class OrchestratorSettings(ServiceSettings):
@@ -29,6 +29,9 @@ class OrchestratorSettings(ServiceSettings):
     """host:port of the voice."""
     face_address: Address = "127.0.0.1:50055"
     """host:port of the talking head."""
+    persona: str = Field(default_factory=default_persona)
+    """The persona of a session that does not name one, if it is not to be VIVANT_PERSONA."""
+    call_timeout_s: float = Field(default=3.0, gt=0)
     """Deadline of a short call to a service."""
     voice_timeout_s: float = Field(default=6.0, gt=0)
     """The voice must answer within this time, or the reply stays text."""
