@@ -46,6 +46,8 @@ class WhisperOptions(Frozen):
     """The same for a final result."""
     context_s: float = Field(12.0, ge=1.0, le=30.0)
     """Speech and silence together are at least this long for a final result."""
+    beam: int = Field(5, ge=1, le=10)
+    """How many hypotheses are followed side by side for a final result. A partial result follows one."""
 
 
 class FakeOptions(Frozen):

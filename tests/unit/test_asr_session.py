@@ -130,6 +130,15 @@ async def test_a_flush_after_a_pause_needs_no_further_decoding(decode: Scripted)
     assert events[-1].flush_id == 0
 
 
+async def test_only_finals_are_searched_with_the_whole_beam(decode: Scripted) -> None:
+    stream = Stream(decode)
+    await stream.say(20.0)
+    await stream.rest(0.3)
+    await stream.session.flush(1)
+    beams = {(task.final, task.beam) for task in decode.tasks}
+    assert beams == {(False, 1), (True, WhisperOptions().beam)}
+
+
 async def test_a_flush_in_the_middle_of_speech_gives_up_the_partial(decode: Scripted) -> None:
     stream = Stream(decode)
     await stream.say(1.0)

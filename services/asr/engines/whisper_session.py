@@ -189,6 +189,7 @@ class WhisperSession:
             context=context if quick else max(context, int(options.context_s * FRAMES_PER_S)),
             prefix=transcript.prefix if quick else (),
             previous=transcript.shown_tokens if quick else transcript.committed_tokens,
+            beam=1 if quick else options.beam,
             final=not quick,
             times=not quick or end - start >= _ADVANCE,
         )
