@@ -59,7 +59,7 @@ class Streamed:
 
 def as_set() -> Choice:
     """What the service would use."""
-    options = WhisperOptions()
+    options = _options()
     return Choice(options.context_s, options.padding_s, options.beam)
 
 
@@ -95,10 +95,15 @@ async def compare(spoken: list[Utterance], choices: Sequence[Choice]) -> tuple[l
 
 
 def _engine(choice: Choice) -> Engine:
-    options = WhisperOptions(context_s=choice.context_s, padding_s=choice.padding_s, beam=choice.beam, threads=1)
+    options = _options(context_s=choice.context_s, padding_s=choice.padding_s, beam=choice.beam, threads=1)
     engine = WhisperEngine(options, SharedSettings())
     engine.load()
     return engine
+
+
+def _options(**changes: Any) -> WhisperOptions:
+    """What is set, with `changes`."""
+    return WhisperOptions(**changes)
 
 
 async def stream(stub: Any, utterance: Utterance) -> Streamed:
