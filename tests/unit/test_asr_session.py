@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from itertools import pairwise
 from typing import Any
 
@@ -55,6 +56,17 @@ class Scripted:
         count = max(1, len(task.prefix), task.columns.shape[1] // WORD)
         timed = tuple(TimedWord(f" w{first + at}", (first + at,), at * WORD, at * WORD + 30, 0.9) for at in range(count))
         return Hypothesis(timed, timed if task.times else (), looped=False, silent=self.silent)
+
+
+class Hasty(Scripted):
+    """Takes the first pause for the end, once."""
+
+    async def __call__(self, task: Task) -> Hypothesis | None:
+        found = await super().__call__(task)
+        assert found is not None
+        if task.previous or not task.final:
+            return found
+        return replace(found, words=found.words[:2], timed=found.timed[:2])
 
 
 class Stream:
@@ -128,6 +140,28 @@ async def test_a_flush_after_a_pause_needs_no_further_decoding(decode: Scripted)
     assert [final.flush_id for final in finals] == [5]
     assert isinstance(events[-1], NoSpeech)
     assert events[-1].flush_id == 0
+
+
+async def test_only_finals_are_searched_with_the_whole_beam(decode: Scripted) -> None:
+    stream = Stream(decode)
+    await stream.say(20.0)
+    await stream.rest(0.3)
+    await stream.session.flush(1)
+    beams = {(task.final, task.beam) for task in decode.tasks}
+    assert beams == {(False, 1), (True, WhisperOptions().beam)}
+
+
+async def test_words_behind_a_pause_are_in_the_final_in_their_place() -> None:
+    stream = Stream(Hasty(), partials=False)
+    await stream.say(1.0)
+    await stream.rest(0.8)
+    await stream.say(3.0)
+    final = next(event for event in await stream.events() if isinstance(event, Final))
+    assert len(final.words) > 7
+    starts = [word.start_sample for word in final.words]
+    assert starts == sorted(starts)
+    assert starts[2] >= 1.4 * RATE
+    assert final.words[-1].end_sample > 4.0 * RATE
 
 
 async def test_a_flush_in_the_middle_of_speech_gives_up_the_partial(decode: Scripted) -> None:

@@ -96,6 +96,10 @@ class SpeechGate:
             start = self._stretches.pop()[0]
         self._stretches.append((start, end))
 
+    def speech(self, start: int, end: int) -> list[tuple[int, int]]:
+        """The stretches of speech in [start, end)."""
+        return [(max(start, first), min(end, last)) for first, last in self._stretches if last > start and first < end]
+
     def within_speech(self, start: int, end: int) -> tuple[int, int]:
         """The part of [start, end) in which somebody speaks: the longest one, without the pauses; all of it if nobody does."""
         parts = [(max(start, first - _SOFT), min(end, last + _SOFT)) for first, last in self._stretches]

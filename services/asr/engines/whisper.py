@@ -73,7 +73,7 @@ class WhisperEngine:
         self._silero = Silero(self._gate_file)
         self._voices = Voices(self._voices_file)
         quiet = np.full((80, _WARM_COLUMNS), -8.0, np.float32)
-        self._decoder.decode(Task(quiet, options.language, 2 * _WARM_COLUMNS, times=True))
+        self._decoder.decode(Task(quiet, options.language, 2 * _WARM_COLUMNS, beam=options.beam, times=True))
 
     def open(self, config: StreamConfig) -> WhisperSession:
         if self._decoder is None or self._silero is None or self._voices is None:

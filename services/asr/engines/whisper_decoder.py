@@ -1,4 +1,4 @@
-"""One decoding of a stretch of speech: encoder, greedy decoder, loop guard, word times.
+"""One decoding of a stretch of speech: encoder, beam search, loop guard, word times.
 
 Short context (see README.md): Whisper is made for 30 s, but its encoder takes fewer columns, and its time goes with their
 number. With too little silence after the speech the decoder may loop; then the stretch is decoded again at full length.
@@ -44,6 +44,8 @@ class Task:
     """Tokens at the start of this stretch that stand already."""
     previous: tuple[int, ...] = ()
     """Tokens said before this stretch."""
+    beam: int = 1
+    """Hypotheses that are followed side by side."""
     final: bool = False
     """Worth a second decoding when the first one looped."""
     times: bool = False
@@ -101,7 +103,7 @@ class Decoder:
         result = self._model.generate(
             encoded,
             [prompt],
-            beam_size=1,
+            beam_size=task.beam,
             max_length=len(prompt) + max(spare - len(task.prefix), _SPARE_TOKENS),
             # After a prefix the text may be complete already; without one a first blank would end it.
             suppress_blank=not task.prefix,

@@ -7,7 +7,7 @@ commit point is kept, never more than 30 s; words that were committed or sent as
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import replace
 from enum import Enum, auto
 from typing import Final
@@ -19,14 +19,13 @@ from services.asr.engine import Final as FinalEvent
 from services.asr.engine import NoSpeech, Partial, StreamConfig, Word
 from services.asr.engines.outbox import Outbox
 from services.asr.engines.speech_gate import SpeechGate
-from services.asr.engines.whisper_decoder import Hypothesis, Task, TimedWord
+from services.asr.engines.whisper_decoder import Task, TimedWord
 from services.asr.engines.whisper_features import FRAMES_PER_S, HOP_SAMPLES, SAMPLE_RATE_HZ, LogMelStream
+from services.asr.engines.whisper_rest import Decode, whole
 from services.asr.engines.whisper_transcript import Transcript
 from services.asr.settings import WhisperOptions
 from services.asr.voices.listening import Listening
 from services.common.resample import Resampler
-
-Decode = Callable[[Task], Awaitable[Hypothesis | None]]
 
 #: Columns kept before the gate opens. The onset of a word is softer than what opens it, and Whisper errs less after silence:
 #: on the 50 utterances of `make bench-asr` 8.7 % with 40 columns, 7.8 % with 60, 7.9 % with all there are.
@@ -189,13 +188,17 @@ class WhisperSession:
             context=context if quick else max(context, int(options.context_s * FRAMES_PER_S)),
             prefix=transcript.prefix if quick else (),
             previous=transcript.shown_tokens if quick else transcript.committed_tokens,
+            beam=1 if quick else options.beam,
             final=not quick,
             times=not quick or end - start >= _ADVANCE,
         )
         self._job = asyncio.create_task(self._run(kind, self._task, start, end), name="decode")
 
     async def _run(self, kind: _Kind, task: Task, start: int, end: int) -> None:
-        found = await self._decode(task)
+        if kind is _Kind.PARTIAL:
+            found = await self._decode(task)
+        else:
+            found = await whole(self._decode, task, self._speech(start, end))
         if found is None or (found.looped and kind is _Kind.PARTIAL):
             return
         words, timed = found.words, [self._placed(word, start) for word in found.timed]
@@ -213,6 +216,11 @@ class WhisperSession:
             self._settled = (end, timed)
         elif kind is _Kind.COMMIT:
             self._commit(timed, end)
+
+    def _speech(self, start: int, end: int) -> list[tuple[float, float]]:
+        """Where somebody speaks between two columns of the stream, in columns from the first one."""
+        found = self._gate.speech(start * HOP_SAMPLES, end * HOP_SAMPLES)
+        return [(first / HOP_SAMPLES - start, last / HOP_SAMPLES - start) for first, last in found]
 
     def _placed(self, word: TimedWord, columns: int) -> TimedWord:
         """The word in columns of the stream. Attention counts pauses to the words beside them; the gate knows better."""
