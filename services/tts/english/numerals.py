@@ -1,0 +1,357 @@
+"""Words that hold digits: counts, money, measures, times, years, ranges, fractions, telephone numbers, codes."""
+
+from __future__ import annotations
+
+import re
+from typing import Final
+
+from services.tts.english import numbers
+from services.tts.english.calendar import MONTH_NAMES, is_year
+from services.tts.english.codes import is_code, read_code
+from services.tts.english.token import Place, is_word
+from services.tts.english.units import ATTACHED_ONLY, MAGNITUDE_WORDS, MAGNITUDES, MONEY, PER, UNITS, unit
+
+_NUMBER: Final = r"(?:\d{1,3}(?:,\d{3})+|\d+)(?:\.\d+)?|\.\d+"
+_QUANTITY: Final = re.compile(
+    rf"(?P<sign>[-−+±~≈<>≤≥]?)(?:US|CA|AU)?(?P<money>[{''.join(MONEY)}]?)(?P<number>{_NUMBER})(?P<vulgar>[½⅓⅔¼¾⅛⅜⅝⅞⅕]?)"
+    rf"(?:[-–−](?P<money2>[{''.join(MONEY)}]?)(?P<to>{_NUMBER}))?(?P<suffix>\+|-?[A-Za-zµμ°%¢$£€'²³/]+2?)?"
+)
+_VULGAR: Final = {"½": (1, 2), "⅓": (1, 3), "⅔": (2, 3), "¼": (1, 4), "¾": (3, 4)} | {
+    "⅛": (1, 8),
+    "⅜": (3, 8),
+    "⅝": (5, 8),
+    "⅞": (7, 8),
+    "⅕": (1, 5),
+}
+_SIGNS: Final = {"-": "minus", "−": "minus", "+": "plus", "±": "plus or minus", "~": "about", "≈": "about"} | {
+    "<": "less than",
+    ">": "more than",
+    "≤": "at most",
+    "≥": "at least",
+}
+_TIME: Final = re.compile(
+    r"(\d{1,2}):(\d{2})(?::(\d{2}))?((?:[ap]\.?m)?)(?:[-–](\d{1,2})(?::(\d{2}))?((?:[ap]\.?m)?))?", re.IGNORECASE
+)
+_DOTTED_TIME: Final = re.compile(r"(\d{1,2})[.:](\d{2})([ap]\.?m)", re.IGNORECASE)
+_RATIO: Final = re.compile(r"(\d+):(\d+)")
+_FRACTION: Final = re.compile(r"(\d{1,3})[/⁄](\d{1,3})")
+_FEET: Final = re.compile(r"(\d+)['′](\d{1,2})?")
+_BY: Final = re.compile(rf"({_NUMBER})[x×]({_NUMBER})(?:[x×]({_NUMBER}))?")
+_DECADE: Final = re.compile(r"(['’‘]?)(\d0|\d{3}0|\d{1,2}00)['’]?s")
+_SHORT_YEAR: Final = re.compile(r"['’‘](\d{2})")
+_ORDINAL: Final = re.compile(r"(\d[\d,]*)(?:st|nd|rd|th)(-.+|s?)", re.IGNORECASE)
+_MERIDIEM: Final = re.compile(r"[ap]\.?m", re.IGNORECASE)
+_COMPOUND: Final = re.compile(rf"({_NUMBER})-([A-Za-z][A-Za-z-]*)")
+_BILLS: Final = frozenset(["bill", "bills", "note", "notes", "coin", "coins", "check", "checks", "piece", "word"])
+
+
+def read(place: Place) -> bool:
+    """Says a word that holds digits, or a fraction sign."""
+    token = place.token
+    core = token.core
+    if core[0] in _VULGAR and len(core) == 1:
+        return _fraction(place, *_VULGAR[core])
+    if not any(char.isdecimal() for char in core):
+        return False
+    return any(rule(place) for rule in _RULES) or read_code(place)
+
+
+def _clock(hour: int, minute: int, *, bare: bool) -> str:
+    if minute == 0:
+        return numbers.cardinal(hour) + (" o'clock" if bare and 0 < hour <= 12 else " hundred" if bare and hour else "")
+    return f"{numbers.cardinal(hour)} {numbers.oh(minute)}"
+
+
+def _letters(meridiem: str) -> str:
+    return f" {meridiem[0].upper()}.M." if meridiem else ""
+
+
+def _time(place: Place) -> bool:
+    token = place.token
+    match = _TIME.fullmatch(token.core) or _DOTTED_TIME.fullmatch(token.core)
+    if not match:
+        return False
+    hour, minute = int(match[1]), int(match[2])
+    if hour > 24 or minute > 59:
+        return False
+    groups = match.groups()
+    second, meridiem, to_hour, to_minute, to_meridiem = groups[2:] if len(groups) > 3 else (None, groups[2], None, None, "")
+    soon = bool(_MERIDIEM.fullmatch(place.after.core)) and not token.closed
+    words = _clock(hour, minute, bare=not (meridiem or to_hour or soon or second or _verse(place)))
+    if second:
+        words += f" and {numbers.cardinal(int(second))} seconds"
+    words += _letters(meridiem)
+    if to_hour:
+        words += f" to {_clock(int(to_hour), int(to_minute or 0), bare=False)}{_letters(to_meridiem)}"
+    if words.endswith("M.") and token.dotted:
+        token.trail = token.trail[1:] if not place.ends else f" {token.trail}"
+    return place.say(words, count=hour)
+
+
+def _verse(place: Place) -> bool:
+    """A verse of the Bible, not a time: a name stands before it."""
+    return place.before.name and not place.opens and place.before.low not in MONTH_NAMES
+
+
+def _ratio(place: Place) -> bool:
+    match = _RATIO.fullmatch(place.token.core)
+    if not match:
+        return False
+    between = " " if _verse(place) else " to "
+    return place.say(between.join(numbers.whole_number(part) for part in match.groups()))
+
+
+def _feet(place: Place) -> bool:
+    token = place.token
+    match = _FEET.fullmatch(token.core)
+    feet = match[1] if match else token.core if token.core.isdecimal() and token.trail[:1] in ("'", "′") else ""
+    inch = token.trail[:1] in ('"', "″", "”") and not _quoted(place)
+    if match and match[2]:
+        token.trail = token.trail.lstrip("\"″”'") if inch or token.trail[:1] in ("'", "”") else token.trail
+        return place.say(f"{numbers.whole_number(feet)} foot {numbers.whole_number(match[2])}")
+    if feet and not _quoted(place):
+        token.trail = token.trail.lstrip("'′")
+        return place.say(f"{numbers.whole_number(feet)} {unit('ft', int(feet), singular=_attributive(place))}", count=int(feet))
+    if inch and re.fullmatch(_NUMBER, token.core):
+        token.trail = token.trail[1:]
+        words = unit("in", float(token.core.replace(",", "")), singular=_attributive(place))
+        return place.say(f"{numbers.decimal(token.core)} {words}")
+    return False
+
+
+def _quoted(place: Place) -> bool:
+    """A quotation is open here, so that a quotation mark closes it."""
+    marks = "".join(token.lead + token.trail for token in place.tokens[: place.index]) + place.token.lead
+    return sum(char in "\"“”'‘" for char in marks) % 2 == 1
+
+
+def _by(place: Place) -> bool:
+    match = _BY.fullmatch(place.token.core)
+    return bool(match) and place.say(" by ".join(numbers.decimal(part) for part in match.groups() if part), count=2)  # type: ignore[union-attr]
+
+
+def _decade(place: Place) -> bool:
+    core = place.token.core
+    if match := _DECADE.fullmatch(core):
+        return place.say(numbers.plural(numbers.year(int(match[2]))))
+    if (match := _SHORT_YEAR.fullmatch(core)) and not place.token.trail.startswith("'"):
+        return place.say(numbers.oh(int(match[1])))
+    return False
+
+
+def _ordinal(place: Place) -> bool:
+    match = _ORDINAL.fullmatch(place.token.core)
+    if not match:
+        return False
+    rest = match[2]
+    words = numbers.ordinal(int(match[1].replace(",", "")[:18]))
+    return place.say(numbers.plural(words) if rest in ("s", "S") else words + rest.replace("-", " "))
+
+
+def _numeric_fraction(place: Place) -> bool:
+    match = _FRACTION.fullmatch(place.token.core)
+    if not match:
+        return False
+    a, b = int(match[1]), int(match[2])
+    if place.after.low in ("time", "meter") and b in (2, 4, 8, 16):
+        return place.say(f"{numbers.cardinal(a)} {numbers.cardinal(b)}")
+    if 0 < a < b and (b <= 10 or b in (12, 16, 20, 32, 64, 100)):
+        return _fraction(place, a, b)
+    if a == b == 10:
+        return place.say("ten out of ten")
+    if a >= 60 and b >= 40:
+        return place.say(f"{_short(match[1])} over {_short(match[2])}")
+    return place.say(f"{numbers.whole_number(match[1])} {numbers.whole_number(match[2])}")
+
+
+def _short(text: str) -> str:
+    """Three digits in two parts: 120 -> "one twenty"."""
+    if len(text) != 3 or text.endswith("00"):
+        return numbers.whole_number(text)
+    return f"{numbers.cardinal(int(text[0]))} {numbers.oh(int(text[1:]))}"
+
+
+def _fraction(place: Place, a: int, b: int) -> bool:
+    before, token = place.before, place.token
+    if before.core.isdecimal() and not before.closed:
+        words = numbers.fraction(a, b)
+        return place.say("and " + (f"a {words[4:]}" if a == 1 else words), count=2)
+    if (a, b) == (1, 2) and not token.closed and place.after.low in ("a", "an", "the", "of", "my", "our", "his", "her"):
+        return place.say("half", count=0.5)
+    return place.say(numbers.fraction(a, b), count=a / b)
+
+
+def _compound(place: Place) -> bool:
+    """ "6-in.", "20-foot", "5-year-old"."""
+    token = place.token
+    match = _COMPOUND.fullmatch(token.core)
+    if not match or is_code(place):
+        return False
+    word = match[2]
+    if word in UNITS:
+        token.trail = token.trail[1:] if token.dotted and not place.ends else token.trail
+        word = unit(word, 1)
+    return place.say(f"{_plain(match[1])} {word}")
+
+
+def _plain(text: str) -> str:
+    """A number without anything that would make it a year."""
+    return numbers.decimal(text)
+
+
+def _attributive(place: Place) -> bool:
+    """ "a 5 ft. pole": what is measured follows."""
+    return place.before.low in ("a", "an", "each", "per", "every") and is_word(place.after) and not place.token.trail.strip(".")
+
+
+def _quantity(place: Place) -> bool:
+    token = place.token
+    match = _QUANTITY.fullmatch(token.core)
+    suffix = match["suffix"] or "" if match else ""
+    if not match or is_code(place) or not _known(match, suffix):
+        return False
+    sign = _SIGNS.get(match["sign"], "")
+    money, number, to = match["money"] or match["money2"] or "", match["number"], match["to"]
+    value = float((to or number).replace(",", ""))
+    if money or suffix in MONEY:
+        words = _money(place, money or suffix, number, to, "" if suffix in MONEY else suffix)
+    else:
+        words = _amount(place, match, suffix)
+    count = 2 if "." in number or match["vulgar"] else value
+    return place.say(f"{sign} {words}".strip(), count=count if not suffix and not money else None)
+
+
+def _known(match: re.Match[str], suffix: str) -> bool:
+    unit_part, slash, per = suffix.lstrip("-").partition("/")
+    known = not unit_part or unit_part in UNITS or unit_part == "+" or unit_part in MONEY or _MERIDIEM.fullmatch(unit_part)
+    if match["money"]:
+        known = known or unit_part in MAGNITUDES
+    return bool(known or unit_part in ("x", "s", "'s", "k", "K")) and (not slash or per in PER or suffix in UNITS)
+
+
+def _amount(place: Place, match: re.Match[str], suffix: str) -> str:
+    number, to = match["number"], match["to"]
+    words = _value(place, number) if not suffix and not match["sign"] else _plain(number)
+    if match["vulgar"]:
+        part = numbers.fraction(*_VULGAR[match["vulgar"]])
+        words += " and " + (f"a {part[4:]}" if part.startswith("one ") else part)
+    if to:
+        same = number == to
+        words = _range(place, number, to) if not same else f"{words} {words}"
+    if not suffix:
+        return words
+    token = place.token
+    if _MERIDIEM.fullmatch(suffix):
+        stop = token.dotted and place.ends
+        token.trail = f" {token.trail}" if stop else token.trail.removeprefix(".")
+        return words + _letters(suffix)
+    if suffix in ("x", "+"):
+        return f"{words} {'times' if suffix == 'x' else 'plus'}"
+    if suffix in ("s", "'s"):
+        return numbers.plural(words)
+    if suffix in ("k", "K"):
+        return f"{words} K"
+    base, slash, per = (suffix, "", "") if suffix in UNITS else suffix.partition("/")
+    if token.dotted and not place.ends:
+        token.trail = token.trail[1:]
+    one = float((to or number).replace(",", "")) == 1 and not match["vulgar"]
+    words += " " + unit(base.lstrip("-"), 1 if one else 2, singular=_attributive(place) or base.startswith("-"))
+    return words + (f" per {PER[per]}" if slash else "")
+
+
+def _range(place: Place, number: str, to: str) -> str:
+    """ "5-10", and of years "1914-18"."""
+    if len(number) == 4 and number.isdecimal() and 1000 <= int(number) < 2100 and to.isdecimal() and len(to) in (2, 4):
+        return f"{numbers.year(int(number))} to {numbers.year(int(to)) if len(to) == 4 else numbers.oh(int(to))}"
+    return f"{_plain(number)} to {_plain(to)}"
+
+
+def _value(place: Place, number: str) -> str:
+    """A bare number: a year, the two halves of a house number, or a count."""
+    if not number.isdecimal() or len(number) != 4:
+        return _plain(number)
+    return numbers.year(int(number)) if is_year(place) else _plain(number)
+
+
+def _money(place: Place, sign: str, number: str, to: str | None, suffix: str) -> str:
+    one, many, cent, cents = MONEY[sign]
+    base, slash, per = suffix.partition("/")
+    tail = f" per {PER[per]}" if slash and per in PER else ""
+    magnitude = MAGNITUDES.get(base, "")
+    after = place.after
+    closed = bool(place.token.trail)
+    single = (_attributive(place) and after.low not in MAGNITUDE_WORDS) or (after.low in _BILLS and not closed)
+    if not closed and after.low in MAGNITUDE_WORDS:
+        after.said = f"{after.low} {one if place.before.low in ('a', 'an') else many}"
+        return _plain(number) + (f" to {_plain(to)}" if to else "")
+    name = one if single else many
+    if to:
+        return f"{_plain(number)} to {_plain(to)} {magnitude} {name}{tail}".replace("  ", " ")
+    if magnitude:
+        return f"{_plain(number)} {magnitude} {name}{tail}"
+    whole, point, part = number.replace(",", "").partition(".")
+    if point and len(part) == 2 and cent:
+        return _coins(int(whole or 0), int(part), (one, many, cent, cents)) + tail
+    return f"{_plain(number)} {one if number == '1' else name}{tail}"
+
+
+def _coins(whole: int, part: int, names: tuple[str, str, str, str]) -> str:
+    one, many, cent, cents = names
+    large = f"{numbers.cardinal(whole)} {one if whole == 1 else many}" if whole or not part else ""
+    small = f"{numbers.cardinal(part)} {cent if part == 1 else cents}" if part else ""
+    return " and ".join(filter(None, (large, small)))
+
+
+_RULES: Final = (
+    _time,
+    _ratio,
+    _feet,
+    _by,
+    _decade,
+    _ordinal,
+    _numeric_fraction,
+    _quantity,
+    _compound,
+)
+
+
+def attached_unit(place: Place) -> bool:
+    """A unit that stands by itself behind its number: "5 km"; True when it has been said."""
+    token, before = place.token, place.before
+    if before.count is None or before.closed or token.core not in UNITS:
+        return False
+    if token.core in ATTACHED_ONLY and not token.dotted:
+        return False
+    if token.core == "in" and not _inches(place):
+        return False
+    counted = Place(place.tokens, place.index - 1)
+    singular = counted.before.low in ("a", "an", "each", "per") and is_word(place.after) and not token.trail.strip(".")
+    return place.expand(unit(token.core, before.count, singular=singular))
+
+
+def _inches(place: Place) -> bool:
+    """ "6 in." measures where a sentence cannot go on with the word "in"."""
+    token, after = place.token, place.after
+    if token.dotted:
+        return (
+            place.last or not place.ends or place.near(-2).low in ("is", "was", "measures", "measured", "exactly", "ft", "foot")
+        )
+    measured = (
+        "tall",
+        "wide",
+        "long",
+        "deep",
+        "high",
+        "thick",
+        "square",
+        "by",
+        "x",
+        "across",
+        "around",
+        "apart",
+        "below",
+        "above",
+    )
+    return after.low in measured or (
+        place.near(-2).low in ("ft", "feet", "foot") and after.low not in ("the", "a", "an", "my", "his")
+    )

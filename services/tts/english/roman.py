@@ -1,0 +1,70 @@
+"""Roman numerals: "Chapter IV" four, "Henry VIII" the eighth, and "Did I?" never one."""
+
+from __future__ import annotations
+
+import re
+from typing import Final
+
+from services.tts.english import numbers
+from services.tts.english.tables import word_set
+from services.tts.english.token import Place, Token
+
+_ROMAN: Final = re.compile(r"(?=[IVXLC])C{0,3}(?:XC|XL|L?X{0,3})(?:IX|IV|V?I{0,3})")
+_VALUES: Final = {"I": 1, "V": 5, "X": 10, "L": 50, "C": 100}
+#: Things that are counted in Roman numerals; also after "War" and "Bowl".
+_COUNTED: Final = word_set(
+    "chapter part act scene section volume vol book phase article title type level stage class grade mark mk appendix figure fig "
+    "table war bowl apollo gemini vatican rocky episode round canto psalm page op opus ch chap pt bk no number lesson unit step "
+    "category schedule district region"
+)
+_RULERS: Final = word_set(
+    "pope king queen henry louis edward george william charles james richard elizabeth napoleon pius benedict leo paul john "
+    "frederick philip alexander nicholas peter catherine ivan gustav christian ferdinand francis albert margaret mary victor "
+    "emmanuel umberto haakon olav harald frederik leopold baudouin carl wilhelm friedrich gregory clement innocent urban boniface "
+    "ramses robert david malcolm"
+)
+
+
+def read(place: Place) -> bool:
+    """Says a Roman numeral behind what it counts."""
+    token, before = place.token, place.before
+    core, tail = (token.core[:-2], "'s") if token.core.endswith(("'s", "’s")) else (token.core, "")
+    if before.closed and before.trail != ".":
+        return False
+    head = before.low
+    if core.islower():
+        if head not in _COUNTED or len(core) < 2 or not re.fullmatch(r"[ivxl]+", core) or not _ROMAN.fullmatch(core.upper()):
+            return False
+    elif not _ROMAN.fullmatch(core):
+        return False
+    counted = head in _COUNTED and (before.capital or before.dotted or before.said is not None or core.islower())
+    if len(core) == 1 and not _single(place, core, counted=counted):
+        return False
+    value = _value(core.upper())
+    if counted:
+        return place.say(numbers.cardinal(value) + tail)
+    if before.name and not re.search(r"[LC]", core) and (not place.near(-1).core.isupper() or len(before.core) == 1):
+        return place.say(f"the {numbers.ordinal(value)}{tail}")
+    return False
+
+
+def _single(place: Place, letter: str, *, counted: bool) -> bool:
+    """One letter is a numeral behind a ruler or a counted thing, if it cannot be the word I or an initial."""
+    token, before = place.token, place.before
+    if letter not in "IVX" or (token.dotted and not place.last and place.after.name):
+        return False
+    if not counted:
+        if before.low not in _RULERS or (letter == "X" and before.low == "malcolm"):
+            return False
+    if letter != "I" or before.low == "war":
+        return True
+    return token.closed or place.last or _names_on(place.after)
+
+
+def _names_on(after: Token) -> bool:
+    return after.low in ("of", "and", "or", "through", "to")
+
+
+def _value(roman: str) -> int:
+    values = [_VALUES[char] for char in roman]
+    return sum(-a if a < b else a for a, b in zip(values, [*values[1:], 0], strict=True))
