@@ -33,6 +33,7 @@ _WORD_BREAK: Final = re.compile(r"(?<!\s)\s++(?=\S)")
 _CONJUNCTION: Final = re.compile(
     r"(?<!\s)\s++(?=(?:and|but|or|because|which|who|when|while|where|so|then|that|if|although|though|until|after|before|since)\s)"
 )
+_SAID: Final = re.compile(r"[^\W_]")
 #: Inside a word that is too long: after a mark.
 _MARK: Final = re.compile(r"[^\w\s](?=\w)")
 #: These can end a sentence, but only a capital letter after them shows it.
@@ -98,19 +99,17 @@ class ClauseSplitter:
         return best
 
     def _boundaries(self, *, whole_message: bool) -> Iterator[_Boundary]:
+        said = _SAID.search(self._text, 0, MAX_PIECE_CHARS)
         # A little more than a piece: what is further on decides nothing yet.
         for match in _END.finditer(self._text, 0, 2 * MAX_PIECE_CHARS):
             end = match.end()
             if end == len(self._text) and not whole_message and match.group() != "\n":
                 return
             if match["sentence"] is None:
-                if match.group() == "\n" or self._speaks(end):
+                if match.group() == "\n" or (said and said.start() < end):
                     yield _Boundary(end, sentence=match.group() == "\n")
             elif not _goes_on(self._text[: match.start()], match["sentence"], self._text[end : end + MAX_PIECE_CHARS].lstrip()):
                 yield _Boundary(end, sentence=True)
-
-    def _speaks(self, end: int) -> bool:
-        return any(char.isalnum() for char in self._text[:end])
 
 
 def _goes_on(before: str, mark: str, after: str) -> bool:

@@ -1,7 +1,7 @@
 """Written English to words that can be pronounced as they stand: no numbers, no abbreviations, no symbols.
 
-Every decision is made for one written word by looking at its neighbours, so each spoken word is known to belong to the word that
-it reads. A word that may also be an abbreviation ("no.", "Sun.", "in.") is one only where its neighbours say so.
+Every decision is made for one written word by looking at its neighbours, so each spoken word is known to belong to the word
+that it reads. A word that may also be an abbreviation ("no.", "Sun.", "in.") is one only where its neighbours say so.
 """
 
 from __future__ import annotations
@@ -16,8 +16,8 @@ from services.tts.english.token import Place, split
 _RULES: Final[tuple[Callable[[Place], bool], ...]] = (
     calendar.read,
     numerals.read,
-    abbreviations.read,
     roman.read,
+    abbreviations.read,
     symbols.read,
 )
 

@@ -5,208 +5,31 @@ from __future__ import annotations
 import re
 from typing import Final
 
+from services.tts.english.calendar import counts
 from services.tts.english.numerals import attached_unit
-from services.tts.english.tables import pairs
+from services.tts.english.shortenings import (
+    ALWAYS,
+    BEFORE_YEARS,
+    DOTTED_TITLES,
+    LATIN,
+    DIGITS_ONLY,
+    NUMBERED,
+    NUMBERED_BARE,
+    NUMBERED_WORDS,
+    PLAIN,
+    POSTAL,
+    STATES,
+    STREETS,
+    STREETS_BARE,
+    TITLES,
+)
 from services.tts.english.token import FUNCTION_WORDS, Place, Token, is_word
 from services.tts.english.units import UNIT_PREFIXES, UNITS
 
-#: Before a name, a capital: with or without the full stop.
-TITLES: Final = {
-    "mr": "Mister",
-    "mrs": "Mrs",
-    "ms": "Miz",
-    "dr": "Doctor",
-    "prof": "Professor",
-    "st": "Saint",
-    "ste": "Saint",
-    "mt": "Mount",
-    "ft": "Fort",
-    "capt": "Captain",
-    "lt": "Lieutenant",
-    "sgt": "Sergeant",
-    "cpl": "Corporal",
-    "cmdr": "Commander",
-    "messrs": "messers",
-}
-#: Before a name, and with the full stop only: without it they are words or names.
-DOTTED_TITLES: Final = {
-    "gen": "General",
-    "gov": "Governor",
-    "sen": "Senator",
-    "rep": "Representative",
-    "col": "Colonel",
-    "rev": "Reverend",
-    "hon": "Honorable",
-    "pres": "President",
-    "supt": "Superintendent",
-    "maj": "Major",
-    "adm": "Admiral",
-    "fr": "Father",
-    "sr": "Sister",
-    "br": "Brother",
-    "pvt": "Private",
-    "msgr": "Monsignor",
-    "atty": "Attorney",
-    "insp": "Inspector",
-}
-#: Before a number, or the Roman or lettered kind of one.
-NUMBERED: Final = {
-    "no": "number",
-    "nos": "numbers",
-    "fig": "figure",
-    "figs": "figures",
-    "vol": "volume",
-    "vols": "volumes",
-    "ch": "chapter",
-    "chap": "chapter",
-    "p": "page",
-    "pp": "pages",
-    "pg": "page",
-    "sec": "section",
-    "art": "article",
-    "pt": "part",
-    "par": "paragraph",
-    "eq": "equation",
-    "ex": "example",
-    "op": "opus",
-    "bk": "book",
-    "apt": "apartment",
-    "ste": "suite",
-    "rm": "room",
-    "bldg": "building",
-    "hwy": "highway",
-    "rte": "route",
-    "rt": "route",
-    "ext": "extension",
-    "ps": "Psalm",
-    "gen": "Genesis",
-    "rev": "Revelation",
-    "ex.": "Exodus",
-    "matt": "Matthew",
-    "cor": "Corinthians",
-    "rom": "Romans",
-    "prov": "Proverbs",
-    "isa": "Isaiah",
-    "c": "circa",
-    "ca": "circa",
-    "b": "born",
-    "d": "died",
-    "est": "established",
-    "tel": "telephone",
-}
-#: These dates of a life or a thing stand before years only.
-_BEFORE_YEARS: Final = frozenset(["c", "ca", "b", "d", "est"])
-#: After a name or a number with "th": streets and places.
-STREETS: Final = {
-    "st": "Street",
-    "ave": "Avenue",
-    "av": "Avenue",
-    "blvd": "Boulevard",
-    "rd": "Road",
-    "ln": "Lane",
-    "dr": "Drive",
-    "ct": "Court",
-    "pl": "Place",
-    "sq": "Square",
-    "hwy": "Highway",
-    "pkwy": "Parkway",
-    "ter": "Terrace",
-    "bldg": "Building",
-    "mt": "Mountain",
-    "mts": "Mountains",
-    "is": "Island",
-    "co": "Company",
-    "corp": "Corporation",
-    "inc": "Incorporated",
-    "ltd": "Limited",
-    "bros": "Brothers",
-    "assn": "Association",
-    "assoc": "Association",
-    "univ": "University",
-    "jr": "Junior",
-    "sr": "Senior",
-    "esq": "Esquire",
-}
-#: These are no words and no names, so they are always short for something.
-ALWAYS: Final = {
-    "mr": "Mister",
-    "mrs": "Mrs",
-    "ms": "Miz",
-    "dr": "Doctor",
-    "prof": "Professor",
-    "jr": "Junior",
-    "blvd": "Boulevard",
-    "pkwy": "Parkway",
-    "hwy": "highway",
-    "bldg": "building",
-    "dept": "department",
-    "univ": "university",
-    "assn": "association",
-    "govt": "government",
-    "approx": "approximately",
-    "etc": "et cetera",
-    "vs": "versus",
-    "cf": "compare",
-    "viz": "namely",
-    "incl": "including",
-    "excl": "excluding",
-    "esp": "especially",
-    "apt": "apartment",
-    "capt": "captain",
-    "lt": "lieutenant",
-    "sgt": "sergeant",
-    "cpl": "corporal",
-    "atty": "attorney",
-    "supt": "superintendent",
-    "msgr": "monsignor",
-    "gov": "governor",
-    "sen": "senator",
-    "tbsp": "tablespoon",
-    "tsp": "teaspoon",
-    "ltd": "limited",
-    "inc": "incorporated",
-    "corp": "corporation",
-    "bros": "brothers",
-}
-#: Without a full stop too.
-_PLAIN: Final = {
-    "etc": "et cetera",
-    "vs": "versus",
-    "aka": "also known as",
-    "mr": "Mister",
-    "mrs": "Mrs",
-    "ms": "Miz",
-    "dr": "Doctor",
-    "w/": "with",
-    "w/o": "without",
-    "b/c": "because",
-    "c/o": "care of",
-    "n/a": "not applicable",
-    "btw": "by the way",
-    "imo": "in my opinion",
-    "tbd": "to be determined",
-}
-_LATIN: Final = {"e.g": "for example", "eg": "for example", "i.e": "that is", "a.k.a": "also known as"} | {
-    "p.s": "P.S",
-    "et al": "and others",
-}
-#: After "Boston," they are states.
-_STATES: Final = pairs(
-    "Ala Alabama,Ariz Arizona,Ark Arkansas,Calif California,Colo Colorado,Conn Connecticut,Del Delaware,Fla Florida,Ga Georgia,"
-    "Ill Illinois,Ind Indiana,Kan Kansas,Ky Kentucky,La Louisiana,Mass Massachusetts,Md Maryland,Mich Michigan,Minn Minnesota,"
-    "Miss Mississippi,Mo Missouri,Mont Montana,Neb Nebraska,Nev Nevada,Okla Oklahoma,Ore Oregon,Pa Pennsylvania,Tenn Tennessee,"
-    "Tex Texas,Va Virginia,Vt Vermont,Wash Washington,Wis Wisconsin,Wyo Wyoming"
-)
-_POSTAL: Final = pairs(
-    "AL Alabama,AK Alaska,AZ Arizona,AR Arkansas,CA California,CO Colorado,CT Connecticut,DE Delaware,FL Florida,GA Georgia,"
-    "HI Hawaii,ID Idaho,IL Illinois,IN Indiana,IA Iowa,KS Kansas,KY Kentucky,LA Louisiana,ME Maine,MD Maryland,"
-    "MA Massachusetts,MI Michigan,MN Minnesota,MS Mississippi,MO Missouri,MT Montana,NE Nebraska,NV Nevada,NH New Hampshire,"
-    "NJ New Jersey,NM New Mexico,NY New York,NC North Carolina,ND North Dakota,OH Ohio,OK Oklahoma,OR Oregon,PA Pennsylvania,"
-    "RI Rhode Island,SC South Carolina,SD South Dakota,TN Tennessee,TX Texas,UT Utah,VT Vermont,VA Virginia,WA Washington,"
-    "WV West Virginia,WI Wisconsin,WY Wyoming"
-)
 _INITIALS: Final = re.compile(r"[A-Za-z](?:\.[A-Za-z]{1,2})+")
 _MERIDIEM: Final = re.compile(r"[ap]\.?m", re.IGNORECASE)
+_ROMAN: Final = re.compile(r"[IVX]{2,}")
+_YEARS: Final = re.compile(r"\d{3,4}(?:[-–]\d+)?s?")
 _NUMBER_LIKE: Final = re.compile(r"#?\d.*|[IVXLC]+|[A-Z]\d*")
 
 _NUMBER_AHEAD: Final = re.compile(r"#?\d|[IVXLC]+\b")
@@ -247,32 +70,27 @@ def _keep(token: Token, count: float) -> bool:
 def _numbered(place: Place) -> bool:
     token, after = place.token, place.after
     words = NUMBERED.get(token.low)
-    if (
-        not words
-        or token.trail not in (".", "")
-        or (not token.dotted and token.low not in ("apt", "rm", "rte", "hwy", "ext", "pp"))
+    dotted = token.trail == "." or (token.trail == "" and token.low in NUMBERED_BARE)
+    if not words or not dotted or not _NUMBER_LIKE.fullmatch(after.core) or _just_a_word(place):
+        return False
+    if not after.core[0].isdecimal() and (
+        len(token.low) < 2 or (token.low in DIGITS_ONLY and not _ROMAN.fullmatch(after.core))
     ):
         return False
-    if not _NUMBER_LIKE.fullmatch(after.core) or (not after.core[-1].isdecimal() and (after.core == "I" or len(token.low) < 2)):
-        return False
-    if not after.core[0].isdecimal() and token.low in (
-        "no",
-        "gen",
-        "rev",
-        "ps",
-        "matt",
-        "cor",
-        "rom",
-        "prov",
-        "art",
-        "ste",
-        "est",
-    ):
-        return False
-    if token.low in _BEFORE_YEARS and not re.fullmatch(r"\d{3,4}(?:[-–]\d+)?s?", after.core):
+    if token.low in BEFORE_YEARS and not _YEARS.fullmatch(after.core):
         return False
     token.trail = ""
     return place.say(words)
+
+
+def _just_a_word(place: Place) -> bool:
+    """ "I said no. 5 of them left", "I ate a fig. 5 boats came": the number counts what follows it."""
+    if place.token.low not in NUMBERED_WORDS:
+        return False
+    behind = place.near(2)
+    counted = not place.after.closed and place.after.core.isdecimal() and counts(behind)
+    of = behind.low == "of" and place.token.low != "no"
+    return (counted and not of) or place.before.low in ("a", "an", "some", "any", "say", "said")
 
 
 def _title(place: Place) -> bool:
@@ -293,26 +111,14 @@ def _title(place: Place) -> bool:
 
 def _street(place: Place) -> bool:
     token, before = place.token, place.before
-    words = STREETS.get(token.low)
-    if (
-        not words
-        or not token.capital
-        or (not token.dotted and (token.closed or token.low in ("is", "pl", "co", "ter", "mt", "av")))
-    ):
-        if (
-            not words
-            or token.low not in ("st", "ave", "rd", "blvd", "ln", "jr", "sr", "inc", "ltd", "corp")
-            or not token.capital
-        ):
-            return False
+    words = STREETS.get(token.low) if token.capital else None
+    if not words or not (token.dotted or token.low in STREETS_BARE):
+        return False
     numbered = before.core[:1].isdecimal() and before.core[-2:] in ("st", "nd", "rd", "th")
     named = (before.name or before.core in ("&", "and")) and before.low not in ("the", "my")
-    opening = (
-        Place(place.tokens, place.index - 1).opens and not before.core[:1].isdecimal() and token.low in ("dr", "st", "is", "pl")
-    )
-    if not (numbered or named) or (opening and place.index < 2 and not place.last):
-        return False
-    return place.expand(words)
+    # "Ask Dr. Brown", "Dear St. Nick": one capital word that begins the sentence is no street, unless nothing follows.
+    opening = place.index < 2 and not place.last and token.low in ("dr", "st", "pl") and not numbered
+    return (numbered or named) and not opening and place.expand(words)
 
 
 def _state(place: Place) -> bool:
@@ -320,12 +126,12 @@ def _state(place: Place) -> bool:
     if not before.name or not before.trail.startswith(",") or before.low in ("yes", "no", "well", "thanks", "oh", "sorry"):
         return False
     opening = Place(place.tokens, place.index - 1).opens
-    if token.core in _POSTAL and token.core.isupper():
+    if token.core in POSTAL and token.core.isupper():
         coded = bool(re.fullmatch(r"\d{5}(?:-\d{4})?", place.after.core))
         if coded or not opening or token.core not in ("OK", "HI", "OH", "PA", "MA", "IN", "OR", "ME", "ID", "LA", "AL"):
-            return place.expand(_POSTAL[token.core])
-    words = _STATES.get(token.core) if token.dotted else None
-    if not words or (opening and token.core in ("Miss", "Pa", "Mass", "Ill", "Mo", "Wash")):
+            return place.expand(POSTAL[token.core])
+    words = STATES.get(token.core) if token.dotted else None
+    if not words or (opening and token.trail == "." and token.core in ("Miss", "Pa", "Mass", "Ill", "Mo", "Wash")):
         return False
     return place.expand(words)
 
@@ -343,19 +149,17 @@ def _edition(place: Place) -> bool:
 def _always(place: Place) -> bool:
     token = place.token
     words = ALWAYS.get(token.low) if token.dotted else None
-    words = words or (_PLAIN.get(token.low) if not token.core.isupper() or len(token.core) > 2 else None)
+    words = words or (PLAIN.get(token.low) if "/" in token.core or len(token.core) > 2 or not token.core.isupper() else None)
     if token.low == "al" and token.dotted and place.before.low == "et":
         place.before.said = "and"
         return place.expand("others")
-    if token.low == "w" and token.core == "w/":
-        words = "with"
     return bool(words) and place.expand(words or "")
 
 
 def _initials(place: Place) -> bool:
     """ "U.S.", "Ph.D.", "J. K."; the full stop of a single letter ends no sentence in a name."""
     token = place.token
-    latin = _LATIN.get(token.low)
+    latin = LATIN.get(token.low)
     if latin and (token.dotted or token.low == "eg"):
         token.trail = token.trail.removeprefix(".")
         return place.say(latin)

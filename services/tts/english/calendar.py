@@ -86,13 +86,13 @@ def _follows(place: Place) -> bool:
     if not _day_in(after) and not _DAY_RANGE.fullmatch(after.core):
         return False
     behind = place.near(2)
-    counted = not after.closed and is_word(behind) and behind.low not in FUNCTION_WORDS
+    counted = not after.closed and is_word(behind) and (counts(behind) or behind.low not in FUNCTION_WORDS)
     if not after.core.isdecimal() or not counted:
         return not (token.low == "may" and place.opens and place.tokens[-1].trail.startswith("?") and after.core.isdecimal())
     if behind.core in UNITS or before.low == "in":
         return False
     dated = before.low in _BEFORE_DATE or before.low in _DAY_NAMES or before.low in _DAYS
-    return dated or (token.low not in _ALSO_WORDS and not _plural(behind))
+    return dated or (token.low not in _ALSO_WORDS and not counts(behind))
 
 
 def _say_days(token: Token) -> None:
@@ -171,19 +171,21 @@ def _date(place: Place, month: int, day: int, year: str) -> bool:
     return place.say(words + (f", {numbers.year(int(year))}" if year else ""))
 
 
-def is_year(place: Place) -> bool:
+def is_year(place: Place, n: int) -> bool:
     """Four digits without a comma are a year, unless they count something: "in 1905", "1905 boats"."""
-    n, before, after = int(place.token.core), place.before, place.after
+    before, after = place.before, place.after
     after_is_near = not place.token.closed
     strong = before.low in _BEFORE_YEAR or bool(month_of(before)) or before.low in _DAY_NAMES or _day_in(before) > 0
     if after_is_near and ((after.core in UNITS and after.low != "in") or after.core in ("%", "°")):
         return False
     if n < 1000 or n > 2099:
         return after_is_near and after.low in ("bc", "bce", "ad", "b.c", "a.d")
-    counted = after_is_near and (_plural(after) or after.low in _MANY)
+    counted = after_is_near and counts(after)
     return strong or (n >= 1100 and not counted)
 
 
-def _plural(token: Token) -> bool:
+def counts(token: Token) -> bool:
+    """It is counted by the number before it: a plural, or "of"."""
     word = token.low
-    return is_word(token) and len(word) > 3 and word.endswith("s") and not word.endswith("ss") and word not in FUNCTION_WORDS
+    plural = len(word) > 3 and word.endswith("s") and not word.endswith("ss") and word not in FUNCTION_WORDS
+    return is_word(token) and (plural or word in _MANY)

@@ -6,13 +6,17 @@ import re
 from typing import Final
 
 from services.tts.english import numbers
+from services.tts.english.shortenings import NUMBERED
 from services.tts.english.tables import word_set
 from services.tts.english.token import Place
 
 _PHONE: Final = re.compile(r"(?:\+?1[-.])?(?:\(?\d{3}\)?[-.])?\d{3}[-.]\d{4}")
 _DIGITS: Final = re.compile(r"\d+")
-_CHUNK: Final = re.compile(r"[^\W\d_]+|\d+")
-_NUMBERED: Final = re.compile(r"\d+(?:[.-]\d+)+|\d+")
+_CHUNK: Final = re.compile(r"[^\W\d_]+(?:'[^\W\d_]+)*|\d+|[&@%+=^]")
+_SIGNS: Final = {"&": "and", "@": "at", "%": "percent", "+": "plus", "=": "equals", "^": "to the power of"}
+_LISTED: Final = re.compile(r"\d{1,4}(?:,\d{1,4})+")
+#: "No.5", "#5".
+_SHORTENED: Final = re.compile(r"(#|[A-Za-z]+(?=\.))\.?(\d+)")
 _VERSION: Final = re.compile(r"[vV]?(\d+(?:\.\d+)+)")
 #: Before a number that names something: it is said in parts, "room one oh one".
 _NAMED: Final = word_set(
@@ -42,14 +46,16 @@ def read_code(place: Place) -> bool:
     if match := _VERSION.fullmatch(core):
         parts = " point ".join(numbers.whole_number(part) for part in match[1].split("."))
         return place.say(f"version {parts}" if core[0] in "vV" else parts)
+    if _LISTED.fullmatch(core):
+        return place.say(", ".join(numbers.whole_number(part) for part in core.split(",")))
     if core.startswith("+") and core[1:].isdecimal():
         return place.say(f"plus {numbers.digits(core)}")
-    said = [chunk if not chunk.isdecimal() else _short(chunk) for chunk in _chunks(core)]
+    shortened = _SHORTENED.fullmatch(core)
+    if shortened and (shortened[1] == "#" or shortened[1].lower() in NUMBERED):
+        word = "number" if shortened[1] == "#" else NUMBERED[shortened[1].lower()]
+        return place.say(f"{word} {numbers.whole_number(shortened[2])}")
+    said = [_short(chunk) if chunk.isdecimal() else _SIGNS.get(chunk, chunk) for chunk in _CHUNK.findall(core)]
     return place.say(" ".join(said))
-
-
-def _chunks(core: str) -> list[str]:
-    return re.findall(r"[^\W\d_]+(?:'[^\W\d_]+)*|\d+|[&@%+=]", core)
 
 
 def _short(digits: str) -> str:

@@ -8,7 +8,7 @@ from typing import Final
 from services.tts.english import numbers
 from services.tts.english.calendar import MONTH_NAMES, is_year
 from services.tts.english.codes import is_code, read_code
-from services.tts.english.token import Place, is_word
+from services.tts.english.token import Place, Token, is_word
 from services.tts.english.units import ATTACHED_ONLY, MAGNITUDE_WORDS, MAGNITUDES, MONEY, PER, UNITS, unit
 
 _NUMBER: Final = r"(?:\d{1,3}(?:,\d{3})+|\d+)(?:\.\d+)?|\.\d+"
@@ -42,6 +42,7 @@ _SHORT_YEAR: Final = re.compile(r"['’‘](\d{2})")
 _ORDINAL: Final = re.compile(r"(\d[\d,]*)(?:st|nd|rd|th)(-.+|s?)", re.IGNORECASE)
 _MERIDIEM: Final = re.compile(r"[ap]\.?m", re.IGNORECASE)
 _COMPOUND: Final = re.compile(rf"({_NUMBER})-([A-Za-z][A-Za-z-]*)")
+_PREFIXED: Final = re.compile(r"([A-Za-z]{3,})-(\d.*)")
 _BILLS: Final = frozenset(["bill", "bills", "note", "notes", "coin", "coins", "check", "checks", "piece", "word"])
 
 
@@ -194,6 +195,16 @@ def _compound(place: Place) -> bool:
     return place.say(f"{_plain(match[1])} {word}")
 
 
+def _prefixed(place: Place) -> bool:
+    """ "mid-1950s", "pre-1914"."""
+    match = _PREFIXED.fullmatch(place.token.core)
+    if not match:
+        return False
+    inner = Place([Token("", match[2], "")], 0)
+    read(inner)
+    return place.say(f"{match[1]} {inner.token.spoken}")
+
+
 def _plain(text: str) -> str:
     """A number without anything that would make it a year."""
     return numbers.decimal(text)
@@ -270,7 +281,7 @@ def _value(place: Place, number: str) -> str:
     """A bare number: a year, the two halves of a house number, or a count."""
     if not number.isdecimal() or len(number) != 4:
         return _plain(number)
-    return numbers.year(int(number)) if is_year(place) else _plain(number)
+    return numbers.year(int(number)) if is_year(place, int(number)) else _plain(number)
 
 
 def _money(place: Place, sign: str, number: str, to: str | None, suffix: str) -> str:
@@ -312,6 +323,7 @@ _RULES: Final = (
     _numeric_fraction,
     _quantity,
     _compound,
+    _prefixed,
 )
 
 
@@ -324,8 +336,11 @@ def attached_unit(place: Place) -> bool:
         return False
     if token.core == "in" and not _inches(place):
         return False
-    counted = Place(place.tokens, place.index - 1)
-    singular = counted.before.low in ("a", "an", "each", "per") and is_word(place.after) and not token.trail.strip(".")
+    first = place.index - 1
+    while first > 0 and (place.tokens[first - 1].count is not None or place.tokens[first - 1].low in ("x", "by")):
+        first -= 1
+    head = Place(place.tokens, first).before.low
+    singular = head in ("a", "an", "each", "per") and is_word(place.after) and not token.trail.strip(".")
     return place.expand(unit(token.core, before.count, singular=singular))
 
 

@@ -51,7 +51,7 @@ def read(place: Place) -> bool:
 def _single(place: Place, letter: str, *, counted: bool) -> bool:
     """One letter is a numeral behind a ruler or a counted thing, if it cannot be the word I or an initial."""
     token, before = place.token, place.before
-    if letter not in "IVX" or (token.dotted and not place.last and place.after.name):
+    if letter not in "IVX" or (token.dotted and not place.last and place.after.name and not counted):
         return False
     if not counted:
         if before.low not in _RULERS or (letter == "X" and before.low == "malcolm"):

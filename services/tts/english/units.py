@@ -44,6 +44,7 @@ UNITS: Final[dict[str, tuple[str, str]]] = {
         ("ac", "acre", ""),
         ("ha", "hectare", ""),
         ("ms", "millisecond", ""),
+        ("s", "second", ""),
         ("sec secs", "second", ""),
         ("min mins", "minute", ""),
         ("h hr hrs", "hour", ""),
