@@ -19,6 +19,8 @@ MAX_WORD_CHARS: Final = 60
 #: Longer digit strings are read digit by digit.
 MAX_NUMBER_DIGITS: Final = 12
 
+#: Most words: letters and one mark. They need no closer look.
+_EVERYDAY = re.compile(rf"[A-Za-z]{{1,{MAX_WORD_CHARS // 2}}}(?:['’-][A-Za-z]{{1,{MAX_WORD_CHARS // 2 - 1}}})?[.,;:!?]?")
 _LINK = re.compile(r"\]\([^)\s]*\)?")
 _TAG = re.compile(r"</?[a-zA-Z][^<>\s]*>|/?>$")
 _OPEN_TAG = re.compile(r"</?[a-zA-Z][^<>]*$")
@@ -124,6 +126,8 @@ def _word(text: str, rest: str) -> SpokenWord:
 
 def spoken_form(word: str) -> str:
     """One written word (no white space) as it should be read; may be empty, or several words."""
+    if _EVERYDAY.fullmatch(word) and not _REPEATED_LETTER.search(word):
+        return word
     if _FENCE.fullmatch(word) or _EMOTICON.fullmatch(word):
         return ""
     text = _LINK.sub("", _TAG.sub("", word))

@@ -6,13 +6,13 @@ import re
 from typing import Final
 
 from services.tts.english.calendar import counts
-from services.tts.english.numerals import attached_unit
+from services.tts.english.measures import attached_unit
 from services.tts.english.shortenings import (
     ALWAYS,
     BEFORE_YEARS,
+    DIGITS_ONLY,
     DOTTED_TITLES,
     LATIN,
-    DIGITS_ONLY,
     NUMBERED,
     NUMBERED_BARE,
     NUMBERED_WORDS,
@@ -175,7 +175,7 @@ _RULES: Final = (_meridiem, _measure, _numbered, _title, _street, _state, _editi
 
 
 def goes_on(word: str, after: str) -> bool:
-    """True when the full stop behind `word` is that of an abbreviation to which `after` belongs, or may when nothing has come."""
+    """True when `word` is an abbreviation to which `after` belongs, or may belong when nothing has come yet."""
     low = word.lower()
     following = after.lstrip("\"'“‘(")
     if low in NUMBERED and len(low) > 1:

@@ -33,6 +33,8 @@ _MONTH_DAY: Final = re.compile(r"(\d{1,2})/(\d{1,2})")
 #: A date follows these.
 _BEFORE_DATE: Final = word_set("on of by until till since from to before after between through around about dated born died")
 _BEFORE_MONTH: Final = word_set("since until till last next early late mid this every by from to through of during in")
+#: Jan is a common name: people are in, by, from and of it.
+_BEFORE_JAN: Final = _BEFORE_MONTH - {"in", "by", "from", "to", "of"}
 _BEFORE_DAY: Final = word_set("on every last next this until since each from through by till")
 _AFTER_DAY: Final = word_set("morning mornings afternoon afternoons evening evenings night nights noon at")
 _BEFORE_YEAR: Final = word_set(
@@ -70,14 +72,17 @@ def _month(place: Place) -> bool:
     if _precedes(place):
         before.said = ("" if place.near(-2).low == "the" else "the ") + f"{numbers.ordinal(_day_in(before))} of"
         return place.expand(month)
-    year_next = bool(_YEAR.fullmatch(place.after.core)) and token.trail in ("", ".", ",")
-    if token.low in MONTH_NAMES:
-        return False
-    if year_next or before.low in _BEFORE_MONTH - ({"in", "by", "from", "to", "of"} if token.low == "jan" else set()):
-        return place.expand(month)
-    if token.dotted and token.low not in _ALSO_NAMES:
-        return place.expand(month)
-    return False
+    return token.low not in MONTH_NAMES and _short_month(place) and place.expand(month)
+
+
+def _short_month(place: Place) -> bool:
+    """ "Jan. 1920", "last Jan.", "in Jan. we left": no name, and no word, at the end of a sentence."""
+    token, before = place.token, place.before
+    if _YEAR.fullmatch(place.after.core) and token.trail in ("", ".", ","):
+        return True
+    if not token.dotted or token.low not in _ALSO_NAMES:
+        return token.dotted
+    return is_word(place.after) or before.low in (_BEFORE_JAN if token.low == "jan" else _BEFORE_MONTH)
 
 
 def _follows(place: Place) -> bool:
@@ -133,9 +138,7 @@ def _in_week(place: Place) -> bool:
     token, before, after = place.token, place.before, place.after
     if token.trail in ("", ".", ",", ".,") and (after.core[:1].isdecimal() or month_of(after)):
         return token.dotted or bool(token.trail)
-    if token.dotted and (before.low in _BEFORE_DAY or (after.low in _AFTER_DAY and not place.opens)):
-        return True
-    if token.dotted and after.low in _AFTER_DAY and after.low != "at":
+    if token.dotted and (before.low in _BEFORE_DAY or after.low in _AFTER_DAY or (is_word(after) and not place.opens)):
         return True
     joined = ("&", "and", "or", "to", "through", "-", "–")
     return token.dotted and (

@@ -43,19 +43,19 @@ def read_code(place: Place) -> bool:
         return place.say(", ".join(numbers.digits(part) for part in _DIGITS.findall(core)))
     if _DIGITS.fullmatch(core):
         return place.say(numbers.digits(core) if _dialled(place) or len(core) > 4 else pairs(core))
-    if match := _VERSION.fullmatch(core):
-        parts = " point ".join(numbers.whole_number(part) for part in match[1].split("."))
+    if _VERSION.fullmatch(core) or _LISTED.fullmatch(core):
+        parts = (" point " if "." in core else ", ").join(numbers.whole_number(part) for part in _DIGITS.findall(core))
         return place.say(f"version {parts}" if core[0] in "vV" else parts)
-    if _LISTED.fullmatch(core):
-        return place.say(", ".join(numbers.whole_number(part) for part in core.split(",")))
-    if core.startswith("+") and core[1:].isdecimal():
-        return place.say(f"plus {numbers.digits(core)}")
+    return place.say(f"plus {numbers.digits(core)}" if core[0] == "+" and core[1:].isdecimal() else _mixed(core))
+
+
+def _mixed(core: str) -> str:
+    """ "B12", "No.5", "US-131"."""
     shortened = _SHORTENED.fullmatch(core)
     if shortened and (shortened[1] == "#" or shortened[1].lower() in NUMBERED):
         word = "number" if shortened[1] == "#" else NUMBERED[shortened[1].lower()]
-        return place.say(f"{word} {numbers.whole_number(shortened[2])}")
-    said = [_short(chunk) if chunk.isdecimal() else _SIGNS.get(chunk, chunk) for chunk in _CHUNK.findall(core)]
-    return place.say(" ".join(said))
+        return f"{word} {numbers.whole_number(shortened[2])}"
+    return " ".join(_short(chunk) if chunk.isdecimal() else _SIGNS.get(chunk, chunk) for chunk in _CHUNK.findall(core))
 
 
 def _short(digits: str) -> str:
@@ -76,20 +76,28 @@ def pairs(text: str) -> str:
 
 def _dialled(place: Place) -> bool:
     """A telephone number in groups, an emergency number, a long number without commas, a postal code."""
-    core, before, after = place.token.core, place.before, place.after
-    if _PHONE.fullmatch(after.core) and len(core) <= 3 and place.token.trail in ("", ")"):
+    core, before = place.token.core, place.before
+    if _grouped(place):
         return True
-    if before.said is not None and before.core.lstrip("+").isdecimal() and before.trail in ("", ")"):
-        grouped = before.said.endswith(numbers.digits(before.core)) and len(before.core.lstrip("+")) >= 2
-        if grouped and len(core) >= 2 and not numbers.whole_number(before.core) == before.said:
-            return True
-    if len(core) == 3 and re.fullmatch(r"\d{4}|\d{3}", after.core) and not place.token.closed:
-        return len(after.core) == 4 or bool(re.fullmatch(r"\d{4}", place.near(2).core))
-    if len(core) == 3 and before.low in _DIALLED and before.low not in ("number", "code"):
-        return True
-    if len(core) == 5 and "," not in core and not place.opens:
-        return bool(before.low in _DIALLED or (before.name and (place.last or place.token.closed) and not core.endswith("000")))
+    if len(core) == 3:
+        return before.low in _DIALLED and before.low not in ("number", "code")
+    if len(core) == 5 and not place.opens and not core.endswith("000"):
+        return before.low in _DIALLED or (before.name and (place.last or place.token.closed))
     return len(core) >= 7 and not core.endswith("000")
+
+
+def _grouped(place: Place) -> bool:
+    """One of the groups of a telephone number: a whole one, or another group that is read by digits, stands beside it."""
+    core, before, after = place.token.core, place.before, place.after
+    if place.token.trail in ("", ")") and len(core) <= 3 and _PHONE.fullmatch(after.core):
+        return True
+    digits = before.core.lstrip("+")
+    by_digits = len(digits) > 1 and digits.isdecimal() and (before.said or "").removeprefix("plus ") == numbers.digits(digits)
+    if by_digits and before.trail in ("", ")") and len(core) > 1:
+        return True
+    if len(core) != 3 or place.token.closed or not after.core.isdecimal():
+        return False
+    return len(after.core) == 4 or (len(after.core) == 3 and len(place.near(2).core) == 4 and place.near(2).core.isdecimal())
 
 
 def _names(place: Place) -> bool:

@@ -48,11 +48,8 @@ def _below_1000(n: int) -> str:
 def ordinal(n: int) -> str:
     """42 -> "forty second"."""
     head, _, last = cardinal(n).rpartition(" ")
-    if last in _ORDINALS:
-        last = _ORDINALS[last]
-    else:
-        last = f"{last[:-1]}ieth" if last.endswith("y") else f"{last}th"
-    return f"{head} {last}".strip()
+    regular = f"{last[:-1]}ieth" if last.endswith("y") else f"{last}th"
+    return f"{head} {_ORDINALS.get(last, regular)}".strip()
 
 
 def year(n: int) -> str:

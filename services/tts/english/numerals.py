@@ -8,13 +8,14 @@ from typing import Final
 from services.tts.english import numbers
 from services.tts.english.calendar import MONTH_NAMES, is_year
 from services.tts.english.codes import is_code, read_code
-from services.tts.english.token import Place, Token, is_word
-from services.tts.english.units import ATTACHED_ONLY, MAGNITUDE_WORDS, MAGNITUDES, MONEY, PER, UNITS, unit
+from services.tts.english.measures import NUMBER, attributive, feet
+from services.tts.english.money import money
+from services.tts.english.token import Place, Token
+from services.tts.english.units import MAGNITUDES, MONEY, PER, UNITS, unit
 
-_NUMBER: Final = r"(?:\d{1,3}(?:,\d{3})+|\d+)(?:\.\d+)?|\.\d+"
 _QUANTITY: Final = re.compile(
-    rf"(?P<sign>[-−+±~≈<>≤≥]?)(?:US|CA|AU)?(?P<money>[{''.join(MONEY)}]?)(?P<number>{_NUMBER})(?P<vulgar>[½⅓⅔¼¾⅛⅜⅝⅞⅕]?)"
-    rf"(?:[-–−](?P<money2>[{''.join(MONEY)}]?)(?P<to>{_NUMBER}))?(?P<suffix>\+|-?[A-Za-zµμ°%¢$£€'²³/]+2?)?"
+    rf"(?P<sign>[-−+±~≈<>≤≥]?)(?:US|CA|AU)?(?P<money>[{''.join(MONEY)}]?)(?P<number>{NUMBER})(?P<vulgar>[½⅓⅔¼¾⅛⅜⅝⅞⅕]?)"
+    rf"(?:[-–−](?P<money2>[{''.join(MONEY)}]?)(?P<to>{NUMBER}))?(?P<suffix>\+|-?[A-Za-zµμ°%¢$£€'²³/]+2?)?"
 )
 _VULGAR: Final = {"½": (1, 2), "⅓": (1, 3), "⅔": (2, 3), "¼": (1, 4), "¾": (3, 4)} | {
     "⅛": (1, 8),
@@ -35,15 +36,13 @@ _TIME: Final = re.compile(
 _DOTTED_TIME: Final = re.compile(r"(\d{1,2})[.:](\d{2})([ap]\.?m)", re.IGNORECASE)
 _RATIO: Final = re.compile(r"(\d+):(\d+)")
 _FRACTION: Final = re.compile(r"(\d{1,3})[/⁄](\d{1,3})")
-_FEET: Final = re.compile(r"(\d+)['′](\d{1,2})?")
-_BY: Final = re.compile(rf"({_NUMBER})[x×]({_NUMBER})(?:[x×]({_NUMBER}))?")
+_BY: Final = re.compile(rf"({NUMBER})[x×]({NUMBER})(?:[x×]({NUMBER}))?")
 _DECADE: Final = re.compile(r"(['’‘]?)(\d0|\d{3}0|\d{1,2}00)['’]?s")
 _SHORT_YEAR: Final = re.compile(r"['’‘](\d{2})")
 _ORDINAL: Final = re.compile(r"(\d[\d,]*)(?:st|nd|rd|th)(-.+|s?)", re.IGNORECASE)
 _MERIDIEM: Final = re.compile(r"[ap]\.?m", re.IGNORECASE)
-_COMPOUND: Final = re.compile(rf"({_NUMBER})-([A-Za-z][A-Za-z-]*)")
+_COMPOUND: Final = re.compile(rf"({NUMBER})-([A-Za-z][A-Za-z-]*)")
 _PREFIXED: Final = re.compile(r"([A-Za-z]{3,})-(\d.*)")
-_BILLS: Final = frozenset(["bill", "bills", "note", "notes", "coin", "coins", "check", "checks", "piece", "word"])
 
 
 def read(place: Place) -> bool:
@@ -102,33 +101,10 @@ def _ratio(place: Place) -> bool:
     return place.say(between.join(numbers.whole_number(part) for part in match.groups()))
 
 
-def _feet(place: Place) -> bool:
-    token = place.token
-    match = _FEET.fullmatch(token.core)
-    feet = match[1] if match else token.core if token.core.isdecimal() and token.trail[:1] in ("'", "′") else ""
-    inch = token.trail[:1] in ('"', "″", "”") and not _quoted(place)
-    if match and match[2]:
-        token.trail = token.trail.lstrip("\"″”'") if inch or token.trail[:1] in ("'", "”") else token.trail
-        return place.say(f"{numbers.whole_number(feet)} foot {numbers.whole_number(match[2])}")
-    if feet and not _quoted(place):
-        token.trail = token.trail.lstrip("'′")
-        return place.say(f"{numbers.whole_number(feet)} {unit('ft', int(feet), singular=_attributive(place))}", count=int(feet))
-    if inch and re.fullmatch(_NUMBER, token.core):
-        token.trail = token.trail[1:]
-        words = unit("in", float(token.core.replace(",", "")), singular=_attributive(place))
-        return place.say(f"{numbers.decimal(token.core)} {words}")
-    return False
-
-
-def _quoted(place: Place) -> bool:
-    """A quotation is open here, so that a quotation mark closes it."""
-    marks = "".join(token.lead + token.trail for token in place.tokens[: place.index]) + place.token.lead
-    return sum(char in "\"“”'‘" for char in marks) % 2 == 1
-
-
 def _by(place: Place) -> bool:
     match = _BY.fullmatch(place.token.core)
-    return bool(match) and place.say(" by ".join(numbers.decimal(part) for part in match.groups() if part), count=2)  # type: ignore[union-attr]
+    parts = [part for part in match.groups() if part] if match else []
+    return bool(parts) and place.say(" by ".join(map(numbers.decimal, parts)), count=2)
 
 
 def _decade(place: Place) -> bool:
@@ -210,11 +186,6 @@ def _plain(text: str) -> str:
     return numbers.decimal(text)
 
 
-def _attributive(place: Place) -> bool:
-    """ "a 5 ft. pole": what is measured follows."""
-    return place.before.low in ("a", "an", "each", "per", "every") and is_word(place.after) and not place.token.trail.strip(".")
-
-
 def _quantity(place: Place) -> bool:
     token = place.token
     match = _QUANTITY.fullmatch(token.core)
@@ -222,19 +193,20 @@ def _quantity(place: Place) -> bool:
     if not match or is_code(place) or not _known(match, suffix):
         return False
     sign = _SIGNS.get(match["sign"], "")
-    money, number, to = match["money"] or match["money2"] or "", match["number"], match["to"]
+    currency, number, to = match["money"] or match["money2"] or "", match["number"], match["to"]
     value = float((to or number).replace(",", ""))
-    if money or suffix in MONEY:
-        words = _money(place, money or suffix, number, to, "" if suffix in MONEY else suffix)
+    if currency or suffix in MONEY:
+        words = money(place, currency or suffix, number, to, "" if suffix in MONEY else suffix)
     else:
         words = _amount(place, match, suffix)
     count = 2 if "." in number or match["vulgar"] else value
-    return place.say(f"{sign} {words}".strip(), count=count if not suffix and not money else None)
+    return place.say(f"{sign} {words}".strip(), count=None if suffix or currency else count)
 
 
 def _known(match: re.Match[str], suffix: str) -> bool:
     unit_part, slash, per = suffix.lstrip("-").partition("/")
-    known = not unit_part or unit_part in UNITS or unit_part == "+" or unit_part in MONEY or _MERIDIEM.fullmatch(unit_part)
+    known = not unit_part or unit_part in UNITS or unit_part == "+" or unit_part in MONEY
+    known = known or bool(_MERIDIEM.fullmatch(unit_part))
     if match["money"]:
         known = known or unit_part in MAGNITUDES
     return bool(known or unit_part in ("x", "s", "'s", "k", "K")) and (not slash or per in PER or suffix in UNITS)
@@ -251,6 +223,11 @@ def _amount(place: Place, match: re.Match[str], suffix: str) -> str:
         words = _range(place, number, to) if not same else f"{words} {words}"
     if not suffix:
         return words
+    return _suffixed(place, words, suffix, singular=float((to or number).replace(",", "")) == 1 and not match["vulgar"])
+
+
+def _suffixed(place: Place, words: str, suffix: str, *, singular: bool) -> str:
+    """A number with what is written to it: "5pm", "2x", "7s", "5km", "60km/h"."""
     token = place.token
     if _MERIDIEM.fullmatch(suffix):
         stop = token.dotted and place.ends
@@ -265,8 +242,7 @@ def _amount(place: Place, match: re.Match[str], suffix: str) -> str:
     base, slash, per = (suffix, "", "") if suffix in UNITS else suffix.partition("/")
     if token.dotted and not place.ends:
         token.trail = token.trail[1:]
-    one = float((to or number).replace(",", "")) == 1 and not match["vulgar"]
-    words += " " + unit(base.lstrip("-"), 1 if one else 2, singular=_attributive(place) or base.startswith("-"))
+    words += " " + unit(base.lstrip("-"), 1 if singular else 2, singular=attributive(place) or base.startswith("-"))
     return words + (f" per {PER[per]}" if slash else "")
 
 
@@ -284,39 +260,10 @@ def _value(place: Place, number: str) -> str:
     return numbers.year(int(number)) if is_year(place, int(number)) else _plain(number)
 
 
-def _money(place: Place, sign: str, number: str, to: str | None, suffix: str) -> str:
-    one, many, cent, cents = MONEY[sign]
-    base, slash, per = suffix.partition("/")
-    tail = f" per {PER[per]}" if slash and per in PER else ""
-    magnitude = MAGNITUDES.get(base, "")
-    after = place.after
-    closed = bool(place.token.trail)
-    single = (_attributive(place) and after.low not in MAGNITUDE_WORDS) or (after.low in _BILLS and not closed)
-    if not closed and after.low in MAGNITUDE_WORDS:
-        after.said = f"{after.low} {one if place.before.low in ('a', 'an') else many}"
-        return _plain(number) + (f" to {_plain(to)}" if to else "")
-    name = one if single else many
-    if to:
-        return f"{_plain(number)} to {_plain(to)} {magnitude} {name}{tail}".replace("  ", " ")
-    if magnitude:
-        return f"{_plain(number)} {magnitude} {name}{tail}"
-    whole, point, part = number.replace(",", "").partition(".")
-    if point and len(part) == 2 and cent:
-        return _coins(int(whole or 0), int(part), (one, many, cent, cents)) + tail
-    return f"{_plain(number)} {one if number == '1' else name}{tail}"
-
-
-def _coins(whole: int, part: int, names: tuple[str, str, str, str]) -> str:
-    one, many, cent, cents = names
-    large = f"{numbers.cardinal(whole)} {one if whole == 1 else many}" if whole or not part else ""
-    small = f"{numbers.cardinal(part)} {cent if part == 1 else cents}" if part else ""
-    return " and ".join(filter(None, (large, small)))
-
-
 _RULES: Final = (
     _time,
     _ratio,
-    _feet,
+    feet,
     _by,
     _decade,
     _ordinal,
@@ -325,48 +272,3 @@ _RULES: Final = (
     _compound,
     _prefixed,
 )
-
-
-def attached_unit(place: Place) -> bool:
-    """A unit that stands by itself behind its number: "5 km"; True when it has been said."""
-    token, before = place.token, place.before
-    if before.count is None or before.closed or token.core not in UNITS:
-        return False
-    if token.core in ATTACHED_ONLY and not token.dotted:
-        return False
-    if token.core == "in" and not _inches(place):
-        return False
-    first = place.index - 1
-    while first > 0 and (place.tokens[first - 1].count is not None or place.tokens[first - 1].low in ("x", "by")):
-        first -= 1
-    head = Place(place.tokens, first).before.low
-    singular = head in ("a", "an", "each", "per") and is_word(place.after) and not token.trail.strip(".")
-    return place.expand(unit(token.core, before.count, singular=singular))
-
-
-def _inches(place: Place) -> bool:
-    """ "6 in." measures where a sentence cannot go on with the word "in"."""
-    token, after = place.token, place.after
-    if token.dotted:
-        return (
-            place.last or not place.ends or place.near(-2).low in ("is", "was", "measures", "measured", "exactly", "ft", "foot")
-        )
-    measured = (
-        "tall",
-        "wide",
-        "long",
-        "deep",
-        "high",
-        "thick",
-        "square",
-        "by",
-        "x",
-        "across",
-        "around",
-        "apart",
-        "below",
-        "above",
-    )
-    return after.low in measured or (
-        place.near(-2).low in ("ft", "feet", "foot") and after.low not in ("the", "a", "an", "my", "his")
-    )
