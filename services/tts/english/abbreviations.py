@@ -10,8 +10,11 @@ from services.tts.english.measures import attached_unit
 from services.tts.english.shortenings import (
     ALWAYS,
     BEFORE_YEARS,
+    BOOKS,
     DIGITS_ONLY,
     DOTTED_TITLES,
+    GIVEN,
+    INSIDE,
     LATIN,
     NUMBERED,
     NUMBERED_BARE,
@@ -23,14 +26,19 @@ from services.tts.english.shortenings import (
     STREETS_BARE,
     TITLES,
 )
+from services.tts.english.tables import word_set
 from services.tts.english.token import FUNCTION_WORDS, Place, Token, is_word
 from services.tts.english.units import UNIT_PREFIXES, UNITS
 
 _INITIALS: Final = re.compile(r"[A-Za-z](?:\.[A-Za-z]{1,2})+")
 _MERIDIEM: Final = re.compile(r"[ap]\.?m", re.IGNORECASE)
 _ROMAN: Final = re.compile(r"[IVX]{2,}")
+#: With an article in front they may stand alone: "the Dr."
+_BEFORE_NAMES_ONLY: Final = word_set("dr mr mrs ms prof")
+_ARTICLES: Final = word_set("the a my your our his her their this that")
+_VERSE: Final = re.compile(r"\d+:\d+(?:[-–]\d+)?")
 _YEARS: Final = re.compile(r"\d{3,4}(?:[-–]\d+)?s?")
-_NUMBER_LIKE: Final = re.compile(r"#?\d.*|[IVXLC]+|[A-Z]\d*")
+_NUMBER_LIKE: Final = re.compile(r"#?\d.*|[IVXLC]{2,}|[B-HJ-Z]\d*|[AI]\d+")
 
 _NUMBER_AHEAD: Final = re.compile(r"#?\d|[IVXLC]+\b")
 _FIRST_WORD: Final = re.compile(r"[A-Z]\w*")
@@ -93,12 +101,34 @@ def _just_a_word(place: Place) -> bool:
     return (counted and not of) or place.before.low in ("a", "an", "some", "any", "say", "said")
 
 
+def _book(place: Place) -> bool:
+    token = place.token
+    words = BOOKS.get(token.low) if token.capital and token.trail in ("", ".") else None
+    if not words or not _VERSE.fullmatch(place.after.core):
+        return False
+    token.trail = ""
+    return place.say(words)
+
+
+def _inside(place: Place) -> bool:
+    """A full stop with a small letter behind it ends no sentence."""
+    token = place.token
+    if token.trail != "." or not is_word(place.after) or place.after.low == "i":
+        return False
+    if token.low == "no" and place.after.low == "of" and place.before.low in ("the", "a", "total", "large", "small"):
+        return place.expand("number")
+    words = STATES.get(token.core) or INSIDE.get(token.low)
+    return bool(words) and place.expand(words or "")
+
+
 def _title(place: Place) -> bool:
     token, after = place.token, place.after
     words = TITLES.get(token.low) if token.trail in ("", ".") else None
     if token.dotted and token.trail == ".":
         words = words or DOTTED_TITLES.get(token.low)
     named = after.name or (len(after.core) == 1 and after.core.isupper() and after.dotted)
+    if token.low in _BEFORE_NAMES_ONLY and place.before.low not in _ARTICLES and (place.opens or not place.before.name):
+        named = after.capital
     if not words or not token.capital or not named or after.lead.strip("\"'“‘("):
         return False
     if token.low in STREETS and place.before.core[-2:] in ("st", "nd", "rd", "th") and place.before.core[0].isdecimal():
@@ -116,6 +146,7 @@ def _street(place: Place) -> bool:
         return False
     numbered = before.core[:1].isdecimal() and before.core[-2:] in ("st", "nd", "rd", "th")
     named = (before.name or before.core in ("&", "and")) and before.low not in ("the", "my")
+    named = named or (before.low == "the" and token.low in ("co", "corp"))
     # "Ask Dr. Brown", "Dear St. Nick": one capital word that begins the sentence is no street, unless nothing follows.
     opening = place.index < 2 and not place.last and token.low in ("dr", "st", "pl") and not numbered
     return (numbered or named) and not opening and place.expand(words)
@@ -148,7 +179,7 @@ def _edition(place: Place) -> bool:
 
 def _always(place: Place) -> bool:
     token = place.token
-    words = ALWAYS.get(token.low) if token.dotted else None
+    words = (ALWAYS.get(token.low) or GIVEN.get(token.core)) if token.dotted else None
     words = words or (PLAIN.get(token.low) if "/" in token.core or len(token.core) > 2 or not token.core.isupper() else None)
     if token.low == "al" and token.dotted and place.before.low == "et":
         place.before.said = "and"
@@ -161,8 +192,7 @@ def _initials(place: Place) -> bool:
     token = place.token
     latin = LATIN.get(token.low)
     if latin and (token.dotted or token.low == "eg"):
-        token.trail = token.trail.removeprefix(".")
-        return place.say(latin)
+        return place.expand(latin)
     if _INITIALS.fullmatch(token.core) and token.dotted:
         return place.spell(token.core)
     if len(token.core) == 1 and token.dotted and (place.last or not place.after.capital):
@@ -171,7 +201,7 @@ def _initials(place: Place) -> bool:
     return False
 
 
-_RULES: Final = (_meridiem, _measure, _numbered, _title, _street, _state, _edition, _always, _initials)
+_RULES: Final = (_meridiem, _measure, _book, _numbered, _title, _street, _state, _edition, _inside, _always, _initials)
 
 
 def goes_on(word: str, after: str) -> bool:

@@ -33,7 +33,8 @@ _MONTH_DAY: Final = re.compile(r"(\d{1,2})/(\d{1,2})")
 #: A date follows these.
 _BEFORE_DATE: Final = word_set("on of by until till since from to before after between through around about dated born died")
 _BEFORE_MONTH: Final = word_set("since until till last next early late mid this every by from to through of during in")
-#: Jan is a common name: people are in, by, from and of it.
+#: Jan is a common name: things are by, from, to and of her.
+_IN_A_PERSON: Final = word_set("confide confided confiding trust trusted believe believed believes faith confidence interested")
 _BEFORE_JAN: Final = _BEFORE_MONTH - {"in", "by", "from", "to", "of"}
 _BEFORE_DAY: Final = word_set("on every last next this until since each from through by till")
 _AFTER_DAY: Final = word_set("morning mornings afternoon afternoons evening evenings night nights noon at")
@@ -82,6 +83,8 @@ def _short_month(place: Place) -> bool:
         return True
     if not token.dotted or token.low not in _ALSO_NAMES:
         return token.dotted
+    if token.low == "jan" and before.low == "in":
+        return is_word(place.after) or place.near(-2).low not in _IN_A_PERSON
     return is_word(place.after) or before.low in (_BEFORE_JAN if token.low == "jan" else _BEFORE_MONTH)
 
 

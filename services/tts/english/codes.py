@@ -82,7 +82,7 @@ def _dialled(place: Place) -> bool:
     if len(core) == 3:
         return before.low in _DIALLED and before.low not in ("number", "code")
     if len(core) == 5 and not place.opens and not core.endswith("000"):
-        return before.low in _DIALLED or (before.name and (place.last or place.token.closed))
+        return before.low in _DIALLED or (before.capital and (place.last or place.token.closed))
     return len(core) >= 7 and not core.endswith("000")
 
 

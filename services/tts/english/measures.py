@@ -56,7 +56,8 @@ def attached_unit(place: Place) -> bool:
         first -= 1
     head = Place(place.tokens, first).before.low
     singular = head in ("a", "an", "each", "per") and is_word(place.after) and not token.trail.strip(".")
-    return place.expand(unit(token.core, before.count, singular=singular))
+    written = "pt" if token.core == "pts" and place.after.low == "of" else token.core
+    return place.expand(unit(written, before.count, singular=singular))
 
 
 def _inches(place: Place) -> bool:

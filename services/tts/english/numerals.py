@@ -34,7 +34,7 @@ _TIME: Final = re.compile(
     r"(\d{1,2}):(\d{2})(?::(\d{2}))?((?:[ap]\.?m)?)(?:[-–](\d{1,2})(?::(\d{2}))?((?:[ap]\.?m)?))?", re.IGNORECASE
 )
 _DOTTED_TIME: Final = re.compile(r"(\d{1,2})[.:](\d{2})([ap]\.?m)", re.IGNORECASE)
-_RATIO: Final = re.compile(r"(\d+):(\d+)")
+_RATIO: Final = re.compile(r"(\d+):(\d+)(?:[-–](\d+))?")
 _FRACTION: Final = re.compile(r"(\d{1,3})[/⁄](\d{1,3})")
 _BY: Final = re.compile(rf"({NUMBER})[x×]({NUMBER})(?:[x×]({NUMBER}))?")
 _DECADE: Final = re.compile(r"(['’‘]?)(\d0|\d{3}0|\d{1,2}00)['’]?s")
@@ -90,7 +90,7 @@ def _time(place: Place) -> bool:
 
 def _verse(place: Place) -> bool:
     """A verse of the Bible, not a time: a name stands before it."""
-    return place.before.name and not place.opens and place.before.low not in MONTH_NAMES
+    return place.before.name and place.before.low not in MONTH_NAMES
 
 
 def _ratio(place: Place) -> bool:
@@ -98,7 +98,8 @@ def _ratio(place: Place) -> bool:
     if not match:
         return False
     between = " " if _verse(place) else " to "
-    return place.say(between.join(numbers.whole_number(part) for part in match.groups()))
+    words = between.join(numbers.whole_number(part) for part in match.groups()[:2])
+    return place.say(words + (f" to {numbers.whole_number(match[3])}" if match[3] else ""))
 
 
 def _by(place: Place) -> bool:

@@ -74,14 +74,9 @@ NUMBERED: Final = {
     "rte": "route",
     "rt": "route",
     "ext": "extension",
+    "v": "verse",
+    "vv": "verses",
     "ps": "Psalm",
-    "gen": "Genesis",
-    "rev": "Revelation",
-    "matt": "Matthew",
-    "cor": "Corinthians",
-    "rom": "Romans",
-    "prov": "Proverbs",
-    "isa": "Isaiah",
     "c": "circa",
     "ca": "circa",
     "b": "born",
@@ -89,12 +84,32 @@ NUMBERED: Final = {
     "est": "established",
     "tel": "telephone",
 }
+#: Before anything of a sentence: a full stop with a small letter behind it is an abbreviation's.
+INSIDE: Final = pairs(
+    "temp temperature,max maximum,min minimum,avg average,gen general,col colonel,rev reverend,rep representative,fig figure,"
+    "vol volume,co company,corp corporation,univ university,asst assistant,mgr manager,hosp hospital,ref reference,st street,"
+    "ave avenue,rd road,ed edition,misc miscellaneous,orig original,prob probably,poss possibly,tel telephone,pop population,"
+    "admin administration,exec executive,sec second,sgt sergeant,maj major"
+)
+#: Given names, as old papers have them.
+GIVEN: Final = pairs(
+    "Wm William,Chas Charles,Geo George,Jas James,Jos Joseph,Thos Thomas,Robt Robert,Edw Edward,Benj Benjamin,Saml Samuel,"
+    "Danl Daniel,Alex Alexander,Fredk Frederick,Jno John,Eliz Elizabeth,Margt Margaret"
+)
+#: Books of the Bible, before chapter and verse.
+BOOKS: Final = pairs(
+    "gen Genesis,ex Exodus,exod Exodus,lev Leviticus,num Numbers,deut Deuteronomy,josh Joshua,judg Judges,sam Samuel,kgs Kings,"
+    "chr Chronicles,neh Nehemiah,ps Psalm,pss Psalms,prov Proverbs,eccl Ecclesiastes,isa Isaiah,jer Jeremiah,lam Lamentations,"
+    "ezek Ezekiel,dan Daniel,hos Hosea,mic Micah,hab Habakkuk,zech Zechariah,mal Malachi,matt Matthew,mk Mark,lk Luke,jn John,"
+    "rom Romans,cor Corinthians,gal Galatians,eph Ephesians,phil Philippians,col Colossians,thess Thessalonians,tim Timothy,"
+    "heb Hebrews,pet Peter,rev Revelation"
+)
 #: These are numbered without a full stop too.
 NUMBERED_BARE: Final = word_set("apt rm rte hwy ext pp vol")
 #: These are words as well, and so can end a sentence.
-NUMBERED_WORDS: Final = word_set("no fig figs art gen rev par ex op rom prov cor pt sec ch ext p c b d ps est matt")
+NUMBERED_WORDS: Final = word_set("no fig figs art par ex op pt sec ch ext p v c b d ps est")
 #: A digit must follow these (or a Roman numeral of several letters): a capital letter may begin a sentence.
-DIGITS_ONLY: Final = word_set("no gen rev ps matt cor rom prov isa art ste est tel")
+DIGITS_ONLY: Final = word_set("no ps art ste est tel v vv")
 #: These dates of a life or a thing stand before years only.
 BEFORE_YEARS: Final = frozenset(["c", "ca", "b", "d", "est"])
 #: After a name or a number with "th": streets and places.
@@ -186,7 +201,7 @@ PLAIN: Final = {
     "imo": "in my opinion",
     "tbd": "to be determined",
 }
-LATIN: Final = {"e.g": "for example", "eg": "for example", "i.e": "that is", "a.k.a": "also known as"}
+LATIN: Final = {"e.g": "for example", "eg": "for example", "i.e": "that is", "a.k.a": "also known as", "p.a": "per annum"}
 #: After "Boston," they are states.
 STATES: Final = pairs(
     "Ala Alabama,Ariz Arizona,Ark Arkansas,Calif California,Colo Colorado,Conn Connecticut,Del Delaware,Fla Florida,Ga Georgia,"

@@ -27,6 +27,7 @@ UNITS: Final[dict[str, tuple[str, str]]] = {
         ("mcg µg μg", "microgram", ""),
         ("lb lbs Lb Lbs", "pound", ""),
         ("oz Oz", "ounce", ""),
+        ("st", "stone", "stone"),
         ("l L", "liter", ""),
         ("dl", "deciliter", ""),
         ("cl", "centiliter", ""),
@@ -102,7 +103,7 @@ UNITS: Final[dict[str, tuple[str, str]]] = {
     for written in words(spellings)
 }
 #: These are units only when written to the number, or with a full stop: "5 h" may be anything.
-ATTACHED_ONLY: Final = frozenset(["p", "h", "c", "$", "£", "V", "W"])
+ATTACHED_ONLY: Final = frozenset(["p", "h", "c", "st", "$", "£", "V", "W"])
 #: Before a unit: "sq. ft.".
 UNIT_PREFIXES: Final = {"sq": "square", "cu": "cubic", "fl": "fluid"}
 #: After "per": "$5/hr".
