@@ -108,11 +108,13 @@ class ClauseSplitter:
             if match["sentence"] is None:
                 if match.group() == "\n" or (said and said.start() < end):
                     yield _Boundary(end, sentence=match.group() == "\n")
-            elif not _goes_on(self._text[: match.start()], match["sentence"], self._text[end : end + MAX_PIECE_CHARS].lstrip()):
+                continue
+            after = self._text[end : end + MAX_PIECE_CHARS].lstrip()
+            if not _goes_on(self._text[: match.start()], match["sentence"], after, whole_message=whole_message):
                 yield _Boundary(end, sentence=True)
 
 
-def _goes_on(before: str, mark: str, after: str) -> bool:
+def _goes_on(before: str, mark: str, after: str, *, whole_message: bool) -> bool:
     """True when a mark does not end a sentence: "Dr. Smith", "J. K. Rowling", "e.g. this", "3. item", "so... maybe"."""
     if after[:1].islower():
         return True
@@ -124,7 +126,7 @@ def _goes_on(before: str, mark: str, after: str) -> bool:
         return True
     if word.isdigit() and before.strip() == word:
         return True
-    return goes_on(word, after) or bool(not after and _ABBREVIATION.fullmatch(word))
+    return goes_on(word, after, whole_message=whole_message) or bool(not after and _ABBREVIATION.fullmatch(word))
 
 
 def _word_cut(text: str) -> int | None:

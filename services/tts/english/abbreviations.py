@@ -40,7 +40,7 @@ _VERSE: Final = re.compile(r"\d+:\d+(?:[-–]\d+)?")
 _YEARS: Final = re.compile(r"\d{3,4}(?:[-–]\d+)?s?")
 _NUMBER_LIKE: Final = re.compile(r"#?\d.*|[IVXLC]{2,}|[B-HJ-Z]\d*|[AI]\d+")
 
-_NUMBER_AHEAD: Final = re.compile(r"#?\d|[IVXLC]+\b")
+_NUMBER_AHEAD: Final = re.compile(r"#?\d|(?!I\b)[IVXLC]+\b")
 _FIRST_WORD: Final = re.compile(r"[A-Z]\w*")
 
 
@@ -204,14 +204,17 @@ def _initials(place: Place) -> bool:
 _RULES: Final = (_meridiem, _measure, _book, _numbered, _title, _street, _state, _edition, _inside, _always, _initials)
 
 
-def goes_on(word: str, after: str) -> bool:
-    """True when `word` is an abbreviation to which `after` belongs, or may belong when nothing has come yet."""
+def goes_on(word: str, after: str, *, whole_message: bool) -> bool:
+    """True when `word` is an abbreviation to which `after` belongs, or may belong when nothing has come yet.
+
+    "no." is nearly always the word: a whole message that ends with it ends there.
+    """
     low = word.lower()
     following = after.lstrip("\"'“‘(")
     if low in NUMBERED and len(low) > 1:
         if _NUMBER_AHEAD.match(following):
             return True
-        if not following and low != "no":
+        if not following and (low != "no" or not whole_message):
             return True
     titled = word[:1].isupper() and (low in TITLES or low in DOTTED_TITLES)
     name = _FIRST_WORD.match(following)
