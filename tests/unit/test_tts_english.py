@@ -85,6 +85,12 @@ def test_this_is_said_as_it_is_written(text: str) -> None:
             "the temp. was 4°, the Rev. Wm. Pike read 2 Sam. 12:7",
             "the temperature was four degrees, the Reverend William Pike read two Samuel twelve seven",
         ),
+        ("Sat. was market day. Bus no. 9 goes by.", "Saturday was market day. Bus number nine goes by."),
+        ("My tel. no. is short, $1.20 a doz.", "My telephone number is short, one dollar and twenty cents a dozen."),
+        (
+            "1/2–3/4 cup, 50 cents/hr, fig. 3 shows it",
+            "one half to three quarters cup, fifty cents per hour, figure three shows it",
+        ),
         ("at 3% p.a. It grew.", "at three percent per annum. It grew."),
         ("It was cold in Jan. I never liked Dr. No. Did you?", "It was cold in January. I never liked Doctor No. Did you?"),
         ("Boston, Mass., was cold.", "Boston, Massachusetts, was cold."),
@@ -93,7 +99,8 @@ def test_this_is_said_as_it_is_written(text: str) -> None:
         ("25°C, 1 kg, 60 mph, 50%", "twenty five degrees Celsius, one kilogram, sixty miles per hour, fifty percent"),
         (
             "$1,234.56, $0.99, $5 million, a $20 bill",
-            "one thousand two hundred thirty four dollars and fifty six cents, ninety nine cents, five million dollars, a twenty dollar bill",
+            "one thousand two hundred thirty four dollars and fifty six cents, ninety nine cents, five million dollars, "
+            "a twenty dollar bill",
         ),
         (
             "$5-10, £5, 20€, ¥500, $40k",

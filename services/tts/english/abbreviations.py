@@ -36,6 +36,10 @@ _ROMAN: Final = re.compile(r"[IVX]{2,}")
 #: With an article in front they may stand alone: "the Dr."
 _BEFORE_NAMES_ONLY: Final = word_set("dr mr mrs ms prof")
 _ARTICLES: Final = word_set("the a my your our his her their this that")
+_SAYING: Final = word_set("say says said saying answer answered answers reply replied whispered shouted mean meant")
+#: Before "no. is" or "no. of".
+_OF_A_NUMBER: Final = _ARTICLES | {"tel", "phone", "serial", "account", "total", "large", "small", "house"}
+_DIRECTIONS: Final = {"N": "north", "S": "south", "E": "east", "W": "west"}
 _VERSE: Final = re.compile(r"\d+:\d+(?:[-–]\d+)?")
 _YEARS: Final = re.compile(r"\d{3,4}(?:[-–]\d+)?s?")
 _NUMBER_LIKE: Final = re.compile(r"#?\d.*|[IVXLC]{2,}|[B-HJ-Z]\d*|[AI]\d+")
@@ -92,13 +96,13 @@ def _numbered(place: Place) -> bool:
 
 
 def _just_a_word(place: Place) -> bool:
-    """ "I said no. 5 of them left", "I ate a fig. 5 boats came": the number counts what follows it."""
-    if place.token.low not in NUMBERED_WORDS:
+    """ "I said no. 5 of them left", "I ate a fig. 5 boats came": the number belongs to the next sentence."""
+    token, before, behind = place.token, place.before, place.near(2)
+    if token.low not in NUMBERED_WORDS or before.low in ("a", "an", "some", "any"):
+        return token.low in NUMBERED_WORDS
+    if token.low != "no" or place.after.closed:
         return False
-    behind = place.near(2)
-    counted = not place.after.closed and place.after.core.isdecimal() and counts(behind)
-    of = behind.low == "of" and place.token.low != "no"
-    return (counted and not of) or place.before.low in ("a", "an", "some", "any", "say", "said")
+    return behind.low == "of" or before.low in _SAYING or (before.low in ("is", "was") and counts(behind))
 
 
 def _book(place: Place) -> bool:
@@ -115,7 +119,7 @@ def _inside(place: Place) -> bool:
     token = place.token
     if token.trail != "." or not is_word(place.after) or place.after.low == "i":
         return False
-    if token.low == "no" and place.after.low == "of" and place.before.low in ("the", "a", "total", "large", "small"):
+    if token.low == "no" and place.after.low in ("of", "is", "was", "for") and place.before.low in _OF_A_NUMBER:
         return place.expand("number")
     words = STATES.get(token.core) or INSIDE.get(token.low)
     return bool(words) and place.expand(words or "")
@@ -195,8 +199,10 @@ def _initials(place: Place) -> bool:
         return place.expand(latin)
     if _INITIALS.fullmatch(token.core) and token.dotted:
         return place.spell(token.core)
+    if token.core in _DIRECTIONS and token.dotted and any(char.isdecimal() for char in place.before.core):
+        return place.expand(_DIRECTIONS[token.core])
     if len(token.core) == 1 and token.dotted and (place.last or not place.after.capital):
-        token.trail = f" {token.trail}"
+        token.trail = f" {token.trail}" if place.last else token.trail[1:]
         return place.say(token.core.upper() if token.core != "a" else "A")
     return False
 

@@ -141,7 +141,7 @@ def _in_week(place: Place) -> bool:
     token, before, after = place.token, place.before, place.after
     if token.trail in ("", ".", ",", ".,") and (after.core[:1].isdecimal() or month_of(after)):
         return token.dotted or bool(token.trail)
-    if token.dotted and (before.low in _BEFORE_DAY or after.low in _AFTER_DAY or (is_word(after) and not place.opens)):
+    if token.dotted and (before.low in _BEFORE_DAY or after.low in _AFTER_DAY or is_word(after)):
         return True
     joined = ("&", "and", "or", "to", "through", "-", "–")
     return token.dotted and (

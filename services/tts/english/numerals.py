@@ -36,6 +36,7 @@ _TIME: Final = re.compile(
 _DOTTED_TIME: Final = re.compile(r"(\d{1,2})[.:](\d{2})([ap]\.?m)", re.IGNORECASE)
 _RATIO: Final = re.compile(r"(\d+):(\d+)(?:[-–](\d+))?")
 _FRACTION: Final = re.compile(r"(\d{1,3})[/⁄](\d{1,3})")
+_FRACTIONS: Final = re.compile(r"(\d)/(\d\d?)[-–](\d)/(\d\d?)")
 _BY: Final = re.compile(rf"({NUMBER})[x×]({NUMBER})(?:[x×]({NUMBER}))?")
 _DECADE: Final = re.compile(r"(['’‘]?)(\d0|\d{3}0|\d{1,2}00)['’]?s")
 _SHORT_YEAR: Final = re.compile(r"['’‘](\d{2})")
@@ -124,6 +125,15 @@ def _ordinal(place: Place) -> bool:
     rest = match[2]
     words = numbers.ordinal(int(match[1].replace(",", "")[:18]))
     return place.say(numbers.plural(words) if rest in ("s", "S") else words + rest.replace("-", " "))
+
+
+def _fractions(place: Place) -> bool:
+    """ "1/2-3/4"."""
+    match = _FRACTIONS.fullmatch(place.token.core)
+    if not match or "0" in match.groups():
+        return False
+    a, b, c, d = map(int, match.groups())
+    return place.say(f"{numbers.fraction(a, b)} to {numbers.fraction(c, d)}", count=c / d)
 
 
 def _numeric_fraction(place: Place) -> bool:
@@ -268,6 +278,7 @@ _RULES: Final = (
     _by,
     _decade,
     _ordinal,
+    _fractions,
     _numeric_fraction,
     _quantity,
     _compound,

@@ -6,6 +6,7 @@ import re
 from typing import Final
 
 from services.tts.english.token import Place, Token
+from services.tts.english.units import PER
 
 _ALONE: Final = {"&": "and", "+": "plus", "=": "equals", "@": "at", "%": "percent", "±": "plus or minus", "÷": "divided by"} | {
     "°": "degrees",
@@ -87,6 +88,8 @@ def _operand(token: Token) -> bool:
 
 def _slashed(core: str) -> str:
     parts = core.split("/")
+    if len(parts) == 2 and parts[1] in PER:
+        return f"{parts[0]} per {PER[parts[1]]}"
     if core.isupper() or "and" in parts or "or" in parts:
         return " ".join(parts)
     return " or ".join(parts)
