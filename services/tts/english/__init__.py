@@ -38,4 +38,4 @@ def read(words: Sequence[str]) -> list[str]:
         place = Place(tokens, index)
         if token.said is None and token.core and not _everyday(place):
             any(rule(place) for rule in _RULES)
-    return [token.spoken for token in tokens]
+    return [symbols.without_figures(token.spoken) for token in tokens]

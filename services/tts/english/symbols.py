@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from typing import Final
 
+from services.tts.english.numbers import cardinal
 from services.tts.english.token import Place, Token
 from services.tts.english.units import PER
 
@@ -80,6 +81,17 @@ def read(place: Place) -> bool:
         said = "".join(_INSIDE.get(char, char) for char in core).replace("/", " ")
         return place.say(" ".join(said.split()))
     return False
+
+
+def without_figures(text: str) -> str:
+    """The last of all: not one figure is left, in whatever alphabet."""
+    if not any(char.isnumeric() for char in text):
+        return text
+    return " ".join("".join(_figure(char) if char.isnumeric() else char for char in text).split())
+
+
+def _figure(char: str) -> str:
+    return f" {cardinal(int(char))} " if char.isdecimal() else _INSIDE.get(char, " ")
 
 
 def _operand(token: Token) -> bool:
