@@ -12,7 +12,7 @@ from collections.abc import AsyncIterator, Iterator
 from typing import Final, NamedTuple
 
 from services.tts.engine import Flush, Text
-from services.tts.english.abbreviations import goes_on
+from services.tts.english.abbreviations import goes_on, starts_with_a_name
 
 #: A piece without a clause end is cut at a word before it grows longer than this.
 MAX_PIECE_CHARS: Final = 240
@@ -41,6 +41,11 @@ _ABBREVIATION: Final = re.compile(
     r"(?:etc|approx|dept|est|inc|ltd|co|corp|ft|ave|blvd|rd|jan|feb|mar|apr|jun|jul|aug|sept?|oct|nov|dec|[ap]\.m|u\.[sk])",
     re.IGNORECASE,
 )
+
+#: Days and measures: "Sat. 5 June", "8 lb. 4 oz.".
+_BEFORE_DIGITS: Final = re.compile(r"(?:Mon|Tues?|Wed|Thu(?:rs)?|Fri|Sat|Sun|in|lbs?|oz|st|hrs?|min|yd|sq|cu|ca|[cbd])")
+#: "U.S." and "J.R.R."; a time of day is none.
+_INITIALS: Final = re.compile(r"(?![AaPp]\.[Mm]$)[A-Za-z](?:\.[A-Za-z])+")
 
 
 class _Boundary(NamedTuple):
@@ -116,17 +121,19 @@ class ClauseSplitter:
 
 def _goes_on(before: str, mark: str, after: str, *, whole_message: bool) -> bool:
     """True when a mark does not end a sentence: "Dr. Smith", "J. K. Rowling", "e.g. this", "3. item", "so... maybe"."""
-    if after[:1].islower():
-        return True
-    if mark != ".":
-        return False
+    if mark != "." or after[:1].islower():
+        return after[:1].islower()
     match = _LAST_WORD.search(before[-_LONGEST_ABBREVIATION:])
     word = match.group() if match else ""
-    if len(word) == 1 and word.isalpha() and word != "I":
+    if (len(word) == 1 and word.isalpha() and word != "I") or (word.isdigit() and before.strip() == word):
         return True
-    if word.isdigit() and before.strip() == word:
-        return True
-    return goes_on(word, after, whole_message=whole_message) or bool(not after and _ABBREVIATION.fullmatch(word))
+    if _INITIALS.fullmatch(word):
+        return not after or starts_with_a_name(after)
+    if _ABBREVIATION.fullmatch(word):
+        return not after or after[:1].isdecimal()
+    if _BEFORE_DIGITS.fullmatch(word):
+        return after[:1].isdecimal() or (not after and not whole_message)
+    return goes_on(word, after, whole_message=whole_message)
 
 
 def _word_cut(text: str) -> int | None:

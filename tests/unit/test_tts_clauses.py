@@ -81,7 +81,15 @@ def test_a_word_that_may_be_an_abbreviation_ends_its_sentence(text: str) -> None
 
 
 @pytest.mark.parametrize(
-    "text", ["It is no. 5 on the list.", "See fig. 3 of it.", "On Vol. II he sat.", "Ask Dr. Smith about it."]
+    "text",
+    [
+        "It is no. 5 on the list.",
+        "See fig. 3 of it.",
+        "On Vol. II he sat.",
+        "It was on Jan. 5 that he joined the U.S. Navy.",
+        "He is 5 ft. 10 and weighs 8 lb. 4 now.",
+        "Ask Dr. Smith about it.",
+    ],
 )
 def test_an_abbreviation_stays_with_what_it_belongs_to(text: str) -> None:
     words = text.split()
@@ -110,7 +118,7 @@ def test_a_word_without_end_is_cut_behind_a_mark_or_anywhere() -> None:
 @pytest.mark.parametrize("unit", [".", "x", "(", "- ", " ", "\n", "a,", '"'])
 def test_the_work_for_a_token_does_not_grow_with_the_text(unit: str) -> None:
     splitter = ClauseSplitter()
-    for _ in range(20_000):
+    for _ in range(3_000):
         splitter.feed(unit)
         assert len(splitter._text) <= 1_001
     splitter.flush()

@@ -223,5 +223,10 @@ def goes_on(word: str, after: str, *, whole_message: bool) -> bool:
         if not following and (low != "no" or not whole_message):
             return True
     titled = word[:1].isupper() and (low in TITLES or low in DOTTED_TITLES)
-    name = _FIRST_WORD.match(following)
-    return titled and (not following or (name is not None and name.group().lower() not in FUNCTION_WORDS))
+    return titled and (not following or starts_with_a_name(following))
+
+
+def starts_with_a_name(text: str) -> bool:
+    """A capital word that is none of those that begin sentences."""
+    first = _FIRST_WORD.match(text)
+    return first is not None and first.group().lower() not in FUNCTION_WORDS
