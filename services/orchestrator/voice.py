@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator, Callable, Iterator
 from contextlib import aclosing
 from typing import Final
 
@@ -13,6 +13,8 @@ from vivant.tts.v1 import tts_pb2
 
 #: Clauses that wait for the voice; a reply of the llm has fewer.
 CLAUSES: Final = 500
+#: Characters in one message to the voice, by its contract.
+MESSAGE_CHARS: Final = 2_000
 
 
 class Voice:
@@ -66,7 +68,18 @@ class Voice:
 
     async def _texts(self) -> AsyncGenerator[str, None]:
         while (text := await self._clauses.get()) is not None:
-            yield text
+            for message in messages(text):
+                yield message
+
+
+def messages(text: str) -> Iterator[str]:
+    """The text in parts that the voice takes, cut between words where there are any; joined they are the text."""
+    while len(text) > MESSAGE_CHARS:
+        space = text.rfind(" ", MESSAGE_CHARS // 2, MESSAGE_CHARS)
+        cut = space + 1 or MESSAGE_CHARS
+        yield text[:cut]
+        text = text[cut:]
+    yield text
 
 
 class Prepared:

@@ -8,27 +8,51 @@ from __future__ import annotations
 import html
 import re
 import unicodedata
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-#: Longer "words" are codes, hashes or noise; nobody reads them aloud.
+from services.tts.romanize import romanized
+
+#: Longer runs of letters and digits are codes, hashes or noise; nobody reads them aloud.
 MAX_WORD_CHARS: Final = 60
 #: Longer digit strings are read digit by digit.
 MAX_NUMBER_DIGITS: Final = 12
 
+#: Most words: letters and one mark. They need no closer look.
+_EVERYDAY = re.compile(rf"[A-Za-z]{{1,{MAX_WORD_CHARS // 2}}}(?:['’-][A-Za-z]{{1,{MAX_WORD_CHARS // 2 - 1}}})?[.,;:!?]?")
 _LINK = re.compile(r"\]\([^)\s]*\)?")
-_TAG = re.compile(r"</?[a-zA-Z][^<>\s]*>|^<[a-zA-Z]+$|/?>$")
+_TAG = re.compile(r"</?[a-zA-Z][^<>\s]*>|/?>$")
+_OPEN_TAG = re.compile(r"</?[a-zA-Z][^<>]*$")
+_FENCE = re.compile(r"(?:```|~~~)\w*")
+_EMOTICON = re.compile(r"[:;=][-^o']?[)(\[\]DPpOo/\\|3*]+[.,!?]*|<3+[.,!?]*")
 _URL = re.compile(r"^(?:(?:https?|ftp)://|www\.)+([^/\s?#:]+)\S*?([.,;:!?…]*)$", re.IGNORECASE)
+_MAIL = re.compile(r"([\w.+-]+)@([\w-]+(?:\.[\w-]+)+)")
+_HOST = re.compile(
+    r"(?<![\w.@])(?:[\w-]+\.)+(?:com|org|net|edu|gov|io|uk|de|fr|info|biz|ca|au|tv|me|ai|dev|eu|ch|nl|txt|md|py|pdf|html?|jpe?g|png|"
+    r"gif|mp[34]|wav|json|csv|docx?|zip|exe)(?![\w@]|\.\w)",
+    re.IGNORECASE,
+)
 _EMPHASIS = re.compile(r"\*+|__+|~~+|`+|^_+|_+(?=\W*$)")
 _HASHTAG = re.compile(r"^#(?=[^\W\d])")
-_LEFTOVERS = re.compile(r"[\[\]{}|\\<>^]+")
-_LONG_NUMBER = re.compile(rf"\d[\d,]{{{MAX_NUMBER_DIGITS},}}")
+_LEFTOVERS = re.compile(r"[\[\]{}|\\<>^]+(?!\d)")
+_LONG_NUMBER = re.compile(rf"\d[\d,]{{{MAX_NUMBER_DIGITS},}}(?!\.\d)")
 _REPEATED_MARK = re.compile(r"([!?,;:—–-])\1+")
 _MANY_MARKS = re.compile(r"(?<=[!?])[!?]+")
 _DOTS = re.compile(r"\.{2,}|…+\.*")
 _REPEATED_LETTER = re.compile(r"([^\W\d_])\1{3,}")
+_RUN = re.compile(rf"[0-9A-Za-zÀ-ɏ]{{{MAX_WORD_CHARS + 1},}}")
+#: Between the parts of a long compound.
+_JOINT = re.compile(r"(?<=\w)[-–./,:;+&@=](?=\w)")
+_OPERAND = re.compile(r"[(-]?(?:\d[\d.,]*|[a-zA-Z])\)?")
+_OPERATORS: Final = {"*": "×", "-": "−", "−": "−", "^": "^", "/": "/"}
 #: Symbols of the category "other symbol" that the pronunciation knows how to read.
-_READ_SYMBOLS = frozenset("°§¶±×÷½¼¾©")
+_READ_SYMBOLS = frozenset("°§¶±×÷½¼¾⅓⅔⅛⅜⅝⅞⅕²³©→")
+_MARKS: Final = {"。": ".", "、": ",", "،": ",", "؛": ";", "؟": "?", "।": ".", "۔": ".", "․": ".", "ʼ": "'", "´": "'"}
+#: An invisible place where a line may break: words end there.
+_BREAKS: Final = "\u200b"
+#: What stands for a word that the voice has no sounds for.
+_SHORT_PAUSE: Final = "—"
 
 
 @dataclass(frozen=True)
@@ -37,10 +61,12 @@ class SpokenWord:
 
     text: str
     spoken: str
+    foreign: bool = False
+    """It is in a script that the voice has no sounds for: a short pause stands for it."""
 
     @property
     def audible(self) -> bool:
-        return any(char.isalnum() or char in "&%@+=°½¼¾" for char in self.spoken)
+        return any(char.isalnum() or char in "&%@+=°½¼¾−×" for char in self.spoken)
 
 
 def spoken_words(piece: str) -> list[SpokenWord]:
@@ -50,50 +76,102 @@ def spoken_words(piece: str) -> list[SpokenWord]:
     """
     words: list[SpokenWord] = []
     waiting = ""
-    for text in piece.split():
-        word = SpokenWord(text, spoken_form(text))
-        if not word.audible and words:
-            before = words[-1]
-            words[-1] = SpokenWord(f"{before.text} {text}", f"{before.spoken} {word.spoken}".strip())
-        elif not word.audible:
-            waiting = f"{waiting} {text}".strip()
-        else:
-            words.append(SpokenWord(f"{waiting} {text}".strip(), word.spoken))
+    for word in _each(piece.split()):
+        if word.audible or word.foreign:
+            words.append(SpokenWord(f"{waiting} {word.text}".strip(), word.spoken, word.foreign))
             waiting = ""
+        elif words:
+            before = words[-1]
+            words[-1] = SpokenWord(f"{before.text} {word.text}", f"{before.spoken} {word.spoken}".strip(), before.foreign)
+        else:
+            waiting = f"{waiting} {word.text}".strip()
     if waiting:
         words.append(SpokenWord(waiting, ""))
     return words
 
 
+def _each(texts: Sequence[str]) -> Iterator[SpokenWord]:
+    """Each written word by itself, but tags over several words and signs between numbers are seen as a whole."""
+    closing = max((at for at, text in enumerate(texts) if ">" in text), default=-1)
+    inside_tag = False
+    for at, text in enumerate(texts):
+        rest = text
+        if inside_tag:
+            _, inside_tag, rest = "", ">" not in text, text.partition(">")[2]
+        opened = _OPEN_TAG.search(rest) if at < closing else None
+        if opened:
+            rest, inside_tag = rest[: opened.start()], True
+        if rest in _OPERATORS and 0 < at < len(texts) - 1 and _sum(texts, at):
+            yield SpokenWord(text, _OPERATORS[rest])
+        else:
+            yield _word(text, rest)
+
+
+def _sum(texts: Sequence[str], at: int) -> bool:
+    """The sign stands between two numbers, and it is no dash between them."""
+    around = bool(_OPERAND.fullmatch(texts[at - 1]) and _OPERAND.fullmatch(texts[at + 1].rstrip(".,;?!")))
+    return around and (texts[at] != "-" or "=" in texts)
+
+
+def _word(text: str, rest: str) -> SpokenWord:
+    form = spoken_form(rest)
+    latin = romanized(form)
+    if latin is not None:
+        return SpokenWord(text, latin)
+    known = "".join(char for char in form if romanized(char) is not None and not unicodedata.combining(char))
+    if any(char.isalnum() for char in known):
+        return SpokenWord(text, known)
+    return SpokenWord(text, known[-1:] if known[-1:] in tuple(".,;:!?…") else _SHORT_PAUSE, foreign=True)
+
+
 def spoken_form(word: str) -> str:
     """One written word (no white space) as it should be read; may be empty, or several words."""
-    text = html.unescape(word) if "&" in word else word
-    text = "".join(_character(char) for char in text)
-    text = _LINK.sub("", _TAG.sub("", text))
+    if _EVERYDAY.fullmatch(word) and not _REPEATED_LETTER.search(word):
+        return word
+    if _FENCE.fullmatch(word) or _EMOTICON.fullmatch(word):
+        return ""
+    text = _LINK.sub("", _TAG.sub("", word))
+    text = html.unescape(text) if "&" in text else text
+    text = "".join(_character(char) for char in unicodedata.normalize("NFC", text))
     text = _EMPHASIS.sub("", text)
-    url = _URL.match(text)
-    if url:
-        host = url.group(1).removeprefix("www.")
-        text = host.replace("-", " ").replace(".", " dot ") + url.group(2)
+    text = _addresses(text)
     text = _LEFTOVERS.sub(" ", _HASHTAG.sub("", text)).replace("_", " ")
     text = _DOTS.sub("…", _MANY_MARKS.sub("", _REPEATED_MARK.sub(r"\1", text)))
     text = _REPEATED_LETTER.sub(r"\1\1\1", text)
+    text = _RUN.sub("", text)
+    if len(text) > MAX_WORD_CHARS:
+        text = _JOINT.sub(" ", text)
     text = _LONG_NUMBER.sub(lambda match: " ".join(match.group().replace(",", "")), text)
-    if len(word) > MAX_WORD_CHARS and not url:
-        return ""
     if set(text) <= {"#", " ", "-", "*", "+", ">"}:
-        return "—" if text in {"-", "--"} else ""
+        return "—" if text in {"-", "--"} else "plus" if word == "+" else ""
     return " ".join(text.split())
+
+
+def _addresses(text: str) -> str:
+    """ "example dot org" for an address on the web, of mail or of a file."""
+    url = _URL.match(text)
+    if url:
+        return _dotted(url.group(1).removeprefix("www.")) + url.group(2)
+    text = _MAIL.sub(lambda match: f"{_dotted(match[1])} at {_dotted(match[2])}", text) if "@" in text else text
+    return _HOST.sub(lambda match: _dotted(match.group()), text)
+
+
+def _dotted(name: str) -> str:
+    return name.replace("-", " ").replace("_", " ").replace(".", " dot ")
 
 
 def _character(char: str) -> str:
     """Letters in fancy alphabets become plain ones; pictures, joiners and control characters become nothing."""
-    category = unicodedata.category(char)
-    if category[0] == "L" and ord(char) > 0x24F:
-        plain = unicodedata.normalize("NFKC", char)
-        return plain if plain.isascii() else char
-    if char in _READ_SYMBOLS or char in "`^":
+    if char.isascii() and char.isprintable():
         return char
+    if char in _BREAKS:
+        return " "
+    if char in _MARKS or char in _READ_SYMBOLS:
+        return _MARKS.get(char, char)
+    category = unicodedata.category(char)
+    plain = unicodedata.normalize("NFKC", char)
+    if plain.isascii() and ((category[0] in "LN" and plain.isalnum()) or 0xFF01 <= ord(char) <= 0xFF5E):
+        return plain
     if category in ("So", "Sk", "Cf", "Cc", "Co", "Cn", "Cs", "Me") or 0xFE00 <= ord(char) <= 0xFE0F or char in "•·‣◦":
-        return ""
+        return plain if plain.isascii() and plain.isalnum() else ""
     return char

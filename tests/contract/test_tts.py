@@ -243,6 +243,24 @@ async def test_100_kb_of_text_is_refused(service: Service) -> None:
     assert await refused(service, config(), *many) == (grpc.StatusCode.INVALID_ARGUMENT, "reply_too_long")
 
 
+@pytest.mark.parametrize(
+    "written",
+    [
+        "and then we went down to the harbour to see " * 14,
+        "Well, 你好 世界, I said no.",
+        "寿司。 Then we ate.",
+        "My friend Łukasz lives in Łódź, and Αθήνα is warm.",
+        "a" * 1_500,
+        "one-two-" * 180,
+        "Yes. 👍 It was. 😀",
+    ],
+)
+async def test_no_text_of_a_valid_size_fails_or_is_lost(service: Service, written: str) -> None:
+    reply = await say(service, config(speed=2), text(written), FINISH)
+    assert reply.done is not None
+    assert "".join(word.text for word in reply.words).replace(" ", "") == "".join(written.split())
+
+
 async def test_a_full_service_refuses_and_a_loading_one_asks_to_wait(service: Service) -> None:
     calls = [service.stub.Synthesize() for _ in range(2)]
     for call in calls:
@@ -320,6 +338,41 @@ async def test_numbers_titles_and_emoji_are_spoken_and_still_one_word_each(hibar
     length = {word.text: word.end_sample - word.start_sample for word in reply.words}
     assert length["$9.99"] > length["paid"]
     assert length["12345678901234567"] > RATE * 2
+
+
+@pytest.mark.parametrize(
+    ("written", "heard", "not_heard"),
+    [
+        ("I was too polite to say no.", "noʊ", "nʌm"),
+        ("My sister is called Jan.", "dʒæn", "dʒænju"),
+        ("I ate a fig.", "fɪɡ", "fɪɡj"),
+        ("We sat in the Sun.", "sʌn", "sʌnd"),
+        ("May 5 boats come in?", "faɪv", "fɪf"),
+        ("It is hymn no. 5.", "nʌm", "noʊ"),
+        ("It was on Jan. 5.", "fɪfθ", "faɪv"),
+        ("Αθήνα is warm.", "wɔɹm", "ælfə"),
+    ],
+)
+async def test_the_sounds_are_those_of_the_words_that_a_reader_would_say(
+    hibari: Service, written: str, heard: str, not_heard: str
+) -> None:
+    reply = await say(hibari, config(), text(written), FINISH)
+    check_frame(reply, written)
+    sounds = "".join(phoneme.symbol for phoneme in reply.phonemes)
+    assert heard in sounds
+    assert not_heard not in sounds
+
+
+async def test_a_pause_stands_for_words_in_a_script_without_sounds(hibari: Service) -> None:
+    reply = await say(hibari, config(), text("I like 寿司 a lot."), FINISH)
+    check_frame(reply, "I like 寿司 a lot.")
+    sushi = next(word for word in reply.words if word.text == "寿司")
+    assert 0.2 * RATE < sushi.end_sample - sushi.start_sample < 0.4 * RATE
+    assert not np.abs(reply.samples[sushi.start_sample : sushi.end_sample]).any()
+
+
+async def test_symbols_after_the_last_word_are_kept(hibari: Service) -> None:
+    check_frame(await say(hibari, config(), text("Good night. "), text("😀"), FINISH), "Good night. 😀")
 
 
 async def test_only_emoji_is_silence(hibari: Service) -> None:

@@ -73,6 +73,57 @@ def test_a_sentence_too_long_is_cut_between_words() -> None:
     assert " ".join(cut) == text
 
 
+@pytest.mark.parametrize("text", ["My mother said no.", "Would you? No.", "He told me no."])
+def test_a_word_that_may_be_an_abbreviation_ends_its_sentence(text: str) -> None:
+    splitter = ClauseSplitter()
+    assert " ".join(splitter.feed(text)) == text
+    assert splitter.feed(" Then she laughed.") == ["Then she laughed."]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "It is no. 5 on the list.",
+        "See fig. 3 of it.",
+        "On Vol. II he sat.",
+        "It was on Jan. 5 that he joined the U.S. Navy.",
+        "He is 5 ft. 10 and weighs 8 lb. 4 now.",
+        "Ask Dr. Smith about it.",
+    ],
+)
+def test_an_abbreviation_stays_with_what_it_belongs_to(text: str) -> None:
+    words = text.split()
+    splitter = ClauseSplitter()
+    assert [piece for word in words for piece in splitter.feed(f"{word} ")] + splitter.flush() == [text]
+    assert pieces(text) == [text]
+
+
+def test_a_street_ends_its_sentence() -> None:
+    assert pieces("We live on Main St. The house is blue.") == ["We live on Main St.", "The house is blue."]
+
+
+def test_a_sentence_without_marks_is_cut_before_a_conjunction() -> None:
+    cut = pieces(
+        "we went down to the harbour to look at the boats " * 4 + "and we came home again by the road over the hill " * 4
+    )
+    assert cut[1].startswith("and we came home")
+
+
+def test_a_word_without_end_is_cut_behind_a_mark_or_anywhere() -> None:
+    cut = pieces("harbour-" * 300)
+    assert all(len(piece) <= 1_000 and piece.endswith("-") for piece in cut)
+    assert [len(piece) for piece in pieces("x" * 2_000)] == [1_000, 1_000]
+
+
+@pytest.mark.parametrize("unit", [".", "x", "(", "- ", " ", "\n", "a,", '"'])
+def test_the_work_for_a_token_does_not_grow_with_the_text(unit: str) -> None:
+    splitter = ClauseSplitter()
+    for _ in range(3_000):
+        splitter.feed(unit)
+        assert len(splitter._text) <= 1_001
+    splitter.flush()
+
+
 def test_flush_speaks_what_is_there() -> None:
     splitter = ClauseSplitter()
     assert splitter.feed("Hm") == []

@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from services.tts.engines.hibari_text import MAX_SYMBOLS, Symbol, split_runs
 from services.tts.engines.hibari_timing import STEP, lead_samples, time_run, word_list
+from services.tts.spoken import SpokenWord
 
 
 def symbols(*words: str) -> list[Symbol]:
@@ -67,7 +68,22 @@ def test_every_written_word_gets_a_place() -> None:
 
 
 def test_a_very_long_piece_is_cut_into_runs_at_its_spaces() -> None:
-    runs = split_runs(symbols(*["abcdefghi "] * 100))
+    runs = split_runs([SpokenWord("abcdefghi", "abcdefghi")] * 100, symbols(*["abcdefghi "] * 100))
     assert len(runs) > 2
-    assert all(len(run) <= MAX_SYMBOLS for run in runs)
-    assert all(run[0].char == "a" for run in runs)
+    assert all(len(run.symbols) <= MAX_SYMBOLS for run in runs)
+    assert all(run.symbols[0].char == "a" for run in runs)
+
+
+def test_a_pause_stands_for_words_that_have_no_sounds() -> None:
+    words = [
+        SpokenWord("I", "I"),
+        SpokenWord("寿", "—", foreign=True),
+        SpokenWord("司", "—", foreign=True),
+        SpokenWord("a", "a"),
+    ]
+    runs = split_runs(words, symbols("I ", "", "", "ə"))
+    assert [("".join(symbol.char for symbol in run.symbols), run.silent) for run in runs] == [
+        ("I ", []),
+        ("", [1, 2]),
+        ("ə", []),
+    ]

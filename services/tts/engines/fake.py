@@ -9,7 +9,7 @@ import numpy as np
 
 from services.common.audio import to_pcm
 from services.common.settings import SharedSettings
-from services.tts.clauses import ClauseSplitter
+from services.tts.clauses import pieces
 from services.tts.engine import EngineInfo, Flush, Phoneme, Speech, Text, VoiceConfig, Word
 from services.tts.settings import FakeOptions
 
@@ -35,14 +35,8 @@ class FakeEngine:
 
     async def synthesize(self, config: VoiceConfig, inputs: AsyncIterator[Text | Flush]) -> AsyncGenerator[Speech, None]:
         """See VoiceEngine."""
-        splitter = ClauseSplitter()
         at = 0
-        async for item in inputs:
-            for piece in splitter.feed(item.text) if isinstance(item, Text) else splitter.flush():
-                speech = self._speak(piece, at, config.speed)
-                at += len(speech.pcm) // 2
-                yield speech
-        for piece in splitter.flush():
+        async for piece in pieces(inputs):
             speech = self._speak(piece, at, config.speed)
             at += len(speech.pcm) // 2
             yield speech

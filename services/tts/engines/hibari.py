@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 from services.common.audio import to_pcm
 from services.common.onnx import open_model
 from services.common.settings import SharedSettings
-from services.tts.clauses import ClauseSplitter
+from services.tts.clauses import pieces
 from services.tts.engine import EngineInfo, Flush, Model, Phoneme, Speech, Text, VoiceConfig, Word
 from services.tts.engines.hibari_text import Pronouncer, Symbol, split_runs
 from services.tts.engines.hibari_timing import STEP, Timing, cut, time_run, word_list
@@ -39,6 +39,10 @@ _DEFAULT_VOICE: Final = "heart"
 _LEAD: Final = STEP
 _TAIL: Final = 1440
 _FADE: Final = 120
+#: Stands for words in a script that the voice cannot speak, at speed 1.
+_PAUSE: Final = RATE_HZ * 3 // 10
+#: Carries symbols at the end of a reply: one unit of the picture.
+_MOMENT: Final = RATE_HZ // 25
 #: Silence between the last sound of a piece and the first of the next, in seconds at speed 1, by the mark between them: what
 #: the model itself does inside a longer text (full stop .29-.32 s, semicolon and colon .31-.34 s, comma anything up to .33 s).
 _PAUSES_S: Final = {"": 0.04, ",": 0.15, "—": 0.2, ";": 0.28, ":": 0.28, ".": 0.34, "!": 0.34, "?": 0.34, "…": 0.45}
@@ -70,17 +74,14 @@ class _Voice:
         phonemes: list[Phoneme] = []
         spans: dict[int, tuple[int, int]] = {}
         offset = 0
-        for run in split_runs(symbols):
-            sound, timing = self._run(run, speed, seed)
+        for run in split_runs(words, symbols):
+            sound, timing = self._run(run.symbols, speed, seed) if run.symbols else _pause(run.silent, round(_PAUSE / speed))
             audio.append(sound)
-            phonemes.extend(
-                Phoneme(p.symbol, p.start_sample + offset, p.end_sample + offset, p.stress) for p in timing.phonemes
-            )
+            phonemes.extend(_moved(timing.phonemes, offset))
             for word, (start, end) in timing.words.items():
                 spans[word] = (spans[word][0] if word in spans else start + offset, end + offset)
             offset += len(sound)
-        joined = np.concatenate(audio) if audio else np.zeros(0, np.float32)
-        return _Piece(joined, phonemes, word_list([word.text for word in words], spans, 0), _final_mark(symbols))
+        return _Piece(np.concatenate(audio), phonemes, word_list([word.text for word in words], spans, 0), _final_mark(symbols))
 
     def _run(self, symbols: Sequence[Symbol], speed: float, seed: int) -> tuple[NDArray[np.float32], Timing]:
         ids = np.asarray([[0, *(self._ids[symbol.char] for symbol in symbols), 0]], np.int64)
@@ -124,12 +125,12 @@ class HibariEngine:
         voice = self._voices[config.voice]
         loop = asyncio.get_running_loop()
         reply = _Reply(config.speed)
-        async for piece in _pieces(inputs):
+        async for piece in pieces(inputs):
             words = reply.words(piece)
             if words:
-                spoken = await loop.run_in_executor(self._threads, voice.speak, words, config.speed, reply.pieces)
-                if len(spoken.audio):
-                    yield reply.add(spoken)
+                yield reply.add(await loop.run_in_executor(self._threads, voice.speak, words, config.speed, reply.pieces))
+        if rest := reply.rest():
+            yield reply.add(rest)
 
     def close(self) -> None:
         """See VoiceEngine."""
@@ -155,12 +156,23 @@ class _Reply:
         self.pieces = 0
 
     def words(self, piece: str) -> list[SpokenWord]:
-        """The words of a piece, or none when nothing in it can be said; it is then kept for the front of the next one."""
+        """The words of a piece, or none when it has no words, only symbols; it is then kept for the front of the next one."""
         text = f"{self._unspoken} {piece}".strip()
         words = spoken_words(text)
-        audible = any(word.audible for word in words)
-        self._unspoken = "" if audible else text
-        return words if audible else []
+        wordy = any(word.audible or word.foreign for word in words)
+        self._unspoken = "" if wordy else text
+        return words if wordy else []
+
+    def rest(self) -> _Piece | None:
+        """Symbols behind the last word of the reply: they belong to its text, and a moment of silence carries them.
+
+        None when the reply has no words at all: then nothing of it can be spoken.
+        """
+        if not self._unspoken or not self.pieces:
+            return None
+        self._mark = None
+        silence, timing = _pause([0], _MOMENT)
+        return _Piece(silence, timing.phonemes, word_list([self._unspoken], timing.words, 0), "")
 
     def add(self, piece: _Piece) -> Speech:
         pause = 0
@@ -176,13 +188,11 @@ class _Reply:
         return Speech(bytes(2 * pause) + to_pcm(piece.audio), phonemes, words)
 
 
-async def _pieces(inputs: AsyncIterator[Text | Flush]) -> AsyncIterator[str]:
-    splitter = ClauseSplitter()
-    async for item in inputs:
-        for piece in splitter.feed(item.text) if isinstance(item, Text) else splitter.flush():
-            yield piece
-    for piece in splitter.flush():
-        yield piece
+def _pause(words: Sequence[int], samples: int) -> tuple[NDArray[np.float32], Timing]:
+    """Silence that is shared out among the words it stands for."""
+    edges = [samples * at // len(words) for at in range(len(words) + 1)]
+    spans = {word: (edges[at], edges[at + 1]) for at, word in enumerate(words)}
+    return np.zeros(samples, np.float32), Timing([Phoneme("", 0, samples)], spans, 0, samples)
 
 
 def _moved(phonemes: Sequence[Phoneme], offset: int) -> list[Phoneme]:

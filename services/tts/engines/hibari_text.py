@@ -4,17 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from difflib import SequenceMatcher
+from itertools import groupby
 from threading import Lock
 from typing import Any, Final
 
 from hibari.g2p import G2P
-from hibari.g2p.normalize import normalize
 
+from services.tts.english import read
 from services.tts.spoken import SpokenWord
 
 #: The voice was made with sentences of at most this many symbols.
 MAX_SYMBOLS: Final = 400
+_STOPS: Final = frozenset(".,;:!?")
+_SILENT: Final = frozenset(' ;:,.!?—…"()“”ˈˌ')
 
 
 @dataclass(frozen=True)
@@ -38,15 +40,15 @@ class Pronouncer:
     def symbols(self, words: Sequence[SpokenWord]) -> list[Symbol]:
         """The symbols of a piece in spoken order; words without sound have none."""
         written = [(part, index) for index, word in enumerate(words) for part in word.spoken.split()]
+        read_words = zip(read([part for part, _ in written]), written, strict=True)
+        said = [(part, index) for words_said, (_, index) in read_words for part in words_said.split()]
         with self._lock:
-            normal = normalize(" ".join(part for part, _ in written))
-            tokens = self._g2p.phonemize_tokens(self._g2p.tokenize(normal)) if normal else []
-        groups = _groups(tokens)
-        owners = _align(written, normal.split(" "))
+            tokens = self._g2p.phonemize_tokens(self._g2p.tokenize(" ".join(part for part, _ in said))) if said else []
         symbols: list[Symbol] = []
-        for group, owner in zip(groups, owners, strict=True):
+        for group, (part, owner) in zip(_groups(tokens), said, strict=True):
             chars = [char for char in group if char in self._vocabulary]
-            if symbols and chars and symbols[-1].char != " ":
+            # A full stop that was parted from its word still follows it at once.
+            if symbols and chars and symbols[-1].char != " " and part not in _STOPS:
                 symbols.append(Symbol(" ", symbols[-1].word))
             symbols.extend(Symbol(char, owner) for char in chars)
         while symbols and symbols[-1].char == " ":
@@ -54,16 +56,38 @@ class Pronouncer:
         return symbols
 
 
-def split_runs(symbols: Sequence[Symbol]) -> list[list[Symbol]]:
-    """Cuts a very long piece at its spaces (or, failing these, anywhere) into runs the model can take."""
+@dataclass(frozen=True)
+class Run:
+    """What the model says at once; or a pause, for words that it has no sounds for."""
+
+    symbols: list[Symbol]
+    silent: list[int]
+    """The indices of the words that a pause stands for."""
+
+
+def split_runs(words: Sequence[SpokenWord], symbols: Sequence[Symbol]) -> list[Run]:
+    """Cuts a piece where words without sounds stand, and a very long one into runs that the model can take."""
+    runs: list[Run] = []
+    for foreign, group in groupby(range(len(words)), lambda index: words[index].foreign):
+        indices = list(group)
+        spoken = [symbol for symbol in symbols if indices[0] <= symbol.word <= indices[-1]]
+        if foreign or not any(symbol.char not in _SILENT for symbol in spoken):
+            runs.append(Run([], indices))
+        else:
+            runs.extend(Run(run, []) for run in _short_enough(spoken))
+    return runs
+
+
+def _short_enough(symbols: list[Symbol]) -> list[list[Symbol]]:
+    """Cuts at spaces or, failing these, anywhere."""
     runs: list[list[Symbol]] = []
-    rest = list(symbols)
-    while len(rest) > MAX_SYMBOLS:
-        spaces = [at for at in range(1, MAX_SYMBOLS) if rest[at].char == " "]
-        cut = spaces[-1] if spaces else MAX_SYMBOLS
-        runs.append(rest[:cut])
-        rest = rest[cut + 1 :] if spaces else rest[cut:]
-    return [*runs, rest] if rest else runs
+    at = 0
+    while len(symbols) - at > MAX_SYMBOLS:
+        space = next((to for to in range(at + MAX_SYMBOLS - 1, at, -1) if symbols[to].char == " "), None)
+        cut = space or at + MAX_SYMBOLS
+        runs.append(symbols[at:cut])
+        at = cut + 1 if space else cut
+    return [*runs, symbols[at:]]
 
 
 def _groups(tokens: Sequence[Any]) -> list[str]:
@@ -76,20 +100,3 @@ def _groups(tokens: Sequence[Any]) -> list[str]:
             groups.append(current)
             current = ""
     return [*groups, current] if tokens and not tokens[-1].whitespace else groups
-
-
-def _align(written: Sequence[tuple[str, int]], normal: Sequence[str]) -> list[int]:
-    """For each normalised word the index of the written word that it reads.
-
-    Normalising changes some words and their number ("$5 million" to "5 million dollars"); equal words pin the two lists
-    together and what lies between is shared out in proportion.
-    """
-    if normal == [""]:
-        return []
-    before = [part.replace("’", "'") for part, _ in written]
-    owners: list[int] = []
-    for tag, i1, i2, j1, j2 in SequenceMatcher(None, before, list(normal), autojunk=False).get_opcodes():
-        for j in range(j1, j2):
-            i = max(0, i1 - 1) if tag == "insert" else i1 + (j - j1) * (i2 - i1) // (j2 - j1)
-            owners.append(written[i][1])
-    return owners
