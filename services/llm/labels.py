@@ -37,6 +37,7 @@ _WITHIN: Final = re.compile(
 @dataclass(frozen=True)
 class _Label:
     name: str
+    numbered: bool
     colon: bool
     strong: bool
     rest: str
@@ -74,12 +75,12 @@ class Labels:
             return True
         if label.name not in _KNOWN:
             return False
-        return label.strong or (label.name in ("q", "a") and self._dots)
+        return label.strong or label.numbered or (label.name in ("q", "a") and self._dots)
 
 
-def apart(line: str) -> list[str]:
-    """The parts of a line that begin with a label."""
-    return _WITHIN.split(line)
+def apart(asked: str) -> list[str]:
+    """The parts of a question's line that begin with a label: the question, and what is already said to it."""
+    return _WITHIN.split(asked)
 
 
 def _label(line: str) -> _Label | None:
@@ -90,11 +91,11 @@ def _label(line: str) -> _Label | None:
             # Where the marks close behind the question, its words keep one side of them; that is taken off with all markup.
             if found["close"] and rest and not rest[0].isspace() and not found["mark"] and not found["late"]:
                 return None
-            return _Label(found["name"].lower(), colon, True, rest.strip())
+            return _Label(found["name"].lower(), bool(found["number"]), colon, True, rest.strip())
     if found := _PLAIN.fullmatch(line):
         name, colon = found["name"], found["mark"] in (":", "：")
         if name.lower() in _KNOWN or (name.isupper() and colon):
-            return _Label(name.lower(), colon, False, (found["rest"] or "").strip())
+            return _Label(name.lower(), bool(found["number"]), colon, False, (found["rest"] or "").strip())
     return None
 
 

@@ -51,7 +51,7 @@ class Passage:
 
 def parse_story(markdown: str) -> tuple[Passage, ...]:
     """The passages of a story. Raises Unusable when there are none or a question has no answer."""
-    lines = [part for line in opened(markdown).split("\n") for part in apart(line)]
+    lines = opened(markdown).split("\n")
     reading = _Reading(lines)
     for line in lines:
         reading.take(line)
@@ -99,7 +99,10 @@ class _Reading:
         elif heading := _HEADING.fullmatch(line):
             self._head(plain([heading["title"]]))
         elif labelled and self._fits(labelled[0]):
-            self._begin(*labelled)
+            first, *others = apart(labelled[1]) if labelled[0] != "answer" else [labelled[1]]
+            self._begin(labelled[0], first)
+            for other in others:
+                self.take(other)
         elif not self._preface:
             if self._open is None:
                 self._asked.answer.append([])
