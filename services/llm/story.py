@@ -116,9 +116,7 @@ class _Reading:
         also, told = _ways(asked.also, answered=bool(asked.answer))
         paragraphs = [text for text in map(plain, [below, told, *asked.answer]) if text]
         if question and not paragraphs and not asked.titled:
-            raise Unusable(
-                f"story.md: the question {question!r} under {self._topic!r} has no answer", reason="persona_broken"
-            )
+            raise Unusable(f"story.md: the question {question!r} under {self._topic!r} has no answer", reason="persona_broken")
         for found in _split(paragraphs):
             passage_id = f"story#{len(self.passages) + 1}"
             self.passages.append(Passage(passage_id, self._topic, question, " ".join(found), tuple(found), also))
