@@ -102,20 +102,19 @@ async def until(true: Any) -> None:
 
 async def test_others_answer_while_a_persona_is_prepared_and_who_left_costs_nothing(folder: Path, embedded: list[str]) -> None:
     another(folder, "walt")
-    async with serving(folder, linger_s=0.1) as stub:
-        async with asyncio.timeout(60):
-            comers = [asyncio.create_task(asked(stub, "walt", "Where do you live?")) for _ in range(5)]
-            for comer in comers[3:]:
-                comer.cancel()
-            answers = [await asked(stub, "pip", "Do you have any brothers or sisters?") for _ in range(4)]
-            refused = await asyncio.gather(*comers, return_exceptions=True)
-        assert all("Wren" in answer for answer in answers)
-        assert 0 < stub.personas.done("walt") < 1, "the others have not waited for it"
+    async with serving(folder, linger_s=1.0) as stub:
+        comers = [asyncio.create_task(asked(stub, "walt", "Where do you live?")) for _ in range(5)]
+        await until(stub.personas.activities)
+        for comer in comers[3:]:
+            comer.cancel()
+        for _ in range(3):
+            assert "Wren" in await asked(stub, "pip", "Do you have any brothers or sisters?")
+        assert stub.personas.activities()[0].startswith("preparing walt, "), "the others have not waited for it"
+        refused = await asyncio.gather(*comers, return_exceptions=True)
         for error in refused[:3]:
             assert isinstance(error, grpc.aio.AioRpcError)
             assert (error.code(), reason(error)) == (grpc.StatusCode.UNAVAILABLE, "loading")
             assert re.fullmatch(r"June Merrow is being prepared, \d+% done; try again in a few seconds", error.details() or "")
-        assert stub.personas.activities()[0].startswith("preparing walt, ")
         await until(lambda: not stub.personas.activities() and not stub.admission.active)
         begun = set(embedded)
         assert "Wren" in await asked(stub, "pip", "Do you have any brothers or sisters?")
@@ -128,7 +127,8 @@ async def test_others_answer_while_a_persona_is_prepared_and_who_left_costs_noth
             pass
         again.cancel()
         assert step.HasField("preparation")
-        made = [text for text in embedded if text in story]
+        others = set(texts_of((await stub.personas.get("pip")).passages))
+        made = [text for text in embedded if text in story - others]
         assert len(made) == len(set(made)), "no text was embedded twice"
 
 
@@ -136,7 +136,7 @@ async def test_openings_at_the_same_time_embed_once(folder: Path, embedded: list
     another(folder, "cal", "## Home\n\n**Q:** Where do you live?\n\nI live on a boat called Otter.\n")
     async with serving(folder) as stub:
         answers = await asyncio.gather(*(asked(stub, "cal", "Where do you live?") for _ in range(5)))
-        assert set(answers) == {"I live on a boat called Otter. "}
+        assert all("Otter" in answer for answer in answers)
         assert embedded.count("Where do you live? I live on a boat called Otter.") == 1
 
 
@@ -190,15 +190,11 @@ async def test_a_file_that_is_broken_while_it_runs_is_named_with_line_and_field(
         assert "Otter" in await asked(stub, "cal", "Where do you live?")
         file = folder / "cal" / "persona.toml"
         whole = file.read_text("utf-8")
-        for text, says in (
-            (
-                whole.replace("pace = ", "pace = -"),
-                r"persona 'cal': persona\.toml: line \d+, conversation\.pace: input should be",
-            ),
-            (f"pace = {whole}", r"persona\.toml is not valid TOML: .*line 1"),
-        ):
+        late = whole.replace("[conversation]\n", "[conversation]\nnod_every_s = -1\n")
+        says = r"persona 'cal': persona\.toml: line \d+, conversation\.nod_every_s: input should be greater"
+        for text, message in ((late, says), (f"pace = {whole}", r"persona\.toml is not valid TOML: .*line 1")):
             file.write_text(text, "utf-8")
-            with pytest.raises(grpc.aio.AioRpcError, match=says) as caught:
+            with pytest.raises(grpc.aio.AioRpcError, match=message) as caught:
                 await asked(stub, "cal", "Where do you live?")
             assert reason(caught.value) == "persona_broken"
             assert "Wren" in await asked(stub, "pip", "Do you have any brothers or sisters?")
