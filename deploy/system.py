@@ -136,8 +136,9 @@ class System:
             return Status(name, settings.port, "starting", error)
         except httpx.TransportError:
             return Status(name, settings.port, "loading", "busy")
-        problems = "; ".join(answer.json()["problems"])
-        return Status(name, settings.port, "loading" if problems else "ready", problems)
+        found = answer.json()
+        problems, activities = found["problems"], found.get("activities", [])
+        return Status(name, settings.port, "loading" if problems else "ready", "; ".join((*problems, *activities)))
 
     def _processes(self) -> list[dict[str, Any]]:
         """What supervisor knows of each service; nothing while it is not listening yet, or no more."""

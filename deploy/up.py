@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import re
 import select
 import shlex
 import signal
@@ -126,16 +127,18 @@ def _await_ready(system: System, console: Console, stop: Stop) -> list[Status]:
 
 def _watch(system: System, console: Console, stop: Stop) -> None:
     """Reports every change until `stop`."""
-    before = {status.name: "ready" for status in system.status()}
+    before = {status.name: ("ready", "") for status in system.status()}
     while not stop.wait(1.0):
         for status in system.status():
-            if status.state != before[status.name]:
+            # What is done in the background is told when it changes, not with each per cent.
+            now = (status.state, re.sub(r"\d+\s*%", "", status.detail) if status.state == "ready" else "")
+            if now != before[status.name]:
                 colour = _COLOURS.get(status.state, "default")
                 note = " It is given up; the others go on." if status.state == "failed" else ""
                 console.print(
                     f"{time.strftime('%H:%M:%S')} {status.name} is [{colour}]{status.state}[/]. {escape(status.detail)}{note}"
                 )
-                before[status.name] = status.state
+                before[status.name] = now
 
 
 def _table(found: Sequence[Status], seconds: float) -> RenderableType:

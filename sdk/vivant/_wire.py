@@ -77,6 +77,7 @@ def service_info(info: common_pb2.ServiceInfo) -> ServiceInfo:
         active=info.active,
         ready=info.ready,
         models=tuple(Model(item.name, item.licence, item.notice) for item in info.models),
+        activities=tuple(info.activities),
     )
 
 

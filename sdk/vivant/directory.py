@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any, Final
 
 import grpc
@@ -54,5 +55,5 @@ async def _ask(service: str, address: str) -> Component:
                 raise translate(exc, address) from exc
     except VivantError as exc:
         return Component(service, address, ready=False, reason=exc.message, info=None)
-    info = _wire.service_info(response.info)
+    info = replace(_wire.service_info(response.info), voices=tuple(getattr(response, "voices", ())))
     return Component(service, address, ready=info.ready, reason="" if info.ready else "loading", info=info)

@@ -1,11 +1,11 @@
-"""Bringing a person: checks a persona's folder, and makes a portrait ready to be animated.
+"""Bringing a person: checks a persona's folder, has its story learnt, and makes a portrait ready to be animated.
 
-These calls go to the llm and face services themselves, not through the orchestrator.
+These calls go to the services themselves, not through the orchestrator.
 """
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -14,9 +14,12 @@ import grpc
 
 from vivant.channel import open_channel
 from vivant.client import CONNECT_TIMEOUT_S, wait_for
+from vivant.directory import ask_services
 from vivant.errors import InvalidRequest, NotFound
 from vivant.face.v1 import face_pb2, face_pb2_grpc
+from vivant.fitting import misfits
 from vivant.llm.v1 import llm_pb2, llm_pb2_grpc
+from vivant.naming import require_persona
 from vivant.status import translate
 
 DEFAULT_FACE_ADDRESS: Final = "localhost:50055"
@@ -25,6 +28,8 @@ MAX_PORTRAIT_BYTES: Final = 3 * 1024 * 1024
 #: Finding the landmarks starts a program of its own, which takes long on a busy machine.
 ENROL_TIMEOUT_S: Final = 300.0
 PERSONA_TIMEOUT_S: Final = 20.0
+#: A story of 400 passages takes two minutes on two cores that do nothing else.
+PREPARE_TIMEOUT_S: Final = 3600.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,10 +84,47 @@ async def get_persona(persona: str, *, address: str = DEFAULT_LLM_ADDRESS) -> Pe
         await wait_for(channel, address, CONNECT_TIMEOUT_S)
         stub = llm_pb2_grpc.LlmServiceStub(channel)
         try:
-            response = await stub.GetPersona(llm_pb2.GetPersonaRequest(persona=persona), timeout=PERSONA_TIMEOUT_S)
+            request = llm_pb2.GetPersonaRequest(persona=require_persona(persona))
+            response = await stub.GetPersona(request, timeout=PERSONA_TIMEOUT_S)
         except grpc.aio.AioRpcError as exc:
             raise translate(exc, address) from exc
-    found = response.persona
+    return _persona(response.persona)
+
+
+async def prepare_persona(persona: str, *, address: str = DEFAULT_LLM_ADDRESS) -> AsyncIterator[Progress | Persona]:
+    """Has a persona's life story learnt, so that it can be talked to at once: progress, then the persona as the last item.
+
+    Raises what `get_persona` raises. The service goes on for half a minute when nobody listens any more, then it ends the work;
+    what it has learnt until then it keeps.
+    """
+    async with open_channel(address) as channel:
+        await wait_for(channel, address, CONNECT_TIMEOUT_S)
+        stub = llm_pb2_grpc.LlmServiceStub(channel)
+        request = llm_pb2.PreparePersonaRequest(persona=require_persona(persona))
+        try:
+            async for response in stub.PreparePersona(request, timeout=PREPARE_TIMEOUT_S):
+                kind = response.WhichOneof("response")
+                if kind == "preparation":
+                    yield Progress(response.preparation.done, "learning the life story")
+                elif kind == "persona":
+                    yield _persona(response.persona)
+        except grpc.aio.AioRpcError as exc:
+            raise translate(exc, address) from exc
+
+
+async def check_engines(persona: Persona, addresses: Mapping[str, str]) -> tuple[list[str], list[str]]:
+    """What the services at these addresses ("asr", "llm", "tts") cannot do that the persona asks for, a sentence each.
+
+    The second list names the services that do not answer, of which it is not known.
+    """
+    components = await ask_services(addresses)
+    infos = {item.service: item.info for item in components if item.info}
+    voices = [voice for info in infos.values() for voice in info.voices]
+    found = misfits(persona.languages, persona.voice, {name: info.languages for name, info in infos.items()}, voices)
+    return found, [item.service for item in components if item.info is None]
+
+
+def _persona(found: llm_pb2.Persona) -> Persona:
     return Persona(
         id=found.id,
         name=found.name,
@@ -106,7 +148,7 @@ async def enroll_portrait(
     async with open_channel(address, proxy=True) as channel:
         await wait_for(channel, address, CONNECT_TIMEOUT_S)
         stub = face_pb2_grpc.FaceServiceStub(channel)
-        request = face_pb2.EnrollPortraitRequest(persona=persona, image=image)
+        request = face_pb2.EnrollPortraitRequest(persona=require_persona(persona), image=image)
         try:
             async for response in stub.EnrollPortrait(request, timeout=ENROL_TIMEOUT_S):
                 kind = response.WhichOneof("response")

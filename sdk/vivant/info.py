@@ -35,6 +35,10 @@ class ServiceInfo:
     active: int
     ready: bool
     models: tuple[Model, ...]
+    activities: tuple[str, ...] = ()
+    """What it does in the background: "preparing anna, 40 %"."""
+    voices: tuple[str, ...] = ()
+    """Of a voice engine that was asked itself."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -52,6 +52,8 @@ class Service:
     close: Callable[[], Awaitable[None]] | None = None
     problems: Callable[[], Sequence[str]] = tuple
     """Sentences that say why a warm service is not ready after all."""
+    activities: Callable[[], Sequence[str]] = tuple
+    """What it does in the background, for people; shown by /readyz."""
 
 
 def run(service: Service | Callable[[], Service], name: str = "") -> None:
@@ -91,7 +93,7 @@ async def serve(service: Service, stop: asyncio.Event | None = None) -> None:
     reflection.enable_server_reflection((service.full_name, "grpc.health.v1.Health", reflection.SERVICE_NAME), server)
     await _set_health(health, service, serving=False)
     _bind(server, service)
-    http = await side_door(service.name, service.settings, service.metrics, lambda: _problems(service))
+    http = await side_door(service.name, service.settings, service.metrics, lambda: _problems(service), service.activities)
     await server.start()
     _log.info("listening", port=service.settings.port, metrics_port=service.settings.metrics_port)
     try:
@@ -143,7 +145,11 @@ def _problems(service: Service) -> Sequence[str]:
 
 
 async def side_door(
-    name: str, settings: ServiceSettings, metrics: Metrics, problems: Callable[[], Sequence[str]]
+    name: str,
+    settings: ServiceSettings,
+    metrics: Metrics,
+    problems: Callable[[], Sequence[str]],
+    activities: Callable[[], Sequence[str]] = tuple,
 ) -> web.AppRunner:
     """Serves /metrics, /healthz and /readyz of a service on its metrics port; raises Unusable when that is in use."""
 
@@ -155,7 +161,7 @@ async def side_door(
 
     async def ready(_: web.Request) -> web.Response:
         found = list(problems())
-        body: dict[str, Any] = {"service": name, "ready": not found, "problems": found}
+        body: dict[str, Any] = {"service": name, "ready": not found, "problems": found, "activities": list(activities())}
         return web.json_response(body, status=200 if not found else 503)
 
     app = web.Application()

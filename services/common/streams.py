@@ -48,8 +48,8 @@ class ServerStream(Generic[Request, Response]):
         self.finished = False
         """The peer has sent `finish`: last work may be done."""
 
-    async def config(self) -> Any:
-        """The first message, which must be `config`. The initial metadata tells the client that the stream is taken."""
+    async def config(self, *, take: bool = True) -> Any:
+        """The first message, which must be `config`. The stream is taken with it, or later with `take`."""
         try:
             async with asyncio.timeout(CONFIG_TIMEOUT_S):
                 message: Any = await self._context.read()
@@ -60,8 +60,13 @@ class ServerStream(Generic[Request, Response]):
         kind = message.WhichOneof("request")
         if kind != "config":
             raise InvalidRequest(f"the first message must be config, not {kind or 'empty'}", reason="no_config")
-        await self._context.send_initial_metadata(())
+        if take:
+            await self.take()
         return message.config
+
+    async def take(self) -> None:
+        """The initial metadata tells the client that the stream is taken."""
+        await self._context.send_initial_metadata(())
 
     async def __aiter__(self) -> AsyncIterator[tuple[str, Any]]:
         while True:

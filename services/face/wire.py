@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import re
 from collections.abc import Sequence
 from typing import Final
 
@@ -17,6 +16,7 @@ from services.face.playout import Playback, State
 from vivant.common.v1 import common_pb2
 from vivant.errors import InvalidRequest
 from vivant.face.v1 import face_pb2
+from vivant.naming import RULE, is_persona
 
 #: Rates at which 40 ms are a whole number of samples.
 RATES_HZ: Final = (16_000, 22_050, 24_000, 44_100, 48_000)
@@ -43,13 +43,12 @@ _STATES: Final = {
     State.FINISHED: face_pb2.PLAYBACK_STATE_FINISHED,
     State.STARVED: face_pb2.PLAYBACK_STATE_STARVED,
 }
-_PERSONA: Final = re.compile(r"[a-z0-9_-]{1,64}")
 
 
 def persona_id(persona: str) -> str:
     """Checks that `persona` can be the name of a folder and returns it."""
-    if not _PERSONA.fullmatch(persona):
-        raise InvalidRequest(f"persona must be 1 to 64 of a-z, 0-9, _ and -, not {persona[:80]!r}", reason="invalid_persona")
+    if not is_persona(persona):
+        raise InvalidRequest(f"{persona[:80]!r} is no persona: {RULE}", reason="invalid_persona")
     return persona
 
 

@@ -33,6 +33,11 @@ def service() -> serving.Service:
     async def warm() -> None:
         await asyncio.gather(asyncio.to_thread(engine.load), asyncio.to_thread(personas.load))
         await personas.warm()
+        personas.begin()
+
+    async def close() -> None:
+        await personas.close()
+        await engine.close()
 
     return serving.Service(
         name="llm",
@@ -42,8 +47,9 @@ def service() -> serving.Service:
         admission=admission,
         add_to=lambda server: llm_pb2_grpc.add_LlmServiceServicer_to_server(servicer, server),
         warm=warm,
-        close=engine.close,
+        close=close,
         problems=engine.problems,
+        activities=personas.activities,
     )
 
 

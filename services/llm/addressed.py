@@ -6,7 +6,6 @@ whom it has just spoken. What is said to somebody else is often like what they h
 
 from __future__ import annotations
 
-import asyncio
 import math
 from collections.abc import AsyncGenerator, Sequence
 from typing import Final
@@ -16,6 +15,7 @@ from services.llm.manners import is_question
 from services.llm.mind import Mind
 from services.llm.prompt import build_whom
 from services.llm.reply import Replier
+from services.llm.thinking import think
 
 #: Logistic regression on the 126 lines of the parts "dev" and "dev_2" of tests/data/addressees.toml that no rule is sure of.
 _BIAS: Final = -2.14
@@ -32,7 +32,7 @@ async def opinions(replier: Replier, said: Said, other: str, history: Sequence[S
 
     What memory tells of it, at once, and then what the model says, if the settings want that. Raises what the engine raises.
     """
-    yield await asyncio.to_thread(from_memory, replier.mind, said, history)
+    yield await think(from_memory, replier.mind, said, history)
     if replier.settings.who_is_meant == "model":
         prompt = build_whom(replier.mind.persona, history, said, other)
         meant, not_meant = await replier.engine.weigh(prompt, ("yes", "no"))

@@ -19,6 +19,7 @@ from services.llm.persona import Persona
 from services.llm.pointing import SHORT_WORDS, fits, points_back
 from services.llm.retrieval import Hit, Memory
 from services.llm.story import Passage
+from services.llm.vectors import Vectors
 from services.llm.words import LEXICON, content, words
 
 #: From here on a passage answers a question, or what was told (which risks less); below FAINT nothing has to do with it.
@@ -75,9 +76,9 @@ class Recollection:
 
 
 class Mind:
-    """A persona with its memory indexed. Making one blocks while the story is embedded, or found in the file `kept`."""
+    """A persona with its memory indexed. Making one blocks while what `kept`, or the file `kept`, does not have is embedded."""
 
-    def __init__(self, persona: Persona, embedder: Embedder, kept: Path) -> None:
+    def __init__(self, persona: Persona, embedder: Embedder, kept: Path | Vectors) -> None:
         self.persona = persona
         self._memory = Memory(persona.passages, embedder, kept)
 

@@ -9,18 +9,24 @@ from __future__ import annotations
 
 import re
 import tomllib
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Final
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+from pydantic_core import ErrorDetails
 
+from services.common.texts import read_text
 from services.llm.clauses import sentences
 from services.llm.story import Passage, parse_story
 from vivant.errors import NotFound, Unusable
+from vivant.naming import RULE, is_persona
 
-_ID: Final = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}")
-_MAX_FILE_BYTES: Final = 4 * 1024 * 1024
+#: What a persona is read from.
+FILES: Final = ("persona.toml", "story.md", "consent.toml")
+_HEADER: Final = re.compile(r"\s*\[{1,2}([^\[\]]+)\]")
+_KEY: Final = re.compile(r"\s*([\w-]+|\"[^\"]+\")\s*=")
 
 
 def _strings(value: Any) -> Any:
@@ -128,29 +134,37 @@ def list_ids(folder: Path) -> list[str]:
     """The ids of all personas in `folder`, usable or not."""
     if not folder.is_dir():
         return []
-    return sorted(entry.name for entry in folder.iterdir() if _ID.fullmatch(entry.name) and (entry / "persona.toml").is_file())
+    return sorted(entry.name for entry in folder.iterdir() if entry.name[0] != "." and (entry / "persona.toml").is_file())
+
+
+def find(folder: Path, persona_id: str) -> Path:
+    """The folder of a persona. Raises NotFound for an unknown id, Unusable for a folder whose name cannot be one."""
+    known = list_ids(folder)
+    if is_persona(persona_id) and (persona_id in known or (folder / persona_id).is_dir()):
+        return folder / persona_id
+    if persona_id in known:
+        raise Unusable(f"the folder {persona_id!r} cannot be used: {RULE}; rename it", reason="persona_broken")
+    choices = ", ".join(known) or "none"
+    raise NotFound(f"there is no persona {persona_id[:80]!r} in {folder}; there are: {choices}", reason="unknown_persona")
 
 
 def load_persona(folder: Path, persona_id: str) -> Persona:
     """Reads `folder`/`persona_id`. Raises NotFound for an unknown id, Unusable with the broken rule for a broken folder."""
-    path = folder / persona_id
-    if not _ID.fullmatch(persona_id) or not path.is_dir():
-        choices = ", ".join(list_ids(folder)) or "none"
-        raise NotFound(f"there is no persona {persona_id!r} in {folder}; there are: {choices}", reason="unknown_persona")
+    path = find(folder, persona_id)
     try:
         profile = _profile(path)
-        _read_toml(path / "consent.toml")
-        return Persona(profile, parse_story(_read(path / "story.md")))
+        _toml(read_text(path / "consent.toml", "persona_broken"), "consent.toml")
+        return Persona(profile, parse_story(read_text(path / "story.md", "persona_broken")))
     except Unusable as exc:
         raise Unusable(f"persona {persona_id!r}: {exc.message}", reason=exc.reason) from exc
 
 
 def _profile(path: Path) -> Profile:
-    table = _read_toml(path / "persona.toml")
+    text = read_text(path / "persona.toml", "persona_broken")
     try:
-        profile = Profile.model_validate({"id": path.name} | table)
+        profile = Profile.model_validate({"id": path.name} | _toml(text, "persona.toml"))
     except ValidationError as exc:
-        problems = "; ".join(f"{'.'.join(map(str, item['loc']))}: {item['msg'].lower()}" for item in exc.errors())
+        problems = "; ".join(_problem(text, item) for item in exc.errors())
         raise Unusable(f"persona.toml: {problems}", reason="persona_broken") from exc
     if profile.id != path.name:
         raise Unusable(
@@ -160,19 +174,31 @@ def _profile(path: Path) -> Profile:
     return profile
 
 
-def _read_toml(path: Path) -> dict[str, Any]:
+def _problem(text: str, problem: ErrorDetails) -> str:
+    """A field, the line that it is in, and what is wrong with it."""
+    line = line_of(text, problem["loc"])
+    return f"{f'line {line}, ' if line else ''}{'.'.join(map(str, problem['loc']))}: {problem['msg'].lower()}"
+
+
+def _toml(text: str, name: str) -> dict[str, Any]:
     try:
-        return tomllib.loads(_read(path))
+        return tomllib.loads(text)
     except tomllib.TOMLDecodeError as exc:
-        raise Unusable(f"{path.name} is not valid TOML: {exc}", reason="persona_broken") from exc
+        raise Unusable(f"{name} is not valid TOML: {exc}", reason="persona_broken") from exc
 
 
-def _read(path: Path) -> str:
-    try:
-        if path.stat().st_size > _MAX_FILE_BYTES:
-            raise Unusable(f"{path.name} is larger than {_MAX_FILE_BYTES >> 20} MiB", reason="persona_broken")
-        return path.read_text("utf-8")
-    except FileNotFoundError:
-        raise Unusable(f"{path.name} is missing", reason="persona_broken") from None
-    except (OSError, UnicodeDecodeError) as exc:
-        raise Unusable(f"{path.name} cannot be read as UTF-8 text: {exc}", reason="persona_broken") from exc
+def line_of(text: str, field: Sequence[int | str]) -> int:
+    """The number of the line in which a field of a TOML text begins, or the table that should have it; 0 when it has none."""
+    names = [part for part in field if isinstance(part, str)]
+    table, found, best = list[str](), 0, 0
+    for number, line in enumerate(text.split("\n"), 1):
+        if header := _HEADER.match(line):
+            table = [part.strip(" \"'") for part in header[1].split(".")]
+            here = table
+        elif key := _KEY.match(line):
+            here = [*table, key[1].strip("\"'")]
+        else:
+            continue
+        if len(here) > best and here == names[: len(here)]:
+            best, found = len(here), number
+    return found

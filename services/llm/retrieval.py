@@ -22,7 +22,7 @@ from services.llm.embedding import Array, Embedder
 from services.llm.manners import is_question
 from services.llm.names import Names
 from services.llm.story import Passage
-from services.llm.vectors import embed_kept
+from services.llm.vectors import Vectors, embed_kept
 from services.llm.vocabulary import Vocabulary
 from services.llm.words import LEXICON, words
 
@@ -63,9 +63,9 @@ class Hit:
 
 
 class Memory:
-    """The index of one life story. `kept` is a file in which its embeddings are found again."""
+    """The index of one life story. `kept` has its embeddings, or is a file in which they are found again."""
 
-    def __init__(self, passages: Sequence[Passage], embedder: Embedder, kept: Path) -> None:
+    def __init__(self, passages: Sequence[Passage], embedder: Embedder, kept: Path | Vectors) -> None:
         self._passages = tuple(passages)
         self._embedder = embedder
         ways = [_ways_to_ask(passage) for passage in passages]
@@ -75,10 +75,9 @@ class Memory:
         wholes = [f"{' '.join((passage.question, *passage.also))} {passage.text}" for passage in passages]
         self._vocabulary = Vocabulary(wholes, self._names, embedder)
         self._subjects = [self._names.subjects(whole) for whole in wholes]
-        texts = [way for asked in ways for way in asked]
-        self._asks = np.array([is_question(text) for text in texts])
-        situated = [f"{passage.question} {sentence}".strip() for passage in passages for sentence in passage.sentences]
-        self._ways, self._sentences = np.split(embed_kept([*texts, *situated], embedder, kept), [len(texts)])
+        asks = [way for asked in ways for way in asked]
+        self._asks = np.array([is_question(way) for way in asks])
+        self._ways, self._sentences = np.split(embed_kept(texts_of(passages), embedder, kept), [len(asks)])
 
     def embed(self, texts: Sequence[str]) -> Array:
         """`[len(texts), 384]`, see `Embedder.embed`."""
@@ -144,6 +143,12 @@ class Memory:
         """For each passage whether it says nothing of whom the question is about; the listener's own people do not count."""
         subjects = self._names.subjects(_LISTENERS.sub(" ", query))
         return np.array([not subjects <= about for about in self._subjects])
+
+
+def texts_of(passages: Sequence[Passage]) -> list[str]:
+    """All that is embedded of a story: the ways to ask, then each sentence in the light of its question."""
+    asks = [way for passage in passages for way in _ways_to_ask(passage)]
+    return [*asks, *(f"{passage.question} {sentence}".strip() for passage in passages for sentence in passage.sentences)]
 
 
 def _parts(query: str) -> list[str]:

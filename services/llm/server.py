@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Coroutine, Iterable
+from contextlib import aclosing
 from dataclasses import replace
 from typing import Any, Final
 
@@ -20,7 +21,7 @@ from services.llm.persona import Conversing, Persona
 from services.llm.personas import Personas
 from services.llm.reply import Cue, Source, Text
 from vivant.common.v1 import common_pb2
-from vivant.errors import InvalidRequest
+from vivant.errors import InvalidRequest, Unavailable
 from vivant.llm.v1 import llm_pb2, llm_pb2_grpc
 
 FULL_NAME: Final = llm_pb2.DESCRIPTOR.services_by_name["LlmService"].full_name
@@ -52,6 +53,7 @@ class LlmServicer(llm_pb2_grpc.LlmServiceServicer):
                 capacity=self._admission.capacity,
                 active=self._admission.active,
                 ready=self._admission.ready,
+                activities=self._personas.activities(),
                 models=[
                     common_pb2.ModelInfo(name=model.name, licence=model.licence, notice=model.notice)
                     for model in (*info.models, embedding.MODEL)
@@ -69,7 +71,23 @@ class LlmServicer(llm_pb2_grpc.LlmServiceServicer):
     async def GetPersona(
         self, request: llm_pb2.GetPersonaRequest, context: ServicerContext[Any, Any]
     ) -> llm_pb2.GetPersonaResponse:
-        return llm_pb2.GetPersonaResponse(persona=_persona(await self._personas.get(request.persona)))
+        persona = await self._personas.get(request.persona)
+        found = _persona(persona)
+        try:
+            await self._personas.replier(request.persona)
+        except Unavailable:
+            found.preparation.done = self._personas.done(persona.id)
+        return llm_pb2.GetPersonaResponse(persona=found)
+
+    @rpc
+    async def PreparePersona(  # type: ignore[override]
+        self, request: llm_pb2.PreparePersonaRequest, context: ServicerContext[Any, Any]
+    ) -> None:
+        stream: ServerStream[Any, llm_pb2.PreparePersonaResponse] = ServerStream(context, llm_pb2.PreparePersonaResponse)
+        async with aclosing(self._personas.prepare(request.persona)) as steps:
+            async for done in steps:
+                await stream.send(preparation=llm_pb2.Preparation(done=done))
+        await stream.send(persona=_persona(await self._personas.get(request.persona)))
 
     @rpc
     async def Generate(self, request_iterator: Any, context: ServicerContext[Any, Any]) -> None:  # type: ignore[override]
@@ -77,10 +95,11 @@ class LlmServicer(llm_pb2_grpc.LlmServiceServicer):
             context, llm_pb2.GenerateResponse
         )
         with self._admission.admit():
-            config = await stream.config()
+            config = await stream.config(take=False)
             history = _history(config.history)
             session_context(session_id=config.session_id, persona=config.persona)
             replier = await self._personas.replier(config.persona)
+            await stream.take()
             lane = min(self._lanes)
             self._lanes.remove(lane)
             try:

@@ -29,6 +29,9 @@ class LlmSettings(ServiceSettings):
     who_is_meant: Literal["memory", "model", "off"] = "memory"
     """Where several people are there and no name is called, an opinion on whether the persona is meant: from what its memory
     knows and who spoke last, from that and what the model says to the question, or none."""
+    embeddings_dir: Path | None = None
+    """Folder in which the embeddings of life stories are kept. By default they are kept beside each story, in `derived/`, and
+    where that cannot be written in `.cache/vivant/embeddings` of the home folder."""
     max_reply_tokens: int = Field(default=96, ge=8, le=1024)
     """A reply is at most this long; a story that was asked for may be three times as long."""
     history_words: int = Field(default=240, ge=0, le=4000)

@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import aclosing
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Final, Protocol
 
 import grpc
@@ -160,6 +160,8 @@ class Peer:
     channel: grpc.aio.Channel
     stub: Any
     get_info: Any
+    voices: list[str] = field(default_factory=list)
+    """Of the voice engine, when it was asked last."""
 
     async def info(self, timeout_s: float) -> common_pb2.ServiceInfo:
         """What the service says of itself; raises VivantError."""
@@ -167,6 +169,7 @@ class Peer:
             response = await self.stub.GetInfo(self.get_info(), timeout=timeout_s)
         except grpc.aio.AioRpcError as exc:
             raise from_rpc_error(exc, f"{self.ability} at {self.address}") from exc
+        self.voices[:] = getattr(response, "voices", ())
         info: common_pb2.ServiceInfo = response.info
         return info
 

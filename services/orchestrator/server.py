@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from grpc.aio import ServicerContext
@@ -17,7 +18,8 @@ from services.orchestrator.recollection import Conversations
 from services.orchestrator.session import Session
 from services.orchestrator.settings import OrchestratorSettings
 from vivant.common.v1 import common_pb2
-from vivant.errors import InvalidRequest, NotFound, Unusable, VivantError
+from vivant.errors import InvalidRequest, NotFound, Unavailable, Unusable, VivantError
+from vivant.fitting import misfits
 from vivant.llm.v1 import llm_pb2
 from vivant.session.v1 import session_pb2, session_pb2_grpc
 
@@ -116,7 +118,28 @@ class SessionServicer(session_pb2_grpc.SessionServiceServicer):
         except VivantError:
             missing.append("llm")
             persona = llm_pb2.Persona(id=name, name=name, disclosure="You are talking to an AI.")
+        if "llm" not in missing:
+            check_persona(persona, config, components, self._peers.tts.voices)
         return Opening(persona, config, output, tuple(missing), _cues(components["face"].info))
+
+
+def check_persona(
+    persona: llm_pb2.Persona,
+    config: session_pb2.ConverseConfig,
+    components: Mapping[str, session_pb2.Component],
+    voices: Sequence[str],
+) -> None:
+    """Whether it can be talked to here and now. Of a service that is not ready it is not known what it has."""
+    if persona.HasField("preparation") and components["llm"].ready:
+        done = f"{persona.preparation.done:.0%}"
+        raise Unavailable(f"{persona.name} is being prepared, {done} done; try again in a few seconds", reason="loading")
+    listening = ("asr",) if config.HasField("input_audio") else ()
+    asked = [service for service in ("llm", "tts", *listening) if components[service].ready]
+    offered = {service: components[service].info.languages for service in asked}
+    language = config.language or next(iter(persona.languages), "")
+    problems = misfits([language], persona.voice, offered, voices if "tts" in asked else ())
+    if problems:
+        raise Unusable(f"persona {persona.id!r} cannot talk here: {'; '.join(problems)}", reason="persona_misfit")
 
 
 def _check_input(config: session_pb2.ConverseConfig, asr: common_pb2.ServiceInfo, turn: common_pb2.ServiceInfo) -> None:

@@ -322,7 +322,7 @@ def speech(**fields: Any) -> dict[str, face_pb2.Speech]:
 BAD_CONFIGS = [
     ({"persona": ""}, "invalid_persona"),
     ({"persona": "../june"}, "invalid_persona"),
-    ({"persona": "June"}, "invalid_persona"),
+    ({"persona": "june."}, "invalid_persona"),
     ({"rate": 8_000}, "wrong_sample_rate"),
     ({"audio": common_pb2.AudioFormat(sample_rate_hz=RATE, channels=1)}, "wrong_encoding"),
     ({"audio": common_pb2.AudioFormat(encoding=1, sample_rate_hz=RATE, channels=2)}, "wrong_channels"),

@@ -140,13 +140,16 @@ def enroll(
         str, typer.Option("--face-address", envvar="VIVANT_FACE_ADDRESS", metavar="HOST:PORT")
     ] = DEFAULT_FACE_ADDRESS,
     llm: Annotated[str, typer.Option("--llm-address", envvar="VIVANT_LLM_ADDRESS", metavar="HOST:PORT")] = DEFAULT_LLM_ADDRESS,
+    *,
+    asr: Annotated[str, typer.Option(envvar="VIVANT_ASR_ADDRESS", hidden=True)] = DEFAULT_ADDRESSES["asr"],
+    tts: Annotated[str, typer.Option(envvar="VIVANT_TTS_ADDRESS", hidden=True)] = DEFAULT_ADDRESSES["tts"],
 ) -> None:
-    """Check a persona's folder and make its portrait ready to be animated."""
+    """Check a persona's folder, have its life story learnt, and make its portrait ready to be animated."""
     from vivant.cli.enroll import run_enroll
 
     if output is not None and not output.parent.is_dir():
         raise typer.BadParameter(f"{output}: the folder {output.parent} does not exist")
-    _run(run_enroll(persona, portrait, output, face_address=face, llm_address=llm))
+    _run(run_enroll(persona, portrait, output, {"asr": asr, "llm": llm, "tts": tts, "face": face}))
 
 
 def _run(command: Coroutine[Any, Any, int]) -> None:

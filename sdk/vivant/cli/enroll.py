@@ -1,23 +1,24 @@
-"""`vivant enroll`: a persona's folder is checked, its portrait made ready."""
+"""`vivant enroll`: a persona's folder is checked, its life story learnt, its portrait made ready."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 
 from rich.console import Console
-from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeElapsedColumn
 
 from vivant import enrolment
 from vivant.cli import screen
 from vivant.errors import Internal, Unusable, VivantError
 
 
-async def run_enroll(persona: str, portrait: Path | None, output: Path | None, *, face_address: str, llm_address: str) -> int:
+async def run_enroll(persona: str, portrait: Path | None, output: Path | None, addresses: Mapping[str, str]) -> int:
     """Prints what was found; the status is 0 if folder and portrait can both be used."""
     console = screen.console()
     image = enrolment.read_portrait(portrait) if portrait else b""
-    folder_is_fine = await _check_folder(console, persona, llm_address)
-    enrolled = await _enroll(console, persona, image, face_address)
+    folder_is_fine = await _check_folder(console, persona, addresses)
+    enrolled = await _enroll(console, persona, image, addresses["face"])
     for warning in enrolled.warnings:
         console.print(f"warning: {warning}", style="yellow", markup=False)
     console.print(f"The portrait of {enrolled.persona} is ready.", style="green", markup=False)
@@ -36,21 +37,41 @@ def _save(path: Path, data: bytes) -> None:
         raise Unusable(f"{path} cannot be written: {exc.strerror}", reason="cannot_write") from exc
 
 
-async def _check_folder(console: Console, persona: str, address: str) -> bool:
+async def _check_folder(console: Console, persona: str, addresses: Mapping[str, str]) -> bool:
     """The portrait is worth enrolling even while the rest of the folder is not finished, so a refusal does not stop here."""
     try:
-        found = await enrolment.get_persona(persona, address=address)
+        found = await enrolment.get_persona(persona, address=addresses["llm"])
+        await _learn(console, persona, addresses["llm"])
     except VivantError as exc:
         console.print(f"The folder of {persona} cannot be used yet: {exc.message}", style="red", markup=False)
         return False
     console.print(f"{found.name}: {found.description}".rstrip(": "), style="bold", markup=False)
-    console.print(f"The life story has {found.passages} passages that can be recalled.", markup=False)
-    return True
+    console.print(f"The life story has {found.passages} passages, and all can be recalled.", markup=False)
+    asked = {name: address for name, address in addresses.items() if name != "face"}
+    problems, silent = await enrolment.check_engines(found, asked)
+    for problem in problems:
+        console.print(f"{found.name} cannot talk here: {problem}", style="red", markup=False)
+    if silent:
+        note = f"Not checked, because it does not answer: {', '.join(silent)} (languages, voice)."
+        console.print(note, style="yellow", markup=False)
+    return not problems
+
+
+async def _learn(console: Console, persona: str, address: str) -> None:
+    with _progress(console) as progress:
+        bar = progress.add_task("learning the life story", total=1.0)
+        async for item in enrolment.prepare_persona(persona, address=address):
+            if isinstance(item, enrolment.Progress):
+                progress.update(bar, completed=item.done, description=item.step)
+
+
+def _progress(console: Console) -> Progress:
+    columns = (TextColumn("{task.description}", markup=False), BarColumn(), TaskProgressColumn(), TimeElapsedColumn())
+    return Progress(*columns, console=console, transient=True, disable=not console.is_terminal)
 
 
 async def _enroll(console: Console, persona: str, image: bytes, address: str) -> enrolment.Enrolled:
-    columns = (TextColumn("{task.description}", markup=False), BarColumn(), TimeElapsedColumn())
-    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as progress:
+    with _progress(console) as progress:
         bar = progress.add_task("portrait", total=1.0)
         async for item in enrolment.enroll_portrait(persona, image, address=address):
             if isinstance(item, enrolment.Enrolled):

@@ -53,6 +53,9 @@ def _print(console: Console, components: tuple[Component, ...], system: SystemIn
         console.print(models)
     if system is not None and system.personas:
         console.print(screen.personas(system))
+    for item in components:
+        for activity in item.info.activities if item.info else ():
+            console.print(f"{item.service} is {activity}.", markup=False)
     reasons = [f"{item.service}: {item.reason}" for item in components if item.reason]
     if reasons:
         console.print("Not ready:", *reasons, sep="\n  ", markup=False)

@@ -14,6 +14,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
+from services.common.texts import read_text
 from services.face.enrolment.picture import png
 from vivant.errors import NotFound, Unusable
 
@@ -32,15 +33,15 @@ def require_consent(folder: Path) -> None:
     if not folder.is_dir():
         raise NotFound(f"there is no persona {folder.name!r}: no folder {folder}", reason="unknown_persona")
     path = folder / "consent.toml"
-    try:
-        entries = tomllib.loads(path.read_text("utf-8")).get("consent", [])
-    except FileNotFoundError:
+    if not path.is_file():
         raise Unusable(
             f"{folder.name!r} has no consent.toml, and nobody's picture is animated without consent; "
             f"write one with {_CONSENT_EXAMPLE}",
             reason="no_consent",
-        ) from None
-    except (OSError, tomllib.TOMLDecodeError, UnicodeDecodeError) as exc:
+        )
+    try:
+        entries = tomllib.loads(read_text(path, "no_consent")).get("consent", [])
+    except tomllib.TOMLDecodeError as exc:
         raise Unusable(f"{path} cannot be read: {exc}", reason="no_consent") from exc
     listed = entries if isinstance(entries, list) else []
     given = [entry for entry in listed if isinstance(entry, dict) and entry.get("what") == "portrait"]
