@@ -32,6 +32,7 @@ def service() -> serving.Service:
 
     async def warm() -> None:
         await asyncio.gather(asyncio.to_thread(engine.load), asyncio.to_thread(personas.load))
+        await engine.connect()
         await personas.warm()
 
     return serving.Service(

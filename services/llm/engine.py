@@ -90,6 +90,12 @@ class Engine(Protocol):
     def load(self) -> None:
         """Gets ready; blocks. Raises Unusable when it cannot work as it is set up."""
 
+    async def connect(self) -> None:
+        """After `load`: waits until what it needs elsewhere is there, for a bounded time; `problems` says what it waits for.
+
+        Raises Unusable for what will not pass, and Unavailable when the time is over.
+        """
+
     async def prefill(self, prompt: Prompt, lane: int) -> None:
         """Reads the prompt, whose last message may still grow, so that a later `generate` has less to read."""
 

@@ -39,7 +39,7 @@ class Personas:
         replier = await self.replier("")
         try:
             await replier.prefill_waiting((), lane=0)
-        except Unavailable as exc:
+        except VivantError as exc:
             _log.warning("engine_out_of_reach", detail=exc.message)
 
     async def replier(self, persona_id: str) -> Replier:

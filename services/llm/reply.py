@@ -235,7 +235,7 @@ class _Making:
             return [], True
         # Whole sentences that were said stand by themselves.
         begun = self._said.strip() and not self._said.rstrip().endswith((".", "!", "?", "。", "！", "？"))
-        return (self._speak(self._instead()) if begun else []), False
+        return (self._speak(_rest(self._instead(), self._said)) if begun else []), False
 
     def _problem(self, text: str) -> str | None:
         """Why a clause may not be said; None when it may."""
@@ -262,6 +262,17 @@ class _Making:
             return [Text(text)]
         self._face = cue.name
         return [Cue(cue), Text(text)]
+
+
+def _rest(text: str, said: str) -> str:
+    """What is left to say of a text that was begun; the whole of one that was not."""
+    begun, again = words(said), words(text)
+    if not begun or again[: len(begun)] != begun:
+        return text
+    place = 0
+    for word in begun:
+        place = text.lower().replace("’", "'").index(word, place) + len(word)
+    return text[place:].lstrip(" ,;:–—")
 
 
 def _echoes(clause: str, said: str) -> bool:

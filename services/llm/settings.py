@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from pydantic import Field, SecretStr
 from pydantic_settings import SettingsConfigDict
@@ -26,8 +26,9 @@ class LlmSettings(ServiceSettings):
     who_is_meant: Literal["memory", "model", "off"] = "memory"
     """Where several people are there and no name is called, an opinion on whether the persona is meant: from what its memory
     knows and who spoke last, from that and what the model says to the question, or none."""
-    max_reply_tokens: int = Field(default=96, ge=8, le=1024)
-    """A reply is at most this long; a story that was asked for may be three times as long."""
+    max_reply_tokens: int = Field(default=96, ge=8, le=8192)
+    """A reply is at most this long, the reasoning of a model that reasons included; a story that was asked for may be three times
+    as long."""
     history_words: int = Field(default=240, ge=0, le=4000)
     """How much of the conversation the model sees; the oldest is left out first."""
 
@@ -74,6 +75,13 @@ class OpenaiOptions(Frozen):
     """How long to wait for a connection."""
     token_timeout_s: float = Field(default=10.0, gt=0)
     """How long to wait for the next token."""
+    load_timeout_s: float = Field(default=600.0, gt=0)
+    """How long to wait at start for a server that is not there yet, or still loads its model."""
+    continues: Literal["auto", "on", "off"] = "auto"
+    """Whether the server must be told to go on with a reply that memory has begun (continue_final_message). auto: vLLM is told."""
+    extra: dict[str, Any] = Field(default_factory=dict)
+    """More fields for each request, as JSON. To turn the thinking of a Qwen3 on vLLM or llama.cpp off:
+    {"chat_template_kwargs": {"enable_thinking": false}}; of an OpenAI model: {"reasoning_effort": "minimal"}."""
     prefill: bool = True
     """Send the prompt ahead while the user still speaks, for servers with a prefix cache. Off where requests are paid for."""
     connections: int = Field(default=8, ge=1)
