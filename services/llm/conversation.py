@@ -290,7 +290,7 @@ class Conversation:
 
 @contextmanager
 def _faults_named() -> Iterator[None]:
-    """A fault of ours costs the turn, not the stream: its log has where it was, and it becomes Internal, which is not retried."""
+    """A fault of ours costs the turn, not the stream: its place is logged, and it becomes Internal, which is not retried."""
     try:
         yield
     except (VivantError, Cancelled):

@@ -38,7 +38,7 @@ class Called:
 
 
 Finish = Literal["stop", "length", "tool", "filter", "cut"]
-"""Why a reply is over: it is complete, it was as long as it might be, it calls a tool, the server withheld the rest, or it broke off."""
+"""Why a reply is over: it is complete, as long as it may be, it calls a tool, the server withheld the rest, it broke off."""
 
 
 @dataclass(frozen=True)

@@ -25,15 +25,21 @@ _ASSISTANT: Final = re.compile(
 )
 #: What is said about a conversation, and not in it.
 _ABOUT_USER: Final = re.compile(
-    r"\b(the|this) user('s|s)?\b|\buser (asks|asked|wants|says|said|is)\b|\b(the|my) (persona|character|system prompt|instructions|guidelines)\b"
-    r"|\b(in|out of|stay) character\b",
-    re.IGNORECASE,
+    r"""
+    \b(the|this)\ user('s|s)?\b | \buser\ (asks|asked|wants|says|said|is)\b | \b(in|out\ of|stay)\ character\b
+    | \b(the|my)\ (persona|character|system\ prompt|instructions|guidelines)\b
+    """,
+    re.IGNORECASE | re.VERBOSE,
 )
 _PLANS: Final = re.compile(
-    r"\b(i|we) (should|need to|must|have to|can|could|will|might|want to) (answer|respond|reply|say|mention|keep|stay|speak|use|check"
-    r"|recall|look|make|give|avoid|write|begin|start|be)\b|\blet me (think|see|recall|check|answer|write)\b|\b(i'll|let's) (answer|respond|reply)\b"
-    r"|\b(the|my) (question|answer|reply|response|memor(y|ies)|prompt)\b|^\W*(okay|ok|alright|hmm|first|so|wait|now),? (so|the|let|i|we|they)\b",
-    re.IGNORECASE,
+    r"""
+    \b(i|we)\ (should|need\ to|must|have\ to|can|could|will|might|want\ to)
+        \ (answer|respond|reply|say|mention|keep|stay|speak|use|check|recall|look|make|give|avoid|write|begin|start|be)\b
+    | \blet\ me\ (think|see|recall|check|answer|write)\b | \b(i'll|let's)\ (answer|respond|reply)\b
+    | \b(the|my)\ (question|answer|reply|response|memor(y|ies)|prompt)\b
+    | ^\W*(okay|ok|alright|hmm|first|so|wait|now),?\ (so|the|let|i|we|they)\b
+    """,
+    re.IGNORECASE | re.VERBOSE,
 )
 _UNSPEAKABLE: Final = re.compile(
     r"```|^\s*(?:[-*•]\s|\d+[.)]\s|#{1,6}\s|\|)|</?\w+>|\b(?:def|import|function|class)\s+\w+\s*[({:]|\bprint\(|[{};]\s*$|https?://",

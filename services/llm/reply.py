@@ -35,7 +35,7 @@ _MAX_WORDS_STORY: Final = 160
 #: With this many words from memory a reply is complete, and the model is not asked to go on.
 _ENOUGH_WORDS: Final = 14
 _MEETING: Final = FaceCue("warm_smile", 0.6)
-#: Who may speak in a reply that a model writes as a play: the persona under these names, and others, whose words are not its own.
+#: Who may speak in a reply that is written as a play: the persona, also under these names, and others, whose words are not its.
 _SELF: Final = ("assistant", "ai", "model", "bot", "me", "answer", "reply", "response")
 _OTHERS: Final = ("user", "human", "system", "spk1", "spk2")
 #: No sentence is as long as this, in characters: it is given whole.

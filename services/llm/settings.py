@@ -27,8 +27,8 @@ class LlmSettings(ServiceSettings):
     """Where several people are there and no name is called, an opinion on whether the persona is meant: from what its memory
     knows and who spoke last, from that and what the model says to the question, or none."""
     max_reply_tokens: int = Field(default=96, ge=8, le=8192)
-    """A reply is at most this long, the reasoning of a model that reasons included; a story that was asked for may be three times
-    as long."""
+    """A reply is at most this long, and with it the reasoning of a model that reasons; a story that was asked for may be three
+    times as long."""
     history_words: int = Field(default=240, ge=0, le=4000)
     """How much of the conversation the model sees; the oldest is left out first."""
 
@@ -78,7 +78,7 @@ class OpenaiOptions(Frozen):
     load_timeout_s: float = Field(default=600.0, gt=0)
     """How long to wait at start for a server that is not there yet, or still loads its model."""
     continues: Literal["auto", "on", "off"] = "auto"
-    """Whether the server must be told to go on with a reply that memory has begun (continue_final_message). auto: vLLM is told."""
+    """Whether the server is told to go on with a reply that memory has begun (continue_final_message). auto: vLLM is told."""
     extra: dict[str, Any] = Field(default_factory=dict)
     """More fields for each request, as JSON. To turn the thinking of a Qwen3 on vLLM or llama.cpp off:
     {"chat_template_kwargs": {"enable_thinking": false}}; of an OpenAI model: {"reasoning_effort": "minimal"}."""

@@ -74,8 +74,8 @@ class Link:
     async def run(self, on_response: OnResponse, on_change: OnChange, on_steady: Callable[[], None] = lambda: None) -> None:
         """Keeps the stream open until cancelled, or until it is refused at its start for a reason that will not pass.
 
-        `on_change` hears of each stream that opens or breaks, `on_steady` of one that has lived for STEADY_S. The back-off grows
-        with every stream that has not: one that opens and breaks at once is no better than one that does not open.
+        `on_change` hears of each stream that opens or breaks, `on_steady` of one that has lived for STEADY_S. The back-off
+        grows with every stream that has not: one that opens and breaks at once is no better than one that does not open.
         """
         attempt = 0
         while True:

@@ -6,7 +6,7 @@ import re
 from typing import Final
 
 _INVISIBLE: Final = (
-    *range(0x00, 0x09),
+    *range(0x09),
     *range(0x0B, 0x0D),
     *range(0x0E, 0x20),
     *range(0x7F, 0x85),

@@ -26,9 +26,9 @@ _MORE_ANY: Final = re.compile(f"(?:{'|'.join((*_STAGE['verbs'].split(), *_STAGE[
 _NOUNS: Final = frozenset(_STAGE["nouns"].split())
 _INTERJECTIONS: Final = frozenset(_STAGE["interjections"].split())
 _STOP_WORDS: Final = frozenset(LEXICON["stop_words"].split()) | frozenset(_STAGE["none"].split())
-_SUBJECTS: Final = frozenset("i he she they it we you who that".split())
-_SPEAKERS: Final = frozenset("i my me mine we our us myself".split())
-_ARTICLES: Final = frozenset("a an the with another in".split())
+_SUBJECTS: Final = frozenset(["i", "he", "she", "they", "it", "we", "you", "who", "that"])
+_SPEAKERS: Final = frozenset(["i", "my", "me", "mine", "we", "our", "us", "myself"])
+_ARTICLES: Final = frozenset(["a", "an", "the", "with", "another", "in"])
 #: A direction is a few words without punctuation.
 _LONGEST: Final = 60
 _MOST_WORDS: Final = 9
@@ -84,6 +84,19 @@ def direction(said: str, mark: str, place: Place) -> bool:
     if not _SPEAKERS.isdisjoint(words):
         return False
     return (_paren if mark == "(" else _bracket if mark == "[" else _star)(said, words, place)
+
+
+def follows(rest: str, *, final: bool) -> After | None:
+    """What comes after a closing mark; None when more must come before that can be told."""
+    stripped = rest.lstrip(" \t")
+    if not stripped:
+        return "end" if final else None
+    first = stripped[0]
+    if first == "\n":
+        return "end"
+    if first in ".,!?;:…":
+        return "stop"
+    return "lower" if first.islower() or first.isdigit() else "capital"
 
 
 def cue(said: str) -> FaceCue | None:

@@ -23,6 +23,8 @@ _ITEM: Final = re.compile(r"(?:[-*+–][ \t]+|[•‣◦▪●·][ \t]*)(?=\S)")
 _ITEM_BEGUN: Final = re.compile(r"[-*+–•‣◦▪●·][ \t]*")
 _NUMBERED: Final = re.compile(r"(\d{1,3})[.)][ \t]+(?=\S)")
 _NUMBERED_BEGUN: Final = re.compile(r"\d{1,3}(?:[.)][ \t]*)?")
+_REFERENCE: Final = re.compile(r"\[[^\]\n]{1,40}\]:[ \t]+[^\n]{1,300}(?:\n|$)")
+_REFERENCE_BEGUN: Final = re.compile(r"\[[^\]\n]{0,40}(?:\](?::(?:[ \t][^\n]{0,300})?)?)?")
 _TABLE_RULE: Final = re.compile(r"\|?[ \t]*:?-{2,}:?[ \t]*(?:\|[ \t:-]*)+(?:\n|$)")
 _TABLE_BEGUN: Final = re.compile(r"\|[|:\- \t]*")
 
@@ -67,7 +69,7 @@ def line_begins(text: str, lines: Lines, *, final: bool) -> Line | None:
         return Line("words", indent)
     if body[0] == ">":
         return Line("quote", indent + 1)
-    for read in (_fence, _ruled, _heading, _item, _table):
+    for read in (_fence, _ruled, _heading, _item, _table, _reference):
         line = read(body, lines, final=final)
         if line is None:
             return None
@@ -136,6 +138,16 @@ def _table(body: str, lines: Lines, *, final: bool) -> Line | None:
         return None
     lines.table, lines.stop = True, ","
     return Line("table", len(body) - len(body.lstrip("| \t")))
+
+
+def _reference(body: str, lines: Lines, *, final: bool) -> Line | None:
+    """Where a link leads, as it may stand under a text: "[1]: https://..."."""
+    if body[0] != "[":
+        return Line("words")
+    match = _REFERENCE.match(body)
+    if match and (final or match.group().endswith("\n")):
+        return Line("gone", match.end())
+    return None if not final and _REFERENCE_BEGUN.fullmatch(body) else Line("words")
 
 
 class Speakers:

@@ -18,7 +18,7 @@ _SPACES: Final = re.compile(r"[ \t]{2,}|\t")
 
 
 class Prose:
-    """Collects words and cues. White space comes with the word behind it, but after a stop at once: nobody waits for it there."""
+    """Collects words and cues. White space comes with the word behind it, but after a stop at once: there it is waited for."""
 
     def __init__(self) -> None:
         self._out: list[str | FaceCue] = []

@@ -23,8 +23,11 @@ Read = str | FaceCue | Retract
 
 
 class Reader:
-    """Reads one reply. `opening`: words that were said before it, which a model may begin with again; `thinking`: the prompt has
-    begun the reasoning."""
+    """Reads one reply.
+
+    `own` and `others` are the names of who speaks, as in a play; `opening` was said before it, and a model may begin with that
+    again; `thinking`: the prompt has begun the reasoning.
+    """
 
     def __init__(
         self, own: Iterable[str] = (), others: Iterable[str] = (), opening: str = "", *, thinking: bool = False

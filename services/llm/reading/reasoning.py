@@ -30,7 +30,8 @@ _TOKEN: Final = re.compile(
 )
 #: What may still become a token.
 _BEGUN: Final = re.compile(
-    r"<[|｜][^<>\s]{0,60}|</?[\w:.=-]{0,40}|<</?[A-Z]{0,3}>?|\[/?[A-Z_]{0,12}|\[(?:e|en|end|end o?f?|end of t?e?x?t?)|◁/?\w{0,8}"
+    r"<[|｜][^<>\s]{0,60}|</?[\w:.=-]{0,40}|<</?[A-Z]{0,3}>?|\[/?[A-Z_]{0,12}|\[(?:e|en|end|end o?f?|end of t?e?x?t?)"
+    r"|◁/?\w{0,8}"
 )
 _ENDS: Final = re.compile(
     r"(im_|_)?end\w*|eo[stmd]\w*|\w*end[_▁]of[_▁](text|sentence|turn)\w*|return|stop|call|\w*user\w*|human|system|observation",

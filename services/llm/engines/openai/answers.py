@@ -1,4 +1,4 @@
-"""What an event of the chat API says: words, reasoning, a call of a tool, an error. Reads every shape that servers give them."""
+"""What an event of the chat API says: words, reasoning, a call of a tool, an error; in every shape that servers give it."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ class Answer:
     """One reply as its events tell it."""
 
     finish: Finish | None = None
-    usage: Usage = Usage(0, 0)
+    usage: Usage = field(default_factory=lambda: Usage(0, 0))
     counted: int = 0
     """Pieces of text: about as many as tokens."""
     odd: list[str] = field(default_factory=list)

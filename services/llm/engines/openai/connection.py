@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Container
 from contextlib import asynccontextmanager
 from typing import Any, Final
 
@@ -20,6 +20,16 @@ _MOST_REDIRECTS: Final = 3
 _SHOWN: Final = 200
 _TOO_LONG: Final = re.compile(r"context (length|window|size)|exceed_context", re.IGNORECASE)
 _LOADING: Final = re.compile(r"\b(loading|warming|starting|not ready)\b", re.IGNORECASE)
+
+
+_NO_MODEL: Final = "there is no such model or API"
+_TO_DO: Final = {
+    "model_timeout": "; is it overloaded?",
+    "model_unavailable": "; start it, or set LLM_OPENAI_BASE_URL",
+    "model_loading": "; try again in a while",
+    "not_a_model_server": "; check LLM_OPENAI_BASE_URL",
+    "wrong_address": "; check LLM_OPENAI_BASE_URL",
+}
 
 
 class Refused(Exception):
@@ -62,7 +72,7 @@ class Connection:
     async def request(
         self, method: str, path: str, body: dict[str, Any] | None = None, timeout_s: float | None = None
     ) -> AsyncIterator[aiohttp.ClientResponse]:
-        """One request that was answered with success; `timeout_s` for the whole, else as the settings have it between two tokens.
+        """One request that was answered with success; `timeout_s` for all of it, else as the settings have it for a token.
 
         Raises Refused for an error of the server's, and Unavailable, Timeout or Unusable for what else goes wrong.
         """
@@ -116,33 +126,29 @@ class Connection:
             )
         return self._session
 
-    def _down(self, kind: type[VivantError], what: str, reason: str, *, todo: str = "") -> VivantError:
+    def _down(self, kind: type[VivantError], what: str, reason: str) -> VivantError:
         """Notes why the server cannot serve, and makes the error that says so."""
         self.problem = f"the language model server at {self.base} {what}"
-        todo = todo or {
-            "model_timeout": "; is it overloaded?",
-            "model_unavailable": "; start it, or set LLM_OPENAI_BASE_URL",
-            "not_a_model_server": "; check LLM_OPENAI_BASE_URL",
-        }.get(reason, "; its log may say why")
-        return kind(self.problem + todo, reason=reason)
+        return kind(self.problem + _TO_DO.get(reason, "; its log may say why"), reason=reason)
 
     def _failed(self, exc: Exception, *, answered: bool) -> VivantError:
+        """What went wrong below the answer, or with its bytes."""
+        kind: type[VivantError] = Unavailable
+        what, reason = f"broke off its answer ({type(exc).__name__})", "model_broke_off"
         match exc:
             case aiohttp.ClientConnectorCertificateError() | aiohttp.ClientConnectorSSLError():
-                return self._down(Unusable, f"has no certificate that is trusted: {exc}", "wrong_address", todo="")
+                kind, what, reason = Unusable, f"has no certificate that is trusted: {exc}", "wrong_address"
             case aiohttp.ClientConnectorError():
-                return self._down(
-                    Unavailable, f"is out of reach ({exc.os_error.strerror or exc.os_error})", "model_unavailable"
-                )
+                what, reason = f"is out of reach ({exc.os_error.strerror or exc.os_error})", "model_unavailable"
             case aiohttp.InvalidURL():
-                return self._down(Unusable, "has an address that cannot be", "wrong_address")
+                kind, what, reason = Unusable, "has an address that cannot be", "wrong_address"
             case aiohttp.ClientPayloadError() if _undecodable(exc):
-                return self._down(Unavailable, "sent what cannot be unpacked", "not_a_model_server")
+                what, reason = "sent what cannot be unpacked", "not_a_model_server"
             case aiohttp.ClientResponseError():
-                return self._down(Unavailable, f"did not answer in HTTP ({exc.message})", "not_a_model_server")
+                what, reason = f"did not answer in HTTP ({exc.message})", "not_a_model_server"
             case aiohttp.ServerDisconnectedError() if not answered:
-                return self._down(Unavailable, "closed the connection without an answer", "model_broke_off")
-        return self._down(Unavailable, f"broke off its answer ({type(exc).__name__})", "model_broke_off")
+                what = "closed the connection without an answer"
+        return self._down(kind, what, reason)
 
     def error(self, refused: Refusal) -> VivantError:
         """What an error of the server's means here."""
@@ -153,22 +159,17 @@ class Connection:
                 f"the prompt does not fit into the model's context ({detail}); serve it with more, or lower LLM_HISTORY_WORDS",
                 reason="context_full",
             )
-        match status:
-            case 429:
-                return Full(f"the language model server takes no more requests: {detail}", reason="model_full")
-            case 401 | 403:
-                return Unusable(
-                    f"the language model server does not accept the key; set LLM_OPENAI_API_KEY: {detail}", reason="wrong_key"
-                )
-            case 404:
-                return Unusable(
-                    f"the server at {self.base} has no such model or API; check LLM_OPENAI_MODEL and _BASE_URL: {detail}",
-                    reason="unknown_model",
-                )
-            case 503 if _LOADING.search(detail):
-                return self._down(Unavailable, f"is still loading its model ({detail})", "model_loading")
-        if 400 <= status < 500:
-            return Unusable(f"the language model server refuses the request ({status}): {detail}", reason="request_refused")
+        if status == 503 and _LOADING.search(detail):
+            return self._down(Unavailable, f"is still loading its model ({detail})", "model_loading")
+        rows: tuple[tuple[Container[int], type[VivantError], str, str], ...] = (
+            ((429,), Full, "the language model server takes no more requests", "model_full"),
+            ((401, 403), Unusable, "the language model server does not accept the key; set LLM_OPENAI_API_KEY", "wrong_key"),
+            ((404,), Unusable, f"{_NO_MODEL} at {self.base}; check LLM_OPENAI_MODEL and LLM_OPENAI_BASE_URL", "unknown_model"),
+            (range(400, 500), Unusable, f"the language model server refuses the request ({status})", "request_refused"),
+        )
+        for statuses, kind, message, reason in rows:
+            if status in statuses:
+                return kind(f"{message}: {detail}", reason=reason)
         number = f" ({status})" if status else ""
         return Unavailable(
             f"the language model server failed{number}: {detail or 'it does not say why'}", reason="model_failed"

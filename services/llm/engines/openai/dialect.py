@@ -15,8 +15,8 @@ _LIMITS: Final = ("max_tokens", "max_completion_tokens")
 #: What a reply can do without.
 _OPTIONAL: Final = ("stream_options", "temperature", "continue_final_message", "add_generation_prompt", "stream")
 _UNKNOWN: Final = re.compile(
-    r"unsupported|not support|no support|unrecogni[sz]ed|unknown|unexpected|not permitted|not allowed|forbidden|extra|additional propert"
-    r"|does not|doesn't|cannot|can't|invalid|deprecated|instead|no such|not a valid|not implemented|must",
+    r"unsupported|not support|no support|unrecogni[sz]ed|unknown|unexpected|not permitted|not allowed|forbidden|extra"
+    r"|additional propert|does not|doesn't|cannot|can't|invalid|deprecated|instead|no such|not a valid|not implemented|must",
     re.IGNORECASE,
 )
 _TOO_LONG: Final = re.compile(
@@ -26,8 +26,8 @@ _NO_SYSTEM: Final = re.compile(
     r"system\W+(role|message|prompt)|role\W+(of\W+)?[\"']?system|roles? must alternate", re.IGNORECASE
 )
 _NO_OPENING: Final = re.compile(
-    r"(last|final) (message|role).*(assistant|user)|assistant.*\b(last|final|prefill)|prefill|end with a user|roles? must alternate"
-    r"|got assistant",
+    r"(last|final) (message|role).*(assistant|user)|assistant.*\b(last|final|prefill)|prefill|end with a user|got assistant"
+    r"|roles? must alternate",
     re.IGNORECASE,
 )
 #: Servers that begin a last message of the assistant anew unless they are told to go on with it. Others do so by themselves, or

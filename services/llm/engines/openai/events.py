@@ -1,7 +1,7 @@
 """Reads what comes where a stream of server-sent events is expected, whatever it is: bytes in, JSON values out.
 
-Lines end with LF, CR or CRLF; data may stand in several lines, or without an event around it; a whole answer may come as one JSON
-object. Bytes that are no UTF-8 become a replacement character. What is no JSON raises `NoEvents` with its beginning.
+Lines end with LF, CR or CRLF; data may stand in several lines, or without an event around it; a whole answer may come as one
+JSON object. Bytes that are no UTF-8 become a replacement character. What is no JSON raises `NoEvents` with its beginning.
 """
 
 from __future__ import annotations
