@@ -43,15 +43,14 @@ def square(scan: Scan) -> Step:
         waits = len(scan.text) < _LONGEST_ECHO if label else "\n" not in scan.text and len(scan.text) < _LONGEST
         return Step.WAIT if waits and scan.waiting else scan.drop(label.end() if label else 1)
     if label:
-        scan.prose.cue(None)
-        return scan.drop(end + 1)
+        return scan.leave_out(end + 1)
     inner, rest = scan.text[1:end], scan.text[end + 1 :]
     if not rest and scan.waiting:
         return Step.WAIT
     if rest[:1] in ("(", "[") and (step := _link(scan, inner, rest)):
         return step
     if _NOTE.fullmatch(inner):
-        return scan.drop(end + 1)
+        return scan.leave_out(end + 1)
     return _played(scan, inner, end, "[") or scan.replace(inner + rest)
 
 

@@ -85,7 +85,7 @@ class Markup:
         self._scan.final = True
         self._run()
         if (title := self._scan.lines.title) and not self._scan.prose.tail:
-            self._scan.say(re.sub(r"[*_`~#]", "", title))
+            self._scan.prose.say(re.sub(r"[*_`~#]", "", title))
         return self._scan.prose.taken()
 
     @property

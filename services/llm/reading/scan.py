@@ -63,6 +63,11 @@ class Scan:
         self.prose.cue(cue)
         return self.drop(length)
 
+    def leave_out(self, length: int) -> Step:
+        """So much of the text is for nobody, and leaves no gap."""
+        self.prose.cue(None)
+        return self.drop(length)
+
     @property
     def waiting(self) -> bool:
         """Whether it is worth waiting for more."""

@@ -82,8 +82,8 @@ class Dialect:
             self._limit = _LIMITS[1]
             return _LIMITS[0]
         for name in _OPTIONAL:
-            if name in body and name not in self._extra and re.search(rf"\b{name}(?:ing)?\b", text):
-                self._dropped.add(name)
+            if name in body and name not in self._extra and re.search(rf"\b{name}(?:ing)?\b", text, re.IGNORECASE):
+                self._dropped |= {name, "stream_options"} if name == "stream" else {name}
                 return name
         if not self._folded and _NO_SYSTEM.search(text) and body["messages"][0]["role"] == "system":
             self._folded = True
