@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from typing import Any
 
 import pytest
@@ -25,17 +26,36 @@ GOOD = "Rainy days are fine by me."
 PLAIN = "Rainy days are fine by me. Sit down for a while."
 
 
+@dataclass
+class Room:
+    """The service, and the chat server from which its words come."""
+
+    stub: Any
+    server: ChatServer
+
+    @asynccontextmanager
+    async def talk(self, chat: Callable[[dict[str, Any]], Reply] | Reply) -> AsyncIterator[Call]:
+        self.server.chat = chat if callable(chat) else lambda _: chat
+        async with Call(self.stub) as call:
+            yield call
+
+
 @asynccontextmanager
-async def talking(chat: Any, **options: Any) -> AsyncIterator[tuple[Call, ChatServer]]:
-    """A conversation with a persona whose words come from a chat server."""
-    async with chatting(chat) as server:
-        engine = OpenaiEngine(OpenaiOptions(base_url=server.address, **options), SharedSettings())
+async def opened(**options: Any) -> AsyncIterator[Room]:
+    async with chatting(saying(GOOD)) as server:
+        engine = OpenaiEngine(OpenaiOptions(base_url=server.address, prefill=False, **options), SharedSettings())
         engine.load()
         try:
-            async with serving(engine) as stub, Call(stub) as call:
-                yield call, server
+            async with serving(engine) as stub:
+                yield Room(stub, server)
         finally:
             await engine.close()
+
+
+@pytest.fixture(scope="module")
+async def room() -> AsyncIterator[Room]:
+    async with opened() as made:
+        yield made
 
 
 def chunk(content: Any) -> bytes:
@@ -60,12 +80,12 @@ def chunk(content: Any) -> bytes:
         Reply([b'{"choices": [{"message": {"content": "' + PLAIN.encode() + b'"}}]}'], headers={"Content-Type": "text/html"}),
         saying(f"<think>\nThe user says so.\n</think>\n\n{PLAIN}"),
         saying(f"The user says that it rains. I should be kind.</think>{PLAIN}"),
-        saying(f"**Rainy** days are *fine* by me. Sit down for a while.<|im_end|>"),
+        saying("**Rainy** days are *fine* by me. Sit down for a while.<|im_end|>"),
         saying(f"Pip: {PLAIN}"),
     ],
 )
-async def test_words_are_read_in_every_shape(reply: Reply) -> None:
-    async with talking(reply) as (call, _):
+async def test_words_are_read_in_every_shape(reply: Reply, room: Room) -> None:
+    async with room.talk(reply) as call:
         await call.commit(1, TOLD)
         text, kinds, done = await call.reply(1)
         assert text.strip().rstrip(".") == PLAIN.rstrip("."), kinds
@@ -98,22 +118,24 @@ async def test_words_are_read_in_every_shape(reply: Reply) -> None:
         (json_reply({"detail": "Not Found"}, 404), "unknown_model", "Not Found"),
     ],
 )
-async def test_a_turn_tells_what_was_wrong_and_the_next_is_answered(reply: Reply | bytes, reason: str, told: str) -> None:
+async def test_a_turn_tells_what_was_wrong_and_the_next_is_answered(
+    reply: Reply | bytes, reason: str, told: str, room: Room
+) -> None:
     bad = reply if isinstance(reply, Reply) else Reply([reply])
-    async with talking(lambda _: bad, prefill=False) as (call, server):
+    async with room.talk(bad) as call:
         await call.commit(1, TOLD)
         _, _, failed = await call.reply(1)
         assert failed.reason == reason and told in failed.message
         assert "out of reach" not in failed.message and "\n" not in failed.message
-        server.chat = lambda _: saying(GOOD)
+        room.server.chat = lambda _: saying(GOOD)
         await call.commit(2, TOLD)
         text, _, _ = await call.reply(2)
         assert text.strip() == GOOD
         await call.finish()
 
 
-async def test_whole_sentences_before_a_break_are_said() -> None:
-    async with talking(Reply([*words("Rainy days are fine by me. Sit down for")], drop=True), prefill=False) as (call, _):
+async def test_whole_sentences_before_a_break_are_said(room: Room) -> None:
+    async with room.talk(Reply([*words("Rainy days are fine by me. Sit down for")], drop=True)) as call:
         await call.commit(1, TOLD)
         text, _, failed = await call.reply(1)
         assert text.strip() == GOOD and failed.reason == "model_broke_off"
@@ -138,8 +160,8 @@ async def test_whole_sentences_before_a_break_are_said() -> None:
         (saying("", "content_filter"), "reply_withheld"),
     ],
 )
-async def test_where_the_model_says_nothing_memory_answers_and_it_is_told_why(reply: Reply, reason: str) -> None:
-    async with talking(reply) as (call, _):
+async def test_where_the_model_says_nothing_memory_answers_and_it_is_told_why(reply: Reply, reason: str, room: Room) -> None:
+    async with room.talk(reply) as call:
         await call.commit(1, BORN)
         text, kinds, done = await call.reply(1)
         assert "Gull Rock" in text and kinds[-1] == "done"
@@ -166,20 +188,20 @@ async def test_a_server_that_refuses_a_field_is_asked_without_it_from_then_on() 
                 return refusing(400, {"message": f"Unsupported parameter: {field} is not supported{instead}", "param": field})
         return saying(GOOD)
 
-    async with talking(chat, prefill=False) as (call, server):
+    async with opened() as room, room.talk(chat) as call:
         for turn in (1, 2):
             await call.commit(turn, TOLD)
             assert (await call.reply(turn))[0].strip() == GOOD
-        assert len(server.asked) == 5, "three refusals, once each"
-        assert server.asked[-1].keys() >= {"max_completion_tokens", "messages", "stream"}
+        assert len(room.server.asked) == 5, "three refusals, once each"
+        assert room.server.asked[-1].keys() >= {"max_completion_tokens", "messages", "stream"}
 
 
 async def test_a_server_that_refuses_whatever_is_asked_is_not_asked_for_ever() -> None:
     refused = refusing(400, {"message": "max_tokens, stream_options, temperature, stream: unsupported parameter"})
-    async with talking(refused, prefill=False) as (call, server):
+    async with opened() as room, room.talk(refused) as call:
         await call.commit(1, TOLD)
         assert (await call.reply(1))[2].reason == "request_refused"
-        assert len(server.asked) <= 8
+        assert len(room.server.asked) <= 8
 
 
 @pytest.mark.parametrize("owner", ["vllm", "somebody"])
@@ -213,17 +235,16 @@ async def test_an_odd_list_of_models_is_no_hindrance(models: Reply) -> None:
         server.models = models
         engine = OpenaiEngine(OpenaiOptions(base_url=server.address), SharedSettings())
         await engine.connect()
-        async with serving(engine) as stub, Call(stub) as call:
-            await call.commit(1, TOLD)
-            assert (await call.reply(1))[0].strip() == GOOD
+        items = [item async for item in engine.generate(Prompt((Message("user", TOLD),)), 20, 0)]
         await engine.close()
+        assert "".join(item for item in items if isinstance(item, str)) == GOOD
 
 
 async def test_a_server_that_is_not_there_yet_is_waited_for() -> None:
     port = unused_port()
     engine = OpenaiEngine(OpenaiOptions(base_url=f"http://127.0.0.1:{port}/v1"), SharedSettings())
     connecting = asyncio.create_task(engine.connect())
-    while "refused" not in "".join(engine.problems()):  # noqa: ASYNC110 - nothing tells when the first attempt has failed
+    while "out of reach" not in "".join(engine.problems()):  # noqa: ASYNC110 - nothing tells when the first attempt has failed
         await asyncio.sleep(0.01)
     assert f"waiting for the model server at http://127.0.0.1:{port}/v1" in engine.problems()[0]
     loading = Reply([b'{"error": {"code": 503, "message": "Loading model", "type": "unavailable_error"}}'], 503)
@@ -247,7 +268,7 @@ async def test_a_slow_first_answer_is_waited_for() -> None:
 async def test_waiting_has_an_end_that_says_what_it_waited_for() -> None:
     options = OpenaiOptions(base_url=f"http://127.0.0.1:{unused_port()}/v1", load_timeout_s=0.1)
     engine = OpenaiEngine(options, SharedSettings())
-    with pytest.raises(Unavailable, match="not ready within 0 s, which LLM_OPENAI_LOAD_TIMEOUT_S sets.*out of reach"):
+    with pytest.raises(Unavailable, match=r"not ready within 0 s, which LLM_OPENAI_LOAD_TIMEOUT_S sets.*out of reach"):
         await engine.connect()
     await engine.close()
 

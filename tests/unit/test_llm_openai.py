@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 from typing import Any
 
@@ -12,7 +13,7 @@ from hypothesis import strategies as st
 from services.llm.engine import Called, Message, Prompt, Thought
 from services.llm.engines.openai.answers import Answer, Refusal, refusal
 from services.llm.engines.openai.dialect import Dialect
-from services.llm.engines.openai.events import MAX_EVENT, Done, Event, Events, NoEvents
+from services.llm.engines.openai.events import MAX_EVENT, Event, Events, NoEvents
 
 PROMPT = Prompt((Message("system", "Be brief."), Message("user", "Hello?")), "Well. ")
 
@@ -21,7 +22,7 @@ def events(data: bytes, cuts: tuple[int, ...] = ()) -> list[Any]:
     """The values of what `data` brings, None for its end."""
     made, found = Events(), []
     places = sorted({0, len(data), *(cut for cut in cuts if cut < len(data))})
-    for start, end in zip(places, places[1:], strict=False):
+    for start, end in itertools.pairwise(places):
         found += made.push(data[start:end])
     return [event.value if isinstance(event, Event) else None for event in found + made.finish()]
 

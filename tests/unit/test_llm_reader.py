@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
@@ -248,71 +250,42 @@ def test_what_comes_beside_the_words_is_noted() -> None:
         assert getattr(reader, noted) and not reader.words
 
 
-PIECES = st.lists(
-    st.one_of(
-        st.sampled_from(
-            [
-                "*",
-                "**",
-                "_",
-                "`",
-                "```",
-                "(",
-                ")",
-                "[",
-                "]",
-                "](",
-                "<",
-                ">",
-                "</",
-                "<think>",
-                "</think>",
-                "<|",
-                "|>",
-                "&amp;",
-                "~~",
-            ]
-            + [
-                "\n",
-                "\n\n",
-                " ",
-                ". ",
-                ", ",
-                "# ",
-                "- ",
-                "1. ",
-                "> ",
-                "| ",
-                "---",
-                "http://a.b/c",
-                "😀",
-                ":)",
-                "\\",
-                "!",
-                '"',
-                "“",
-            ]
-            + [
-                "June:",
-                "User:",
-                "laughs",
-                "softly",
-                "I",
-                "piano",
-                "Well",
-                "<b>",
-                "<br>",
-                "<!--",
-                "-->",
-                "analysis",
-                "\r",
-                "\ud83d",
-            ]
-        ),
-        st.text(max_size=4),
-    ),
-    max_size=14,
-).map("".join)
+MARKS = [
+    "*",
+    "**",
+    "_",
+    "`",
+    "```",
+    "(",
+    ")",
+    "[",
+    "]",
+    "](",
+    "<",
+    ">",
+    "</",
+    "<think>",
+    "</think>",
+    "<|",
+    "|>",
+    "&amp;",
+    "~~",
+    "---",
+    "http://a.b/c",
+    "😀",
+    ":)",
+    "\\",
+    "!",
+    '"',
+    "“",
+    "<b>",
+    "<br>",
+    "<!--",
+    "-->",
+]
+LINES = ["\n", "\n\n", "\r", " ", ". ", ", ", "# ", "- ", "1. ", "> ", "| ", "\ud83d"]
+WORDS = ["June:", "User:", "laughs", "softly", "I", "piano", "Well", "analysis"]
+PIECES = st.lists(st.one_of(st.sampled_from([*MARKS, *LINES, *WORDS]), st.text(max_size=4)), max_size=14).map("".join)
 
 
 @given(PIECES, st.lists(st.integers(0, 120), max_size=8))
@@ -322,7 +295,7 @@ def test_where_a_text_was_cut_makes_no_difference(text: str, cuts: list[int]) ->
     reader = Reader(OWN, OTHERS)
     items: list[Read] = []
     places = sorted({0, len(text), *(cut for cut in cuts if cut < len(text))})
-    for start, end in zip(places, places[1:], strict=False):
+    for start, end in itertools.pairwise(places):
         items += reader.push(text[start:end])
     assert joined(items + reader.finish()) == whole
     whole[0].encode()

@@ -101,10 +101,8 @@ class Reasoning:
         """What is left at the end; `complete`: the model has come to its end by itself."""
         held, self._held = self._held, ""
         self._plain(held)
-        if self._unsure and self._mode is _Mode.THOUGHT and complete:
-            # There was no reasoning this time.
-            self._mode, self.thought = _Mode.TEXT, False
-            self._give(self._kept)
+        if complete:
+            self._surely_said()
         return self._taken()
 
     def _taken(self) -> list[str | Retract]:
@@ -234,7 +232,14 @@ class Reasoning:
         self.tool = self.tool or "to=" in channel
         self._mode, self._name = (_Mode.TEXT if channel.startswith("final") else _Mode.THOUGHT), ""
 
+    def _surely_said(self) -> None:
+        """The reply is over, and what may have been reasoning has not been closed: so it was none this time."""
+        if self._unsure and self._mode is _Mode.THOUGHT:
+            self._mode, self.thought = _Mode.TEXT, False
+            self._give(self._kept)
+
     def _turn_ends(self) -> None:
+        self._surely_said()
         if self._mode is _Mode.TEXT:
             self.ended = self.said
         self._mode = _Mode.TEXT
