@@ -114,14 +114,14 @@ class Mind:
                 self._explain(message.reason, message.message)
                 self._wires.feed(ev.ReplyDone(now, turn_id))
             case "failed":
-                self._wires.notify(notices.reply_failed(message.reason, message.message))
+                self._wires.notify(notices.reply_failed(message.reason, message.message, retryable=message.retryable))
                 self._wires.feed(ev.ReplyFailed(now, turn_id, message.retryable))
 
     def _explain(self, reason: str, why: str) -> None:
         """Memory has answered in the model's place: why, whoever runs the model has to know, once in a conversation."""
         if reason and reason not in self._explained:
             self._explained.add(reason)
-            self._wires.notify(notices.reply_failed(reason, why))
+            self._wires.notify(notices.reply_failed(reason, why, retryable=False))
 
     def _config(self) -> llm_pb2.GenerateConfig:
         return llm_pb2.GenerateConfig(

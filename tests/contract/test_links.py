@@ -1,4 +1,4 @@
-"""The orchestrator's long streams over real gRPC: one that breaks again and again is opened ever more seldom, and reported once."""
+"""The orchestrator's long streams over real gRPC: one that breaks again and again is opened ever more seldom, told of once."""
 
 from __future__ import annotations
 
