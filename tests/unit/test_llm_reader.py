@@ -69,7 +69,10 @@ def test_emphasised_words_are_said(text: str, said: str) -> None:
     ("text", "said", "cues"),
     [
         ("*chuckles softly* I was a baker.", "I was a baker.", ["amusement"]),
-        ("*Smiles.* I was a baker.", "Smiles. I was a baker.", []),
+        ("*Smiles.* I was a baker.", "I was a baker.", ["warm_smile"]),
+        ("*Smiles come easily.* I was a baker.", "Smiles come easily. I was a baker.", []),
+        ("~sighs~ It was late... *sniff*", "It was late...", ["concern"]),
+        ("So (pause) it was late.", "So it was late.", ["thought"]),
         ("_smiles warmly_ Come in.", "Come in.", ["warm_smile"]),
         ("**laughs** Come in.", "Come in.", ["amusement"]),
         ("*tilts her head* And you?", "And you?", []),
@@ -133,6 +136,7 @@ def test_what_only_looks_like_a_mark_stays(text: str) -> None:
         ("```python\nprint('no')\n```\nI was a baker.", "I was a baker."),
         ("Roses are red\nViolets are blue", "Roses are red, Violets are blue"),
         ("I was\na baker.", "I was a baker."),
+        ("\\n\\nI was a baker.\\nTruly.", "I was a baker. Truly."),
         ("I was a baker\n\nI slept", "I was a baker. I slept"),
     ],
 )

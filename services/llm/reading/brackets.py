@@ -31,8 +31,8 @@ def parenthesis(scan: Scan) -> Step:
     if end < 0:
         named = before == "start" and re.fullmatch(r"[\w .'-]{1,20}", inner)
         return Step.WAIT if scan.waiting and (named or directions.possible(inner, "(", before)) else Step.PLAIN
-    played = _played(scan, inner, end, "(") if directions.possible(inner, "(", before) else None
-    return played or Step.PLAIN
+    step = played(scan, inner, end, "(") if directions.possible(inner, "(", before) else None
+    return step or Step.PLAIN
 
 
 def square(scan: Scan) -> Step:
@@ -51,11 +51,11 @@ def square(scan: Scan) -> Step:
         return step
     if _NOTE.fullmatch(inner):
         return scan.leave_out(end + 1)
-    return _played(scan, inner, end, "[") or scan.replace(inner + rest)
+    return played(scan, inner, end, "[") or scan.replace(inner + rest)
 
 
-def _played(scan: Scan, inner: str, end: int, mark: str) -> Step | None:
-    """A direction is done; None when it is none."""
+def played(scan: Scan, inner: str, end: int, mark: str) -> Step | None:
+    """A direction, which ends with the character at `end`, is done; None when it is none."""
     before, word = directions.standing(scan.seen)
     after = directions.follows(scan.text[end + 1 :], final=scan.final)
     if after is None:

@@ -32,7 +32,7 @@ _ARTICLES: Final = frozenset(["a", "an", "the", "with", "another", "in"])
 #: A direction is a few words without punctuation.
 _LONGEST: Final = 60
 _MOST_WORDS: Final = 9
-_SHAPE: Final = re.compile(r"[^\W\d_][\w'’, -]*(\.\.\.|…)?")
+_SHAPE: Final = re.compile(r"[^\W\d_][\w'’, -]*(\.\.\.|…|\.)?")
 
 
 @dataclass(frozen=True)
@@ -78,6 +78,9 @@ def direction(said: str, mark: str, place: Place) -> bool:
     words = re.findall(r"[\w'’-]+", said.lower())
     if len(words) > _MOST_WORDS:
         return False
+    if said.endswith(".") and not said.endswith("..."):
+        # A whole sentence is said, unless it is none: "Laughs softly."
+        return _strong(words) and (len(words) == 1 or (len(words) == 2 and words[1].endswith("ly"))) and place.before == "start"
     if words[0] in _SUBJECTS and len(words) > 1:
         acted = (_STRONG_ANY if words[0] == "i" else _MORE_ANY).fullmatch(words[1]) is not None
         return mark in "*_[" and acted and place.before == "start" and place.after in ("capital", "end") and len(words) <= 5
@@ -125,6 +128,8 @@ def _star(said: str, words: list[str], place: Place) -> bool:
 def _paren(said: str, words: list[str], place: Place) -> bool:
     """Between parentheses, where asides stand too."""
     between = place.before != "mid"
+    if len(words) == 1 and words[0] in _NOUNS:
+        return True
     if _named(words):
         return between or place.after in ("end", "capital")
     if _strong(words) and len(words) <= 4:

@@ -8,6 +8,7 @@ from typing import Final
 
 from services.llm.cues import written
 from services.llm.reading import directions
+from services.llm.reading.brackets import played
 from services.llm.reading.characters import printable
 from services.llm.reading.scan import Scan, Step
 
@@ -111,9 +112,16 @@ def cell(scan: Scan) -> Step:
 
 
 def struck(scan: Scan) -> Step:
-    """~~Words struck out~~ are said; one such sign stays."""
+    """~~Words struck out~~ are said; one such sign stays, but for a direction (~sighs~)."""
     if len(scan.text) == 1 and scan.waiting:
         return Step.WAIT
+    if scan.text[1:2].isalpha():
+        inner, closed, _ = scan.text[1:].partition("~")
+        if not directions.possible(inner, "*", directions.standing(scan.seen)[0]):
+            return Step.PLAIN
+        if not closed:
+            return Step.WAIT if scan.waiting else Step.PLAIN
+        return played(scan, inner, len(inner) + 1, "*") or Step.PLAIN
     return scan.drop(len(scan.text) - len(scan.text.lstrip("~"))) if scan.text[1:2] == "~" else Step.PLAIN
 
 
@@ -129,6 +137,9 @@ def escape(scan: Scan) -> Step:
     after = scan.text[1:2]
     if not after and scan.waiting:
         return Step.WAIT
+    if after == "n" and not (third := scan.text[2:3]).islower():
+        # A new line that was written out, and no path like C:\new.
+        return Step.WAIT if not third and scan.waiting else scan.replace("\n" + scan.text[2:])
     if not after or after.isalnum() or after.isspace():
         return Step.PLAIN
     if after not in "*_`~#<>[]|\\":
