@@ -160,7 +160,7 @@ class Speakers:
     def line_begins(self, text: str, *, final: bool) -> Line | None:
         """Whether a name and a colon stand at the beginning; None when more must come before that can be told."""
         name, colon, rest = text.partition(":")
-        name = name.rstrip().lower()
+        name = name.rstrip(" \t*_").lower()
         if not colon:
             waits = any(each.startswith(name) for each in (*self._own, *self._others)) and "\n" not in text
             return None if waits and not final else Line("words")

@@ -144,6 +144,9 @@ class Markup:
         if line is None:
             return Step.WAIT
         self._name_due = False
+        if line.length:
+            # Marks around the name are gone with it.
+            scan.open.clear()
         if line.kind == "stranger" and scan.prose.tail:
             self.ended = True
         elif line.kind == "stranger":

@@ -50,6 +50,11 @@ class Prose:
             return
         if text[0] in " \t":
             self.space()
+        if self.gap and words[0] in ",;:–—" and self.tail.rstrip()[-1:] in (*",;:–—", ""):
+            # What stood between the two is gone: one is enough.
+            words = words[1:].lstrip(" ")
+            if not words:
+                return
         self._between(words[0])
         self._put(words)
         if text[-1] in " \t":
