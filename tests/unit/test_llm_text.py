@@ -79,6 +79,14 @@ def test_numbers_in_words_and_digits(text: str, expected: set[int]) -> None:
 def test_words_are_compared_without_case_punctuation_and_space() -> None:
     assert same_words("Where did you  grow up?", "where did you grow up")
     assert not same_words("Where did you grow up?", "Where did he grow up?")
+    assert same_words("你好吗？", "你好吗")
+    assert not same_words("你好吗？", "再见")
+
+
+def test_a_script_without_spaces_is_cut_at_its_stops() -> None:
+    splitter = ClauseSplitter()
+    assert splitter.push("我是面包师。我") == ["我是面包师。"]
+    assert sentences("我是面包师。我起得很早！") == ["我是面包师。", "我起得很早！"]
 
 
 def test_content_joins_what_means_the_same() -> None:
