@@ -141,7 +141,9 @@ def _bind(server: grpc.aio.Server, service: Service) -> None:
 
 
 def _problems(service: Service) -> Sequence[str]:
-    return service.problems() if service.admission.ready else ["loading"]
+    if service.admission.ready:
+        return service.problems()
+    return [f"loading: {problem}" for problem in service.problems()] or ["loading"]
 
 
 async def side_door(

@@ -30,8 +30,12 @@ def service() -> serving.Service:
     admission = Admission("llm", settings.capacity, metrics)
     servicer = LlmServicer(engine, personas, admission, metrics)
 
+    async def prepare_engine() -> None:
+        await asyncio.to_thread(engine.load)
+        await engine.connect()
+
     async def warm() -> None:
-        await asyncio.gather(asyncio.to_thread(engine.load), asyncio.to_thread(personas.load))
+        await asyncio.gather(prepare_engine(), asyncio.to_thread(personas.load))
         await personas.warm()
         personas.begin()
 

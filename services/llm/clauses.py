@@ -31,8 +31,8 @@ _ABBREVIATIONS: Final = frozenset(
 )
 #: Longer words are no abbreviations: no more of what stands before a point is looked at.
 _LONGEST: Final = 24
-#: The end of a sentence: its mark, closing quotes, white space.
-_END: Final = re.compile(r"[.!?…]+[\"'”’)\]]*(?=\s)")
+#: The end of a sentence: its mark, closing quotes, white space; some scripts have no white space.
+_END: Final = re.compile(r"[.!?…]+[\"'”’)\]]*(?=\s)|[。！？؟।]+[”’」』）\"')]*(?=[^。！？؟।”’」』）\"')])")
 #: A place to breathe inside a sentence.
 _BREATH: Final = re.compile(r"(?:[,;:]|\s[–—-]|—)(?=\s)")
 
@@ -89,7 +89,7 @@ class ClauseSplitter:
         return text
 
     def _cut(self) -> int:
-        """Where the next piece ends; 0 when it is not there yet. White space after it must have begun, or it may go on."""
+        """Where the next piece ends; 0 when it is not there yet. What follows it must have begun, or it may go on."""
         newline = re.match(r"\s*\S[^\n]*\n\s*", self._text)
         ends = [match.end() for match in _END.finditer(self._text) if _ends_sentence(self._text, match)]
         breaths = [match.end() for match in _BREATH.finditer(self._text)]
@@ -104,4 +104,4 @@ class ClauseSplitter:
             return 0
         cut = min(places)
         space = re.match(r"\s+", self._text[cut:])
-        return cut + len(space.group()) if space else 0
+        return cut + (len(space.group()) if space else 0)

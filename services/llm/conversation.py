@@ -8,18 +8,19 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Coroutine, Iterable
-from contextlib import aclosing
+from collections.abc import Callable, Coroutine, Iterable, Iterator
+from contextlib import aclosing, contextmanager
 from dataclasses import dataclass, field, replace
 from typing import Any, Final, Protocol
 
 from services.common.logs import get_logger
+from services.common.streams import Cancelled
 from services.llm import addressed
 from services.llm.history import History, Said
 from services.llm.reply import Done, Event, Replier, Text
 from services.llm.story import Passage
 from services.llm.words import same_words, words
-from vivant.errors import VivantError
+from vivant.errors import Internal, VivantError
 
 _log = get_logger(__name__)
 
@@ -213,38 +214,42 @@ class Conversation:
         """
         done: Said | None = None
         try:
-            while turn.question is not done:
-                done = turn.question
-                if len(words(done.text)) < _MIN_WORDS:
-                    continue
-                history = self._history.before(turn.id)
-                recollection = await self._replier.recall(done, history)
-                steady, turn.recalled = recollection.passages == turn.recalled, recollection.passages
-                if steady:
-                    await self._replier.prefill(done, history, recollection, self._lane)
+            with _faults_named():
+                while turn.question is not done:
+                    done = turn.question
+                    if len(words(done.text)) < _MIN_WORDS:
+                        continue
+                    history = self._history.before(turn.id)
+                    recollection = await self._replier.recall(done, history)
+                    steady, turn.recalled = recollection.passages == turn.recalled, recollection.passages
+                    if steady:
+                        await self._replier.prefill(done, history, recollection, self._lane)
         except VivantError as exc:
             # Reading ahead saves time and nothing else: the reply itself will say what is wrong.
             _log.info("prefill_failed", reason=exc.reason)
 
     async def _write(self, turn: _Turn) -> None:
         try:
-            async with aclosing(self._replier.reply(turn.question, self._history.before(turn.id), self._lane)) as events:
-                async for event in events:
-                    if isinstance(event, Text) and turn.first_at is None:
-                        turn.first_at = time.monotonic()
-                    await self._give(turn, event)
+            with _faults_named():
+                async with aclosing(self._replier.reply(turn.question, self._history.before(turn.id), self._lane)) as events:
+                    async for event in events:
+                        if isinstance(event, Text) and turn.first_at is None:
+                            turn.first_at = time.monotonic()
+                        await self._give(turn, event)
         except VivantError as exc:
             await self._give(turn, Broken(exc))
 
     async def _judge(self, turn: _Turn, other: str) -> None:
         said = turn.question
+        history = self._history.before(turn.id)
         try:
-            async with aclosing(addressed.opinions(self._replier, said, other, self._history.before(turn.id))) as opinions:
-                async for likely in opinions:
-                    await self._send(turn, Addressed(said.text, likely))
-                    if turn.committed_at is not None:
-                        # From here on the model is wanted for the reply.
-                        break
+            with _faults_named():
+                async with aclosing(addressed.opinions(self._replier, said, other, history)) as opinions:
+                    async for likely in opinions:
+                        await self._send(turn, Addressed(said.text, likely))
+                        if turn.committed_at is not None:
+                            # From here on the model is wanted for the reply.
+                            break
         except VivantError as exc:
             # What was told from memory stands; the reply itself will say what is wrong.
             _log.info("opinion_failed", reason=exc.reason)
@@ -277,9 +282,24 @@ class Conversation:
 
     async def _read_waiting(self) -> None:
         try:
-            await self._replier.prefill_waiting(self._history.items, self._lane)
+            with _faults_named():
+                await self._replier.prefill_waiting(self._history.items, self._lane)
         except VivantError as exc:
             _log.info("prefill_failed", reason=exc.reason)
+
+
+@contextmanager
+def _faults_named() -> Iterator[None]:
+    """A fault of ours costs the turn, not the stream: its place is logged, and it becomes Internal, which is not retried."""
+    try:
+        yield
+    except (VivantError, Cancelled):
+        raise
+    except Exception as exc:
+        _log.error("turn_fault", exc_info=exc)
+        raise Internal(
+            f"a fault in the llm service ({type(exc).__name__}); its log has the details", reason="turn_fault"
+        ) from exc
 
 
 async def _stop(task: asyncio.Task[None] | None) -> None:

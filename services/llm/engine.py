@@ -26,12 +26,33 @@ class Prompt:
 
 
 @dataclass(frozen=True)
+class Thought:
+    """Reasoning that a server gives beside the text; it is not said."""
+
+    text: str
+
+
+@dataclass(frozen=True)
+class Called:
+    """The model calls a tool. It was offered none."""
+
+
+Finish = Literal["stop", "length", "tool", "filter", "cut"]
+"""Why a reply is over: it is complete, as long as it may be, it calls a tool, the server withheld the rest, it broke off."""
+
+
+@dataclass(frozen=True)
 class Usage:
     """The last item of a reply."""
 
     prompt_tokens: int
     """Tokens of the prompt that had to be read; those found in the cache are not counted."""
     reply_tokens: int
+    finish: Finish = "stop"
+
+
+Item = str | Thought | Called | Usage
+"""A piece of the text as the model writes it, marks and all, or what else comes beside it."""
 
 
 @dataclass(frozen=True)
@@ -69,10 +90,16 @@ class Engine(Protocol):
     def load(self) -> None:
         """Gets ready; blocks. Raises Unusable when it cannot work as it is set up."""
 
+    async def connect(self) -> None:
+        """After `load`: waits until what it needs elsewhere is there, for a bounded time; `problems` says what it waits for.
+
+        Raises Unusable for what will not pass, and Unavailable when the time is over.
+        """
+
     async def prefill(self, prompt: Prompt, lane: int) -> None:
         """Reads the prompt, whose last message may still grow, so that a later `generate` has less to read."""
 
-    def generate(self, prompt: Prompt, max_tokens: int, lane: int) -> AsyncGenerator[str | Usage, None]:
+    def generate(self, prompt: Prompt, max_tokens: int, lane: int) -> AsyncGenerator[Item, None]:
         """The reply, token by token, and a Usage at the end. Closing the iterator stops the model.
 
         Raises Unavailable or Timeout when the model is out of reach.

@@ -23,6 +23,24 @@ _ASSISTANT: Final = re.compile(
     """,
     re.IGNORECASE | re.VERBOSE,
 )
+#: What is said about a conversation, and not in it.
+_ABOUT_USER: Final = re.compile(
+    r"""
+    \b(the|this)\ user('s|s)?\b | \buser\ (asks|asked|wants|says|said|is)\b | \b(in|out\ of|stay)\ character\b
+    | \b(the|my)\ (persona|character|system\ prompt|instructions|guidelines)\b
+    """,
+    re.IGNORECASE | re.VERBOSE,
+)
+_PLANS: Final = re.compile(
+    r"""
+    \b(i|we)\ (should|need\ to|must|have\ to|can|could|will|might|want\ to)
+        \ (answer|respond|reply|say|mention|keep|stay|speak|use|check|recall|look|make|give|avoid|write|begin|start|be)\b
+    | \blet\ me\ (think|see|recall|check|answer|write)\b | \b(i'll|let's)\ (answer|respond|reply)\b
+    | \b(the|my)\ (question|answer|reply|response|memor(y|ies)|prompt)\b
+    | ^\W*(okay|ok|alright|hmm|first|so|wait|now),?\ (so|the|let|i|we|they)\b
+    """,
+    re.IGNORECASE | re.VERBOSE,
+)
 _UNSPEAKABLE: Final = re.compile(
     r"```|^\s*(?:[-*•]\s|\d+[.)]\s|#{1,6}\s|\|)|</?\w+>|\b(?:def|import|function|class)\s+\w+\s*[({:]|\bprint\(|[{};]\s*$|https?://",
     re.MULTILINE,
@@ -70,6 +88,16 @@ def assistant_phrase(text: str) -> str | None:
 def speakable(text: str) -> bool:
     """Whether a clause may be spoken: not an assistant's, no code, no list, no markup."""
     return assistant_phrase(text) is None and _UNSPEAKABLE.search(text) is None
+
+
+def speaks_of_user(text: str) -> bool:
+    """Whether a clause speaks about the listener as one who is served, as only reasoning does."""
+    return _ABOUT_USER.search(text) is not None
+
+
+def plans(text: str) -> bool:
+    """Whether a clause may be reasoning about what to say."""
+    return speaks_of_user(text) or _PLANS.search(text) is not None
 
 
 def asks_about_ai(text: str) -> bool:

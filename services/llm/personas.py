@@ -82,7 +82,7 @@ class Personas:
         replier = await self.replier("")
         try:
             await replier.prefill_waiting((), lane=0)
-        except Unavailable as exc:
+        except VivantError as exc:
             _log.warning("engine_out_of_reach", detail=exc.message)
 
     def begin(self) -> None:

@@ -12,16 +12,20 @@ from zlib import crc32
 from services.common.logs import get_logger
 from services.llm import prompt as prompts
 from services.llm.clauses import ClauseSplitter, sentences
-from services.llm.cues import FaceCue, felt, take_cues
+from services.llm.cues import FaceCue, felt
 from services.llm.engine import Engine, Usage
 from services.llm.grounding import Evidence
 from services.llm.history import Said
 from services.llm.introducing import introduced
-from services.llm.manners import is_question, speakable, wants_more
+from services.llm.manners import is_question, plans, speakable, speaks_of_user, wants_more
 from services.llm.mind import Mind, Recollection, answer, shortened
+from services.llm.reading.listening import Clause, Listening
+from services.llm.reading.reader import Reader
+from services.llm.reading.reasoning import Retract
 from services.llm.settings import LlmSettings
 from services.llm.story import Passage
-from services.llm.words import content, words
+from services.llm.words import content, wordless, words
+from vivant.errors import VivantError
 
 _log = get_logger(__name__)
 
@@ -31,6 +35,9 @@ _MAX_WORDS_STORY: Final = 160
 #: With this many words from memory a reply is complete, and the model is not asked to go on.
 _ENOUGH_WORDS: Final = 14
 _MEETING: Final = FaceCue("warm_smile", 0.6)
+#: Who may speak in a reply that is written as a play: the persona, also under these names, and others, whose words are not its.
+_SELF: Final = ("assistant", "ai", "model", "bot", "me", "answer", "reply", "response")
+_OTHERS: Final = ("user", "human", "system", "spk1", "spk2")
 #: No sentence is as long as this, in characters: it is given whole.
 _WHOLE: Final = 1000
 
@@ -55,6 +62,8 @@ class Source:
 class Done:
     usage: Usage
     corrected: bool
+    problem: VivantError | None = None
+    """Why the model's own words could not be had, when they could not: the reply is what memory says instead."""
 
 
 Event = Text | Cue | Source | Done
@@ -67,6 +76,8 @@ class Replier:
         self.mind = mind
         self.engine = engine
         self.settings = settings
+        self.thinks_first = False
+        """The model's prompts begin its reasoning: its replies begin with that, and nothing marks it but its end."""
 
     async def recall(self, question: Said, history: Sequence[Said]) -> Recollection:
         return await asyncio.to_thread(self.mind.recall, question.text, history, question.speaker)
@@ -82,7 +93,7 @@ class Replier:
 
     async def reply(self, question: Said, history: Sequence[Said], lane: int) -> AsyncGenerator[Event, None]:
         """The reply to `question`, clause by clause, Done at last. Raises what the engine raises."""
-        if not words(question.text):
+        if wordless(question.text):
             yield Text(choose(self.mind.persona.profile.fallbacks.empty, question, history) + " ")
             yield Done(Usage(0, 0), corrected=False)
             return
@@ -151,6 +162,9 @@ class _Making:
         self._face = ""
         self._corrected = False
         self._usage = Usage(0, 0)
+        self._trouble: VivantError | None = None
+        self._reasons = False
+        """What comes is reasoning that nothing marks; it may still end."""
 
     async def events(self) -> AsyncGenerator[Event, None]:
         for hit in self._recollection.hits:
@@ -162,53 +176,73 @@ class _Making:
             async with aclosing(self._model()) as spoken:
                 async for event in spoken:
                     yield event
-        if not self._said.strip():
+        if wordless(self._said):
             for event in self._speak(self._instead()):
                 yield event
-        yield Done(self._usage, self._corrected)
+        yield Done(self._usage, self._corrected, self._trouble)
 
     async def _model(self) -> AsyncGenerator[Event, None]:
         """What the model says, as far as it holds."""
-        asked = prompts.build(
-            self._replier.mind.persona, self._history, self._recollection.memories, self._question, self._said
-        )
+        persona, said = self._replier.mind.persona, self._said
+        asked = prompts.build(persona, self._history, self._recollection.memories, self._question, said)
         limit = self._replier.settings.max_reply_tokens * (3 if self._long else 1)
         # Where memory is not sure the model is often wrong, and a sentence cannot be taken back once it has begun.
         splitter = ClauseSplitter() if self._recollection.sure else ClauseSplitter(_WHOLE, _WHOLE)
-        async with aclosing(self._replier.engine.generate(asked, limit, self._lane)) as tokens:
-            async for token in tokens:
-                if isinstance(token, Usage):
-                    self._usage = token
-                    clauses = [splitter.rest()]
-                else:
-                    clauses = splitter.push(token)
-                for clause in clauses:
-                    events, go_on = self._check(clause)
-                    for event in events:
-                        yield event
-                    if not go_on:
-                        return
+        reader = Reader(self._own_names(), self._other_names(), said, thinking=self._replier.thinks_first)
+        listening = Listening(reader, splitter, limit)
+        async with (
+            aclosing(self._replier.engine.generate(asked, limit, self._lane)) as items,
+            aclosing(listening.clauses(items)) as clauses,
+        ):
+            async for clause in clauses:
+                events, go_on = self._heard(clause)
+                for event in events:
+                    yield event
+                if not go_on:
+                    break
+        self._usage = listening.usage
+        self._replier.thinks_first = reader.thinks_first
+        if (problem := listening.problem()) and not (self._said and problem.reason == "empty_reply"):
+            self._trouble = problem
+            _log.warning("model_unread", reason=problem.reason, detail=problem.message)
 
-    def _check(self, clause: str) -> tuple[list[Event], bool]:
+    def _own_names(self) -> tuple[str, ...]:
+        profile = self._replier.mind.persona.profile
+        return (profile.id, profile.name, profile.name.split()[0], *_SELF)
+
+    def _other_names(self) -> tuple[str, ...]:
+        own = self._replier.mind.persona.id
+        speakers = {item.speaker for item in self._history if item.speaker != own}
+        return (self._question.speaker, *speakers, *_OTHERS)
+
+    def _heard(self, clause: Clause | Retract) -> tuple[list[Event], bool]:
         """What becomes of a clause of the model, and whether it may go on."""
-        text, cue = take_cues(clause)
-        if not text.strip():
+        if isinstance(clause, Retract):
+            _log.info("reasoning_unmarked")
+            self._reasons, self._corrected = False, False
             return [], True
-        if len((self._said + text).split()) > self._max_words:
+        if self._reasons or wordless(clause.text):
+            return [], True
+        if len((self._said + clause.text).split()) > self._max_words:
             return [], False
-        problem = self._problem(text)
+        problem = self._problem(clause.text)
         if problem is None:
-            return self._speak(text, cue), True
+            return self._speak(clause.text, clause.cue), True
         _log.info("clause_refused", problem=problem)
         self._corrected = True
+        if plans(clause.text):
+            self._reasons = True
+            return [], True
         # Whole sentences that were said stand by themselves.
-        begun = self._said.strip() and not self._said.rstrip().endswith((".", "!", "?"))
-        return (self._speak(self._instead()) if begun else []), False
+        begun = self._said.strip() and not self._said.rstrip().endswith((".", "!", "?", "。", "！", "？"))
+        return (self._speak(_rest(self._instead(), self._said)) if begun else []), False
 
     def _problem(self, text: str) -> str | None:
         """Why a clause may not be said; None when it may."""
         if not speakable(text):
             return "manner"
+        if speaks_of_user(text):
+            return "reasoning"
         if _echoes(text, self._question.text):
             return "echo"
         return self._evidence.problem(text)
@@ -230,9 +264,20 @@ class _Making:
         return [Cue(cue), Text(text)]
 
 
+def _rest(text: str, said: str) -> str:
+    """What is left to say of a text that was begun; the whole of one that was not."""
+    begun, again = words(said), words(text)
+    if not begun or again[: len(begun)] != begun:
+        return text
+    place = 0
+    for word in begun:
+        place = text.lower().replace("’", "'").index(word, place) + len(word)
+    return text[place:].lstrip(" ,;:–—")
+
+
 def _echoes(clause: str, said: str) -> bool:
     """Whether a clause only says again what was said: the same words, or "You bake bread" to "I bake bread"."""
-    if words(clause) == words(said)[: len(words(clause))]:
+    if words(clause) and words(clause) == words(said)[: len(words(clause))]:
         return True
     again = set(content(clause))
     return len(again) > 1 and again <= set(content(said)) and not is_question(clause) and not is_question(said)

@@ -19,6 +19,7 @@ from services.llm.engine import Engine
 from services.llm.history import Said
 from services.llm.persona import Conversing, Persona
 from services.llm.personas import Personas
+from services.llm.reading.characters import printable
 from services.llm.reply import Cue, Source, Text
 from vivant.common.v1 import common_pb2
 from vivant.errors import InvalidRequest, Unavailable
@@ -142,6 +143,8 @@ class _Outlet:
                 await self._stream.send(source=source)
             case Finished(done, first_token_us):
                 self._metrics.observe("vivant_first_token_seconds", first_token_us / 1e6)
+                if done.problem:
+                    self._metrics.count("vivant_errors_total", done.problem.reason)
                 await self._stream.send(
                     done=llm_pb2.Done(
                         turn_id=turn_id,
@@ -149,11 +152,14 @@ class _Outlet:
                         reply_tokens=done.usage.reply_tokens,
                         first_token_us=first_token_us,
                         corrected=done.corrected,
+                        reason=done.problem.reason if done.problem else "",
+                        message=printable(done.problem.message) if done.problem else "",
                     )
                 )
             case Broken(error):
                 self._metrics.count("vivant_errors_total", error.reason)
-                failed = llm_pb2.Failed(turn_id=turn_id, reason=error.reason, message=error.message, retryable=error.retryable)
+                message = printable(error.message)
+                failed = llm_pb2.Failed(turn_id=turn_id, reason=error.reason, message=message, retryable=error.retryable)
                 await self._stream.send(failed=failed)
 
     def stale(self) -> None:

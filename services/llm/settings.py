@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import Field, SecretStr
 from pydantic_settings import SettingsConfigDict
@@ -32,8 +32,9 @@ class LlmSettings(ServiceSettings):
     embeddings_dir: Path | None = None
     """Folder in which the embeddings of life stories are kept. By default they are kept beside each story, in `derived/`, and
     where that cannot be written in `.cache/vivant/embeddings` of the home folder."""
-    max_reply_tokens: int = Field(default=96, ge=8, le=1024)
-    """A reply is at most this long; a story that was asked for may be three times as long."""
+    max_reply_tokens: int = Field(default=96, ge=8, le=8192)
+    """A reply is at most this long, and with it the reasoning of a model that reasons; a story that was asked for may be three
+    times as long."""
     history_words: int = Field(default=240, ge=0, le=4000)
     """How much of the conversation the model sees; the oldest is left out first."""
 
@@ -80,6 +81,13 @@ class OpenaiOptions(Frozen):
     """How long to wait for a connection."""
     token_timeout_s: float = Field(default=10.0, gt=0)
     """How long to wait for the next token."""
+    load_timeout_s: float = Field(default=600.0, gt=0)
+    """How long to wait at start for a server that is not there yet, or still loads its model."""
+    continues: Literal["auto", "on", "off"] = "auto"
+    """Whether the server is told to go on with a reply that memory has begun (continue_final_message). auto: vLLM is told."""
+    extra: dict[str, Any] = Field(default_factory=dict)
+    """More fields for each request, as JSON. To turn the thinking of a Qwen3 on vLLM or llama.cpp off:
+    {"chat_template_kwargs": {"enable_thinking": false}}; of an OpenAI model: {"reasoning_effort": "minimal"}."""
     prefill: bool = True
     """Send the prompt ahead while the user still speaks, for servers with a prefix cache. Off where requests are paid for."""
     connections: int = Field(default=8, ge=1)

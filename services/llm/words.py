@@ -12,6 +12,7 @@ from typing import Any, Final
 LEXICON: Final[dict[str, Any]] = tomllib.loads(Path(__file__).with_name("lexicon.toml").read_text("utf-8"))
 
 _WORD: Final = re.compile(r"[a-z0-9]+(?:'[a-z]+)?")
+_LETTERS: Final = re.compile(r"[^\W_]+")
 _STOP_WORDS: Final = frozenset(LEXICON["stop_words"].split())
 _SAME: Final[dict[str, str]] = {word: line.split()[0] for line in LEXICON["same"] for word in line.split()}
 _SMALL: Final = {word: value for key in ("numbers", "ordinals") for value, word in enumerate(LEXICON[key].split())}
@@ -56,7 +57,12 @@ def content_words(text: str) -> list[tuple[str, str]]:
 
 def same_words(first: str, second: str) -> bool:
     """Whether two texts are the same but for case, punctuation and spaces."""
-    return words(first) == words(second)
+    return _LETTERS.findall(first.casefold()) == _LETTERS.findall(second.casefold())
+
+
+def wordless(text: str) -> bool:
+    """Whether a text has no word or number in it, in any script."""
+    return not any(map(str.isalnum, text))
 
 
 def numbers(text: str) -> set[int]:

@@ -33,6 +33,8 @@ _log = get_logger(__name__)
 #: Messages that wait for a service; one more means that it has stopped reading. 5 s of 20 ms audio.
 QUEUE: Final = 250
 BACKOFF_S: Final = (0.2, 0.5, 1.0, 2.0, 5.0)
+#: A stream that has lived so long is steady: only then is a service trusted again that has broken its streams before.
+STEADY_S: Final = 5.0
 #: A service that does not take a new stream within this time is out of reach.
 OPEN_TIMEOUT_S: Final = 5.0
 #: A portrait that is asked for first is drawn first, and others may be before it.
@@ -59,6 +61,7 @@ class Link:
         self._queue: asyncio.Queue[Message] = asyncio.Queue(QUEUE)
         self._overflow = asyncio.Event()
         self.up = False
+        self._steady = False
         self.settled = asyncio.Event()
         """The first attempt has succeeded or failed."""
 
@@ -71,16 +74,21 @@ class Link:
         except asyncio.QueueFull:
             self._overflow.set()
 
-    async def run(self, on_response: OnResponse, on_change: OnChange) -> None:
-        """Keeps the stream open until cancelled, or until it is refused at its start for a reason that will not pass."""
+    async def run(self, on_response: OnResponse, on_change: OnChange, on_steady: Callable[[], None] = lambda: None) -> None:
+        """Keeps the stream open until cancelled, or until it is refused at its start for a reason that will not pass.
+
+        `on_change` hears of each stream that opens or breaks, `on_steady` of one that has lived for STEADY_S. The back-off
+        grows with every stream that has not: one that opens and breaks at once is no better than one that does not open.
+        """
         attempt = 0
         while True:
+            self._steady = False
             try:
-                await self._converse(on_response, on_change)
+                await self._converse(on_response, on_change, on_steady)
                 error: VivantError = Unavailable(f"{self.ability} closed its stream")
             except VivantError as exc:
                 error = exc
-            attempt = 0 if self.up else attempt + 1
+            attempt = 0 if self._steady else attempt + 1
             was_up, self.up = self.up, False
             if was_up or not self.settled.is_set():
                 on_change(False, error)
@@ -88,9 +96,9 @@ class Link:
             _log.warning("stream_lost", ability=self.ability, reason=error.reason, detail=error.message)
             if not was_up and isinstance(error, InvalidRequest | NotFound | Unusable):
                 return
-            await asyncio.sleep(BACKOFF_S[min(attempt, len(BACKOFF_S) - 1)])
+            await asyncio.sleep(BACKOFF_S[min(max(attempt - 1, 0), len(BACKOFF_S) - 1)])
 
-    async def _converse(self, on_response: OnResponse, on_change: OnChange) -> None:
+    async def _converse(self, on_response: OnResponse, on_change: OnChange, on_steady: Callable[[], None]) -> None:
         while not self._queue.empty():
             self._queue.get_nowait()
         self._overflow.clear()
@@ -98,7 +106,7 @@ class Link:
         status = FinalStatus(call)
         try:
             await self._open(call)
-            await self._serve(call, on_response, on_change)
+            await self._serve(call, on_response, on_change, on_steady)
         except grpc.aio.AioRpcError as exc:
             raise from_rpc_error(await status.after(exc), self.ability) from exc
         finally:
@@ -114,10 +122,15 @@ class Link:
         except TimeoutError:
             raise Timeout(f"{self.ability} did not take a stream within {OPEN_TIMEOUT_S:.0f} s") from None
 
-    async def _serve(self, call: Any, on_response: OnResponse, on_change: OnChange) -> None:
+    async def _serve(self, call: Any, on_response: OnResponse, on_change: OnChange, on_steady: Callable[[], None]) -> None:
+        def steady() -> None:
+            self._steady = True
+            on_steady()
+
         self.up = True
         self.settled.set()
         on_change(True, None)
+        timer = asyncio.get_running_loop().call_later(STEADY_S, steady)
         tasks = [
             asyncio.create_task(self._read(call, on_response), name=f"{self.ability}-read"),
             asyncio.create_task(self._write(call), name=f"{self.ability}-write"),
@@ -128,6 +141,7 @@ class Link:
             for task in done:
                 task.result()
         finally:
+            timer.cancel()
             for task in tasks:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)

@@ -31,12 +31,16 @@ class Connections:
             if available and on_open:
                 on_open(link.ability)
             if available:
-                self._abilities.regain(link.ability)
+                self._abilities.regain(link.ability, steady=False)
             else:
                 self._abilities.lose(link.ability, error)
 
+        def on_steady() -> None:
+            self._abilities.regain(link.ability)
+
         assert self._tasks is not None
-        self._running.append(self._tasks.create_task(link.run(on_response, on_change), name=link.ability))
+        running = self._tasks.create_task(link.run(on_response, on_change, on_steady), name=link.ability)
+        self._running.append(running)
 
     def keep_listener(self, listener: Listener) -> None:
         """The recognition and the turn-taking of one microphone."""

@@ -40,6 +40,7 @@ class Mind:
         self._conversation_id = conversation_id
         self._wires = wires
         self._interrupters: dict[int, str] = {}
+        self._explained: set[str] = set()
         self._cut: tuple[int, str] | None = None
         """The reply that was interrupted, and what was heard of it, until somebody has said why."""
         self.llm: Link = peers.link("llm", self._config)
@@ -110,10 +111,17 @@ class Mind:
                 if turn_id == self._stage.reply.turn_id:
                     self._stage.reply.sources.append(message.passage)
             case "done":
+                self._explain(message.reason, message.message)
                 self._wires.feed(ev.ReplyDone(now, turn_id))
             case "failed":
-                self._wires.notify(notices.reply_failed(message.reason, message.message))
+                self._wires.notify(notices.reply_failed(message.reason, message.message, retryable=message.retryable))
                 self._wires.feed(ev.ReplyFailed(now, turn_id, message.retryable))
+
+    def _explain(self, reason: str, why: str) -> None:
+        """Memory has answered in the model's place: why, whoever runs the model has to know, once in a conversation."""
+        if reason and reason not in self._explained:
+            self._explained.add(reason)
+            self._wires.notify(notices.reply_failed(reason, why, retryable=False))
 
     def _config(self) -> llm_pb2.GenerateConfig:
         return llm_pb2.GenerateConfig(

@@ -23,7 +23,7 @@ _BACK: Final = {
     "face": "The picture is back.",
 }
 _EVENTS: Final = {
-    "llm_failed": ("llm", "No reply came, twice; please ask again."),
+    "llm_failed": ("llm", "No reply came; please ask again."),
     "reply_cut_short": ("llm", "The reply broke off; please ask again."),
     "voice_stuck": ("tts", "The reply could not be spoken; it is shown as text."),
 }
@@ -56,8 +56,8 @@ def event(reason: str) -> session_pb2.Notice:
     )
 
 
-def reply_failed(failed_reason: str, message: str) -> session_pb2.Notice:
-    """The persona could not answer this turn; it will be tried again or apologised for."""
+def reply_failed(failed_reason: str, message: str, *, retryable: bool) -> session_pb2.Notice:
+    """The model has not answered this turn: it will be asked again, the persona apologises, or memory has answered."""
     return session_pb2.Notice(
-        severity=common_pb2.SEVERITY_WARNING, reason=failed_reason, message=message, ability="llm", retryable=True
+        severity=common_pb2.SEVERITY_WARNING, reason=failed_reason, message=message, ability="llm", retryable=retryable
     )

@@ -244,7 +244,7 @@ async def test_a_chat_server_that_goes_away_fails_the_turn_only(chat_server: str
             assert (failed.reason, failed.retryable) == ("model_unavailable", True)
             assert "LLM_OPENAI_BASE_URL" in failed.message
             assert engine.problems()
-            engine._base = chat_server
+            engine._connection.base = chat_server
             await call.commit(2, TOLD)
             text, _, _ = await call.reply(2)
             assert text.strip()

@@ -12,7 +12,7 @@ from services.llm.conversation import Addressed, Broken, Conversation, Drafted, 
 from services.llm.engines.fake import FakeEngine
 from services.llm.history import History, Said, as_messages
 from services.llm.mind import Recollection
-from services.llm.reply import Source, Text
+from services.llm.reply import Cue, Source, Text
 from services.llm.retrieval import Hit
 from services.llm.story import Passage
 from tests.llm_parts import fake_engine, pip
@@ -122,6 +122,43 @@ async def test_what_must_not_be_spoken_is_replaced(tmp_path: Path, listener: Lis
     await conversation.commit(1, said(TOLD))
     await listener.until(1, Finished)
     assert listener.text(1) in LISTENING
+    await conversation.close()
+
+
+@pytest.mark.parametrize("reply", ["That sounds hard. 你先坐下。 Have some tea.", "Садись, отдохни.", "اجلس واسترح."])
+async def test_a_clause_in_another_script_is_no_echo(tmp_path: Path, listener: Listener, reply: str) -> None:
+    conversation = Conversation(pip(tmp_path, fake_engine(reply), opening="model"), 0, listener)
+    await conversation.commit(1, said(TOLD))
+    await listener.until(1, Finished)
+    assert listener.text(1).strip() == reply
+    await conversation.close()
+
+
+async def test_words_in_another_script_are_no_silence(conversation: Conversation, listener: Listener) -> None:
+    await conversation.words(1, "你好吗", "Spk1", draft=True)
+    await listener.until(1, Drafted)
+    await conversation.commit(1, said("你在哪里出生？"))
+    await listener.until(1, Finished)
+    assert listener.text(1) != "I didn't catch that. "
+    drafts = [output for _, output in listener.said if isinstance(output, Drafted)]
+    assert len(drafts) == 1, "other words are no reason to send the draft, and it was replaced"
+
+
+async def test_a_memory_that_the_model_has_begun_is_not_begun_again(tmp_path: Path, listener: Listener) -> None:
+    engine = fake_engine("I was born on Gull Rock in nineteen forty-one, to my uncle Bob in Boston.")
+    conversation = Conversation(pip(tmp_path, engine, opening="model"), 0, listener)
+    await conversation.commit(1, said(BORN))
+    await listener.until(1, Finished)
+    assert listener.text(1).startswith("I was born on Gull Rock in nineteen forty-one, in a storm.")
+    await conversation.close()
+
+
+async def test_a_direction_is_a_cue_and_an_emphasis_is_said(tmp_path: Path, listener: Listener) -> None:
+    conversation = Conversation(pip(tmp_path, fake_engine("*chuckles* That's *hard* **work**."), opening="model"), 0, listener)
+    await conversation.commit(1, said(TOLD))
+    await listener.until(1, Finished)
+    assert listener.text(1) == "That's hard work."
+    assert [output.cue.name for _, output in listener.said if isinstance(output, Cue)] == ["amusement"]
     await conversation.close()
 
 

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from services.llm.clauses import ClauseSplitter, sentences
-from services.llm.cues import FaceCue, felt, take_cues
+from services.llm.cues import FaceCue, felt
 from services.llm.manners import (
     asks_about_ai,
     asks_about_listener,
@@ -79,27 +79,18 @@ def test_numbers_in_words_and_digits(text: str, expected: set[int]) -> None:
 def test_words_are_compared_without_case_punctuation_and_space() -> None:
     assert same_words("Where did you  grow up?", "where did you grow up")
     assert not same_words("Where did you grow up?", "Where did he grow up?")
+    assert same_words("你好吗？", "你好吗")
+    assert not same_words("你好吗？", "再见")
+
+
+def test_a_script_without_spaces_is_cut_at_its_stops() -> None:
+    splitter = ClauseSplitter()
+    assert splitter.push("我是面包师。我") == ["我是面包师。"]
+    assert sentences("我是面包师。我起得很早！") == ["我是面包师。", "我起得很早！"]
 
 
 def test_content_joins_what_means_the_same() -> None:
     assert content("What was your mom's job?") == content("My mother, her work")
-
-
-@pytest.mark.parametrize(
-    ("text", "left", "cue"),
-    [
-        ("[smiles] Come in.", " Come in.", "warm_smile"),
-        ("Well (laughs softly), no.", "Well, no.", "amusement"),
-        ("*nods* Yes.", " Yes.", "nod"),
-        ("How lovely 😊", "How lovely ", "warm_smile"),
-        ("My house (the yellow one) is small.", "My house (the yellow one) is small.", None),
-        ("Plain words.", "Plain words.", None),
-    ],
-)
-def test_cues_are_taken_out_of_the_text(text: str, left: str, cue: str | None) -> None:
-    cleaned, found = take_cues(text)
-    assert cleaned == left
-    assert (found.name if found else None) == cue
 
 
 def test_cues_are_felt_from_the_words() -> None:

@@ -7,7 +7,7 @@ import re
 from collections.abc import AsyncGenerator, Sequence
 
 from services.common.settings import SharedSettings
-from services.llm.engine import EngineInfo, Prompt, Usage
+from services.llm.engine import EngineInfo, Item, Prompt, Usage
 from services.llm.settings import FakeOptions
 
 _MEMORIES = re.compile(r"\[memories: (.*?)\]", re.DOTALL)
@@ -34,11 +34,14 @@ class FakeEngine:
     def load(self) -> None:
         return
 
+    async def connect(self) -> None:
+        return
+
     async def prefill(self, prompt: Prompt, lane: int) -> None:
         self._check()
         self.prefilled.append((lane, prompt))
 
-    async def generate(self, prompt: Prompt, max_tokens: int, lane: int) -> AsyncGenerator[str | Usage, None]:
+    async def generate(self, prompt: Prompt, max_tokens: int, lane: int) -> AsyncGenerator[Item, None]:
         self.generated.append((lane, prompt))
         words = re.findall(r"\S+\s*", self._reply(prompt))[:max_tokens]
         complete = False

@@ -16,7 +16,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Final, Literal
 
 from services.common.settings import SharedSettings
-from services.llm.engine import EngineInfo, ModelCard, Prompt, Usage, weighed
+from services.llm.engine import EngineInfo, Finish, Item, ModelCard, Prompt, Usage, weighed
 from services.llm.engines.templates import MARKS, TEMPLATES
 from services.llm.settings import LlamacppOptions
 from vivant.errors import Internal, Unavailable, Unusable
@@ -44,9 +44,10 @@ class _Run:
         """That many of the likeliest first tokens, with their log-probabilities."""
         self._loop = asyncio.get_running_loop()
         self._stop = threading.Event()
-        self.words: asyncio.Queue[str | Usage | None] = asyncio.Queue()
+        self.words: asyncio.Queue[Item | None] = asyncio.Queue()
         self.error: dict[str, Any] | None = None
         self.usage = Usage(0, 0)
+        self._finish: Finish = "stop"
 
     def stop(self) -> None:
         self._stop.set()
@@ -57,18 +58,21 @@ class _Run:
 
     def take(self, chunk: dict[str, Any]) -> bool:
         """The library's callback, in the worker thread. True ends the run."""
-        if "choices" not in chunk:
+        if chunk.get("error") or "choices" not in chunk:
             self.error = chunk
             return True
-        if self.likeliest and not self.tokens and (told := chunk["choices"][0].get("logprobs")):
-            self.tokens = [(str(top["token"]), float(top["logprob"])) for top in told["content"][0]["top_logprobs"]]
-        if chunk["choices"][0]["text"]:
-            self.put(chunk["choices"][0]["text"])
+        for choice in (chunk["choices"] or ())[:1]:
+            if self.likeliest and not self.tokens and (told := choice.get("logprobs")):
+                self.tokens = [(str(top["token"]), float(top["logprob"])) for top in told["content"][0]["top_logprobs"]]
+            if choice.get("text"):
+                self.put(choice["text"])
+            if choice.get("finish_reason") == "length":
+                self._finish = "length"
         if timings := chunk.get("timings"):
-            self.usage = Usage(int(timings["prompt_n"]), int(timings["predicted_n"]))
+            self.usage = Usage(int(timings["prompt_n"]), int(timings["predicted_n"]), self._finish)
         return self.stopped
 
-    def put(self, item: str | Usage | None) -> None:
+    def put(self, item: Item | None) -> None:
         if not self._loop.is_closed():
             self._loop.call_soon_threadsafe(self.words.put_nowait, item)
 
@@ -104,11 +108,14 @@ class LlamacppEngine:
                 reason="model_broken",
             ) from exc
 
+    async def connect(self) -> None:
+        return
+
     async def prefill(self, prompt: Prompt, lane: int) -> None:
         async for _ in self._drain(_Run(), self._template.render_open(_clean(prompt)), 0, self._slot(lane)):
             pass
 
-    async def generate(self, prompt: Prompt, max_tokens: int, lane: int) -> AsyncGenerator[str | Usage, None]:
+    async def generate(self, prompt: Prompt, max_tokens: int, lane: int) -> AsyncGenerator[Item, None]:
         async for item in self._drain(_Run(), self._template.render(_clean(prompt)), max_tokens, self._slot(lane)):
             yield item
 
@@ -134,7 +141,7 @@ class LlamacppEngine:
     def _slot(self, lane: int) -> int:
         return lane % self._options.slots
 
-    async def _drain(self, run: _Run, text: str, max_tokens: int, slot: int) -> AsyncGenerator[str | Usage, None]:
+    async def _drain(self, run: _Run, text: str, max_tokens: int, slot: int) -> AsyncGenerator[Item, None]:
         self._runs.add(run)
         future = asyncio.get_running_loop().run_in_executor(self._pool, self._complete, text, max_tokens, slot, run)
         try:
@@ -164,6 +171,8 @@ class LlamacppEngine:
         try:
             if not run.stopped:
                 self._server.handle_completions(body, run.take)
+        except RuntimeError as exc:
+            run.error = {"message": str(exc)}
         finally:
             run.put(None)
 

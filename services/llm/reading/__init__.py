@@ -1,0 +1,1 @@
+"""Reading what language models put out."""

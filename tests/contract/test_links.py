@@ -1,0 +1,77 @@
+"""The orchestrator's long streams over real gRPC: one that breaks again and again is opened ever more seldom, told of once."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+import grpc
+import pytest
+
+from services.orchestrator import clients
+from services.orchestrator.abilities import Abilities
+from services.orchestrator.clients import BACKOFF_S, Link
+from services.orchestrator.connections import Connections
+from tests.grpc_server import served
+from vivant.llm.v1 import llm_pb2, llm_pb2_grpc
+from vivant.session.v1 import session_pb2
+
+BREAKS = 4
+
+
+class Flapping(llm_pb2_grpc.LlmServiceServicer):
+    """Takes each stream and breaks it at once, the first so many times; then it goes on."""
+
+    def __init__(self) -> None:
+        self.streams = 0
+        self.living = asyncio.Event()
+
+    async def Generate(self, request_iterator: Any, context: Any) -> None:  # noqa: N802 - the contract's name
+        await context.read()
+        await context.send_initial_metadata(())
+        self.streams += 1
+        if self.streams <= BREAKS:
+            await context.abort(grpc.StatusCode.INTERNAL, "a fault")
+        self.living.set()
+        await asyncio.Event().wait()
+
+
+class Waits(tuple[float, ...]):
+    """No time at all, and which of the waits were taken."""
+
+    taken: list[int]
+
+    def __getitem__(self, index: Any) -> Any:
+        self.taken.append(index)
+        return 0.0
+
+
+async def test_a_service_that_comes_and_goes_is_lost_once_and_restored_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    waits = Waits(BACKOFF_S)
+    waits.taken = []
+    monkeypatch.setattr(clients, "BACKOFF_S", waits)
+    monkeypatch.setattr(clients, "STEADY_S", 0.2)
+    notices: list[session_pb2.Notice] = []
+    restored = asyncio.Event()
+    changes: list[bool] = []
+
+    def notify(notice: session_pb2.Notice) -> None:
+        notices.append(notice)
+        if notice.reason == "llm_restored":
+            restored.set()
+
+    service = Flapping()
+    async with served(lambda server: llm_pb2_grpc.add_LlmServiceServicer_to_server(service, server)) as channel:
+        generate = llm_pb2_grpc.LlmServiceStub(channel).Generate
+        link = Link("llm", generate, llm_pb2.GenerateRequest, lambda: llm_pb2.GenerateConfig(persona="june"))
+        connections = Connections(Abilities((), notify, lambda _, available: changes.append(available)))
+        async with asyncio.TaskGroup() as tasks, asyncio.timeout(20):
+            connections.begin(tasks)
+            connections.keep(link, lambda kind, message: None)
+            await service.living.wait()
+            assert [notice.reason for notice in notices] == ["llm_unavailable"], "not back before it is sure"
+            await restored.wait()
+            connections.close()
+    assert [notice.reason for notice in notices] == ["llm_unavailable", "llm_restored"]
+    assert changes == [False, True] * BREAKS, "what it can do is known at once"
+    assert waits.taken == sorted(waits.taken) and waits.taken[-1] > waits.taken[0], "the waits grow"
