@@ -18,6 +18,7 @@ from vivant.errors import InvalidRequest, NotFound
 from vivant.face.v1 import face_pb2, face_pb2_grpc
 from vivant.llm.v1 import llm_pb2, llm_pb2_grpc
 from vivant.status import translate
+from vivant.texts import require_unicode
 
 DEFAULT_FACE_ADDRESS: Final = "localhost:50055"
 DEFAULT_LLM_ADDRESS: Final = "localhost:50053"
@@ -75,6 +76,7 @@ def read_portrait(path: str | Path) -> bytes:
 
 async def get_persona(persona: str, *, address: str = DEFAULT_LLM_ADDRESS) -> Persona:
     """Has a persona's folder checked; raises NotFound for an unknown one, Unusable with the rule that is broken."""
+    require_unicode("persona", persona)
     async with open_channel(address) as channel:
         await wait_for(channel, address, CONNECT_TIMEOUT_S)
         stub = llm_pb2_grpc.LlmServiceStub(channel)
@@ -103,6 +105,7 @@ async def enroll_portrait(
     Without an image, the portrait in the persona's folder is taken. Raises Unusable with the rule that a picture breaks, for
     example that it shows two faces.
     """
+    require_unicode("persona", persona)
     async with open_channel(address) as channel:
         await wait_for(channel, address, CONNECT_TIMEOUT_S)
         stub = face_pb2_grpc.FaceServiceStub(channel)

@@ -48,6 +48,8 @@ class Component:
     """Why it is not ready; empty if it is."""
     info: ServiceInfo | None
     """None: it has not answered yet."""
+    loading: bool = False
+    """It is not ready, but about to be: worth waiting for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,3 +59,8 @@ class SystemInfo:
     orchestrator: ServiceInfo
     components: tuple[Component, ...]
     personas: tuple[PersonaCard, ...]
+
+    @property
+    def loading(self) -> tuple[str, ...]:
+        """The services that are worth waiting for."""
+        return tuple(item.service for item in self.components if item.loading)

@@ -34,6 +34,8 @@ QUEUE: Final = 250
 BACKOFF_S: Final = (0.2, 0.5, 1.0, 2.0, 5.0)
 #: A service that does not take a new stream within this time is out of reach.
 OPEN_TIMEOUT_S: Final = 5.0
+#: So long after the start of this orchestrator a service that has not answered yet is taken to be starting too.
+STARTING_S: Final = 15.0
 
 OnResponse = Callable[[str, Any], None]
 OnChange = Callable[[bool, VivantError | None], None]
@@ -176,6 +178,8 @@ class Peers:
         self.problems: Sequence[str] = ["the services have not been asked yet"]
         """Which services are not ready, and why."""
         self._watching: asyncio.Task[None] | None = None
+        self._seen_ready: set[str] = set()
+        self._opened_at = 0.0
         self._settings = settings
         self.asr: Peer
         self.turn: Peer
@@ -187,6 +191,7 @@ class Peers:
     def open(self) -> None:
         """Makes the channels; needs the running event loop."""
         settings = self._settings
+        self._opened_at = asyncio.get_running_loop().time()
         self.asr = _peer("asr", settings.asr_address, asr_pb2_grpc.AsrServiceStub, asr_pb2.GetInfoRequest)
         self.turn = _peer("turn", settings.turn_address, turn_pb2_grpc.TurnServiceStub, turn_pb2.GetInfoRequest)
         self.llm = _peer("llm", settings.llm_address, llm_pb2_grpc.LlmServiceStub, llm_pb2.GetInfoRequest)
@@ -227,7 +232,18 @@ class Peers:
             component.reason = "" if component.ready else "still loading"
         except VivantError as exc:
             component.reason = exc.message
+        if component.ready:
+            self._seen_ready.add(peer.ability)
+        component.loading = not component.ready and self._is_loading(component)
         return component
+
+    def _is_loading(self, component: session_pb2.Component) -> bool:
+        """Worth waiting for. What was ready before and comes back costs its ability meanwhile; but without the llm there
+        is no conversation."""
+        answers = component.HasField("info")
+        if component.service in self._seen_ready:
+            return answers and component.service == "llm"
+        return answers or asyncio.get_running_loop().time() - self._opened_at < STARTING_S
 
     async def personas(self) -> list[llm_pb2.Persona]:
         """All personas; raises VivantError."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, Final
 
 from grpc.aio import ServicerContext
@@ -17,7 +18,7 @@ from services.orchestrator.recollection import Conversations
 from services.orchestrator.session import Session
 from services.orchestrator.settings import OrchestratorSettings
 from vivant.common.v1 import common_pb2
-from vivant.errors import InvalidRequest, NotFound, Unusable, VivantError
+from vivant.errors import InvalidRequest, NotFound, Unavailable, Unusable, VivantError
 from vivant.llm.v1 import llm_pb2
 from vivant.session.v1 import session_pb2, session_pb2_grpc
 
@@ -89,6 +90,7 @@ class SessionServicer(session_pb2_grpc.SessionServiceServicer):
         """Checks a config against what the services can do; raises VivantError."""
         require_name("speaker", config.speaker)
         components = {component.service: component for component in await self._peers.components()}
+        _require_loaded(config, components)
         _check_input(config, components["asr"].info, components["turn"].info)
         output = _output_audio(config, components["tts"].info)
         _check_video(config, components["face"].info)
@@ -103,6 +105,19 @@ class SessionServicer(session_pb2_grpc.SessionServiceServicer):
             missing.append("llm")
             persona = llm_pb2.Persona(id=name, name=name, disclosure="You are talking to an AI.")
         return Opening(persona, config, output, tuple(missing), _cues(components["face"].info))
+
+
+def _require_loaded(config: session_pb2.ConverseConfig, components: Mapping[str, session_pb2.Component]) -> None:
+    """Better opened in a moment than begun with an apology: raises Unavailable while a service that is needed loads."""
+    needed = {"llm", "tts"}
+    if config.HasField("input_audio"):
+        needed |= {"asr", "turn"}
+    if config.HasField("output_video") and config.output_video.codec != common_pb2.VIDEO_CODEC_NONE:
+        needed.add("face")
+    loading = [name for name, component in components.items() if component.loading and name in needed]
+    if loading:
+        verb = "is" if len(loading) == 1 else "are"
+        raise Unavailable(f"{', '.join(loading)} {verb} still loading; try again in a few seconds", reason="loading")
 
 
 def _check_input(config: session_pb2.ConverseConfig, asr: common_pb2.ServiceInfo, turn: common_pb2.ServiceInfo) -> None:

@@ -10,11 +10,16 @@ import av
 
 from tests.media import RATE_HZ, units
 from vivant.cli.take import Take
+from vivant.errors import Unusable
 from vivant.events import PersonaCard, Ready, Unit
 from vivant.formats import Video
 
 CARD = PersonaCard("june", "June", "", "", "")
 READY = Ready("s", "c", CARD, RATE_HZ, Video("h264", 64), datetime.now(UTC), ())
+
+
+def not_lost(error: Unusable) -> None:
+    raise error
 
 
 def spoken(items: list[Unit], start: int) -> list[Unit]:
@@ -27,7 +32,7 @@ def pictures_in(path: Path) -> int:
 
 
 def test_it_begins_with_a_keyframe_up_to_two_seconds_before_the_reply(tmp_path: Path) -> None:
-    take = Take(tmp_path / "a.mp4", READY, whole=False)
+    take = Take(tmp_path / "a.mp4", READY, whole=False, on_lost=not_lost)
     asked = [take.add(item) for item in spoken(units(100, keyframe_every=20), start=75)]
     take.close()
     assert not any(asked)
@@ -36,7 +41,7 @@ def test_it_begins_with_a_keyframe_up_to_two_seconds_before_the_reply(tmp_path: 
 
 
 def test_the_whole_conversation(tmp_path: Path) -> None:
-    take = Take(tmp_path / "a.mp4", READY, whole=True)
+    take = Take(tmp_path / "a.mp4", READY, whole=True, on_lost=not_lost)
     for item in spoken(units(60), start=50):
         take.add(item)
     take.close()
@@ -44,14 +49,14 @@ def test_the_whole_conversation(tmp_path: Path) -> None:
 
 
 def test_while_the_reply_is_awaited_a_keyframe_comes_every_second(tmp_path: Path) -> None:
-    take = Take(tmp_path / "a.mp4", READY, whole=False)
+    take = Take(tmp_path / "a.mp4", READY, whole=False, on_lost=not_lost)
     asked = [item.index for item in units(100) if take.add(item)]
     take.close()
     assert asked == [25, 50, 75]
 
 
 def test_without_a_recent_keyframe_it_begins_with_the_reply(tmp_path: Path) -> None:
-    take = Take(tmp_path / "a.mp4", READY, whole=False)
+    take = Take(tmp_path / "a.mp4", READY, whole=False, on_lost=not_lost)
     items = spoken(units(200, keyframe_every=150), start=120)
     asked = [item.index for item in items if take.add(item)]
     take.close()
@@ -61,7 +66,7 @@ def test_without_a_recent_keyframe_it_begins_with_the_reply(tmp_path: Path) -> N
 
 
 def test_lost_units_ask_for_a_keyframe_until_it_comes(tmp_path: Path) -> None:
-    take = Take(tmp_path / "a.mp4", READY, whole=True)
+    take = Take(tmp_path / "a.mp4", READY, whole=True, on_lost=not_lost)
     items = [item for item in units(120, keyframe_every=90) if item.index not in (41, 42)]
     asked = [item.index for item in items if take.add(item)]
     take.close()
@@ -69,7 +74,7 @@ def test_lost_units_ask_for_a_keyframe_until_it_comes(tmp_path: Path) -> None:
 
 
 def test_sound_alone_is_recorded_from_two_seconds_before(tmp_path: Path) -> None:
-    take = Take(tmp_path / "a.wav", replace(READY, video=None), whole=False)
+    take = Take(tmp_path / "a.wav", replace(READY, video=None), whole=False, on_lost=not_lost)
     asked = [take.add(item) for item in spoken(units(100, None), start=80)]
     take.close()
     assert not any(asked)
@@ -77,7 +82,7 @@ def test_sound_alone_is_recorded_from_two_seconds_before(tmp_path: Path) -> None
 
 
 def test_a_conversation_without_a_reply_leaves_no_file(tmp_path: Path) -> None:
-    take = Take(tmp_path / "a.mp4", READY, whole=False)
+    take = Take(tmp_path / "a.mp4", READY, whole=False, on_lost=not_lost)
     for item in units(30):
         take.add(item)
     take.close()

@@ -15,6 +15,10 @@ NEXT_REPLY_S: Final = 4.0
 FIRST_REPLY_S: Final = 20.0
 #: A reply that has begun, and then nothing.
 STUCK_S: Final = 30.0
+#: No question is answered for longer.
+LONGEST_S: Final = 600.0
+#: The notice before a turn in which the persona only says that it has no reply.
+_APOLOGY: Final = "llm_failed"
 
 
 @dataclass
@@ -29,6 +33,9 @@ class Asking:
     _last_at: float = 0.0
     _busy: bool = False
     _answered: bool = False
+    _apologising: bool = False
+    replies: int = 0
+    """Turns in which something was said, other than an apology for having no reply."""
 
     def asked(self, now: float) -> None:
         """The question has been sent to its end."""
@@ -46,10 +53,15 @@ class Asking:
             case Turn():
                 self.turns.append(event)
                 self._answered = self._asked_at is not None and not event.interrupted
+                said = event.heard_text or ("" if event.interrupted else event.full_text)
+                if said.strip() and not self._apologising:
+                    self.replies += 1
+                self._apologising = False
             case Metrics():
                 self.metrics[event.turn_id] = event
             case Notice():
                 self.notices.append(event)
+                self._apologising = self._apologising or event.reason == _APOLOGY
                 return
         self._last_at = now
 
@@ -57,11 +69,14 @@ class Asking:
         """From when on nothing more is to be waited for, unless something happens before; None: the question still runs."""
         if self._asked_at is None:
             return None
+        return min(self._last_at + self._patience_s(), self._asked_at + LONGEST_S)
+
+    def _patience_s(self) -> float:
         if self._busy:
-            return self._last_at + STUCK_S
+            return STUCK_S
         if self._answered:
-            return self._last_at + TAIL_S
-        return self._last_at + (NEXT_REPLY_S if self.turns else FIRST_REPLY_S)
+            return TAIL_S
+        return NEXT_REPLY_S if self.turns else FIRST_REPLY_S
 
     @property
     def question(self) -> str:
