@@ -18,6 +18,8 @@ _FLOATS: Final = {"flt": np.float32, "fltp": np.float32, "dbl": np.float64, "dbl
 _GUESSED: Final = ("mp3", "aac")
 #: A guess that is this far from what was found (both ways) was a wrong one.
 _GUESS_TOLERANCE: Final = 0.2
+#: After so many in a row there is nothing more to come.
+_MOST_FAILURES: Final = 20
 #: What encoders add at both ends is at most this long, and is missing nowhere.
 _PADDING_S: Final = 0.06
 #: The header of a stream that was never completed says that it lasts for ever.
@@ -38,6 +40,9 @@ class Decoder:
             self._container.close()
             raise InvalidRequest(f"{path} holds no sound", reason="not_audio")
         self._stream = self._container.streams.audio[0]
+        if getattr(self._stream, "codec_context", None) is None:
+            self._container.close()
+            raise InvalidRequest(f"{path} has sound of a kind that cannot be decoded here", reason="not_audio")
         self._rate = rate_hz
         self._resampler: av.AudioResampler | None = None
         self._format: tuple[str, str, int] | None = None
@@ -94,32 +99,31 @@ class Decoder:
         return declared if declared <= _LONGEST_S else 0.0
 
     def _frames(self) -> Iterator[av.AudioFrame]:
-        packets: Iterator[Any] = iter(self._container.demux(self._stream))
-        while True:
+        for packet in self._packets():
+            if packet.pts is not None and packet.time_base:
+                self._end_s = float((packet.pts + (packet.duration or 0)) * packet.time_base)
             try:
-                packet = next(packets)
-            except StopIteration:
-                return
-            except (av.FFmpegError, OSError, ValueError) as exc:
-                # The file goes on in a way that nobody understands: what the decoder holds is the end.
-                self.error = exc
-                packet = None
-            self._reach(packet)
-            try:
-                yield from self._stream.codec_context.decode(packet)
+                # The last packet is empty: it asks for what the decoder still holds.
+                yield from self._stream.codec_context.decode(packet if packet.size else None)
             except (av.FFmpegError, ValueError) as exc:
-                self._miss(packet, exc)
-            if packet is None:
+                if packet.size:
+                    self.error = exc
+                    self._damaged_s += float((packet.duration or 0) * (packet.time_base or 0))
+
+    def _packets(self) -> Iterator[Any]:
+        failures = 0
+        while failures < _MOST_FAILURES:
+            try:
+                for packet in self._container.demux(self._stream):
+                    failures = 0
+                    yield packet
+            except (av.FFmpegError, OSError, ValueError) as exc:
+                # Something that nobody understands; behind it the file may go on.
+                self.error = exc
+                failures += 1
+            else:
                 return
-
-    def _reach(self, packet: Any) -> None:
-        if packet is not None and packet.pts is not None and packet.time_base:
-            self._end_s = float((packet.pts + (packet.duration or 0)) * packet.time_base)
-
-    def _miss(self, packet: Any, exc: Exception) -> None:
-        if packet is not None and packet.size:
-            self.error = exc
-            self._damaged_s += float((packet.duration or 0) * (packet.time_base or 0))
+        yield av.Packet()
 
     def _mend(self, frame: av.AudioFrame) -> None:
         """Floats that are no numbers would spread in the resampler: they become what lies between their neighbours."""

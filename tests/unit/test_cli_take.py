@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import resource
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -88,3 +89,24 @@ def test_a_conversation_without_a_reply_leaves_no_file(tmp_path: Path) -> None:
     take.close()
     assert take.seconds == 0
     assert not (tmp_path / "a.mp4").exists()
+
+
+def test_a_recording_that_fails_is_told_once_and_the_rest_is_not_recorded(tmp_path: Path) -> None:
+    lost: list[Unusable] = []
+    take = Take(tmp_path / "a.wav", replace(READY, video=None), whole=True, on_lost=lost.append)
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, before[1]))
+    try:
+        asked = [take.add(item) for item in units(100, None)]
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    take.close()
+    assert take.lost and [error.reason for error in lost] == ["cannot_write"]
+    assert not any(asked)
+    assert not list(tmp_path.iterdir())
+
+
+def test_what_was_there_before_is_kept_when_there_is_no_reply(tmp_path: Path) -> None:
+    (tmp_path / "a.mp4").write_bytes(b"an older recording")
+    Take(tmp_path / "a.mp4", READY, whole=False, on_lost=not_lost).close()
+    assert (tmp_path / "a.mp4").read_bytes() == b"an older recording"

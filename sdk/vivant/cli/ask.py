@@ -72,7 +72,7 @@ async def run_ask(question: Question, address: str, *, show_sources: bool, as_js
             dialogue = _Dialogue(session, question, console)
             asking = await dialogue.run(sound)
             conversation_id = session.ready.conversation_id
-    if not asking.replies:
+    if not asking.answered:
         raise _no_answer(asking, question)
     recorded = question.output if dialogue.recorded else None
     if question.output and not recorded and not dialogue.lost:
@@ -86,7 +86,7 @@ async def run_ask(question: Question, address: str, *, show_sources: bool, as_js
         console.print()
         console.print(screen.stages(asking.last_metrics))
     if recorded:
-        console.print(f"\nRecorded {dialogue.seconds:.1f} s to {recorded}", style="green", markup=False)
+        console.print(f"\nRecorded {dialogue.seconds:.1f} s to {screen.printable(str(recorded))}", style="green", markup=False)
     return dialogue.status
 
 

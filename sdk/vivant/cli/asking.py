@@ -32,10 +32,9 @@ class Asking:
     _asked_at: float | None = None
     _last_at: float = 0.0
     _busy: bool = False
-    _answered: bool = False
+    _over: bool = False
     _apologising: bool = False
-    replies: int = 0
-    """Turns in which something was said, other than an apology for having no reply."""
+    _apologies: set[int] = field(default_factory=set)
 
     def asked(self, now: float) -> None:
         """The question has been sent to its end."""
@@ -52,10 +51,9 @@ class Asking:
                 self._busy = state in (State.THINKING, State.SPEAKING, State.PAUSED)
             case Turn():
                 self.turns.append(event)
-                self._answered = self._asked_at is not None and not event.interrupted
-                said = event.heard_text or ("" if event.interrupted else event.full_text)
-                if said.strip() and not self._apologising:
-                    self.replies += 1
+                self._over = self._asked_at is not None and not event.interrupted
+                if self._apologising:
+                    self._apologies.add(event.turn_id)
                 self._apologising = False
             case Metrics():
                 self.metrics[event.turn_id] = event
@@ -74,7 +72,7 @@ class Asking:
     def _patience_s(self) -> float:
         if self._busy:
             return STUCK_S
-        if self._answered:
+        if self._over:
             return TAIL_S
         return NEXT_REPLY_S if self.turns else FIRST_REPLY_S
 
@@ -82,6 +80,15 @@ class Asking:
     def question(self) -> str:
         """What was understood of the question."""
         return " ".join(item.text for item in self.transcripts)
+
+    @property
+    def answered(self) -> bool:
+        """Something was said, other than an apology for having no reply."""
+        return any(
+            (turn.heard_text or ("" if turn.interrupted else turn.full_text)).strip()
+            for turn in self.turns
+            if turn.turn_id not in self._apologies
+        )
 
     @property
     def reply(self) -> str:

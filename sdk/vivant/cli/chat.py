@@ -86,7 +86,9 @@ class _Chat:
             return
         self._take.close()
         if self._take.seconds and not self._take.lost:
-            self._console.print(f"Recorded {self._take.seconds:.1f} s to {self._take.path}", style="green", markup=False)
+            self._console.print(
+                f"Recorded {self._take.seconds:.1f} s to {screen.printable(str(self._take.path))}", style="green", markup=False
+            )
 
     async def _type(self) -> None:
         with while_it_lasts():
@@ -119,7 +121,7 @@ class _Chat:
         """Waits for the reply, and no longer than one can be expected."""
         self._awaiting.asked()
         await self._awaiting.settled()
-        if not self._awaiting.asking.replies:
+        if not self._awaiting.asking.answered:
             self._end_line()
             screen.failure("no answer came; `vivant info` shows what is running")
             self._failed = True
