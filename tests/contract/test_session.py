@@ -18,6 +18,7 @@ from services.common.audio import pcm_format
 from services.common.metrics import SERVED, SERVED_BY_ALL, Metrics
 from services.common.serving import Service
 from services.common.streams import Admission
+from services.orchestrator import clients
 from services.orchestrator.clients import Peers
 from services.orchestrator.server import SessionServicer
 from services.orchestrator.settings import OrchestratorSettings
@@ -529,7 +530,8 @@ async def _speak(talk: Talk, tone: bytes, *, chunks: int = 50) -> None:
         await talk.send(audio=pb.AudioChunk(pcm=pcm, start_sample=index * CHUNK, speaker="Ann"))
 
 
-async def test_without_any_service_the_door_still_answers() -> None:
+async def test_without_any_service_the_door_still_answers(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(clients, "STARTING_S", 0.0)
     settings = OrchestratorSettings(**{f"{name}_address": "127.0.0.1:1" for name in NAMES})
     async for door in serve(settings):
         info = await door.stub.GetInfo(pb.GetInfoRequest())
