@@ -214,7 +214,11 @@ class Peers:
     async def _keep_asking(self) -> None:
         while True:
             await asyncio.sleep(0.3 if self.problems else 3.0)
-            await self._ask()
+            try:
+                await self._ask()
+            except Exception as exc:  # noqa: BLE001 - nobody waits for this task: what is known would stay as it was, for ever
+                _log.error("watch_failed", exc_info=exc)
+                self.problems = [f"the services cannot be asked ({type(exc).__name__}); see the log"]
 
     async def _ask(self) -> None:
         components = await self.components()
@@ -295,9 +299,13 @@ class Peers:
         try:
             while True:
                 reading = asyncio.create_task(call.read(), name="tts-read")
-                while not (await asyncio.wait({reading}, timeout=timeout_s))[0]:
-                    if owing.answer:
+                while not reading.done():
+                    waiting = {reading} if writer.done() else {reading, writer}
+                    done, _ = await asyncio.wait(waiting, timeout=timeout_s, return_when=asyncio.FIRST_COMPLETED)
+                    if not done and owing.answer:
                         raise Timeout(f"tts did not answer within {timeout_s:.0f} s", reason="tts_timeout")
+                    if writer.done() and not reading.done():
+                        _raise_fault(writer)
                 message = reading.result()
                 if message is grpc.aio.EOF:
                     break
@@ -314,6 +322,16 @@ class Peers:
                 task.cancel()
             await asyncio.gather(*left, return_exceptions=True)
             call.cancel()
+
+
+def _raise_fault(writer: asyncio.Task[None]) -> None:
+    """What the writer died of: nothing more would be owed, and nothing would come."""
+    fault = writer.exception()
+    if isinstance(fault, grpc.aio.AioRpcError):
+        raise fault
+    # That the call has ended already, the reader finds out, with the reason.
+    if fault is not None and not isinstance(fault, asyncio.InvalidStateError):
+        raise Internal(f"tts: the text could not be sent ({type(fault).__name__})") from fault
 
 
 @dataclass
