@@ -167,16 +167,19 @@ async def test_a_disk_that_is_full_costs_the_recording_and_not_the_answer(tmp_pa
     assert server.ended_with_finish == [True]
 
 
-async def test_ctrl_c_before_the_answer_leaves_no_file_and_no_place_taken(tmp_path: Path) -> None:
+@pytest.mark.parametrize(("number", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+async def test_who_is_stopped_before_the_answer_leaves_no_file_and_takes_no_place(
+    tmp_path: Path, number: signal.Signals, status: int
+) -> None:
     async with serving(Script(silent=True)) as (address, server):
         process = await start("ask", "--text", "Where?", "-o", tmp_path / "a.mp4", "--size", "64", "--address", address)
         assert process.stdout
         while b"Spk1: Where?" not in await process.stdout.readline():
             assert not process.stdout.at_eof()
-        process.send_signal(signal.SIGINT)
+        process.send_signal(number)
         _, err = await process.communicate()
         await server.ended.wait()
-    assert (process.returncode, err) == (130, b"")
+    assert (process.returncode, err) == (status, b"")
     assert names_in(tmp_path) == []
 
 

@@ -1,7 +1,7 @@
 """The `vivant` command: ask, chat, info, enroll.
 
 Exit status: 0 for success, 1 for a failure with one clear line on standard error, 2 for a command line that cannot be meant,
-130 after Ctrl-C.
+130 after Ctrl-C, 143 when it was told to stop.
 """
 
 from __future__ import annotations

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import errno
 import os
+import signal
 import sys
 from collections.abc import Coroutine
 from pathlib import Path
@@ -180,7 +181,7 @@ def enroll(
 def _run(command: Coroutine[Any, Any, int]) -> None:
     """Carries out a command; a known error becomes one clear line and status 1."""
     try:
-        status = asyncio.run(command)
+        status = asyncio.run(_stoppable(command))
         if sys.stdout is not None:
             sys.stdout.flush()
     except VivantError as exc:
@@ -197,7 +198,20 @@ def _run(command: Coroutine[Any, Any, int]) -> None:
         raise typer.Exit(1) from None
     except KeyboardInterrupt:
         raise typer.Exit(130) from None
+    except asyncio.CancelledError:
+        raise typer.Exit(143) from None
     raise typer.Exit(status)
+
+
+async def _stoppable(command: Coroutine[Any, Any, int]) -> int:
+    """Carries out a command. When it is told to stop it leaves as after Ctrl-C: no place taken, a recording complete or gone."""
+    task = asyncio.current_task()
+    assert task is not None
+    if sys.platform != "win32":
+        for number in (signal.SIGTERM, signal.SIGHUP):
+            if signal.getsignal(number) is not signal.SIG_IGN:
+                asyncio.get_running_loop().add_signal_handler(number, task.cancel)
+    return await command
 
 
 def _leave_output() -> None:
