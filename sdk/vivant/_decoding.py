@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Final
@@ -14,6 +15,7 @@ from numpy.typing import NDArray
 from vivant.errors import InvalidRequest
 
 _FLOATS: Final = {"flt": np.float32, "fltp": np.float32, "dbl": np.float64, "dblp": np.float64}
+_DURATION: Final = re.compile(r"(\d+):(\d+):(\d+\.?\d*)")
 #: Without an index: how long they are is guessed from their size.
 _GUESSED: Final = ("mp3", "aac")
 #: A guess that is this far from what was found (both ways) was a wrong one.
@@ -92,6 +94,9 @@ class Decoder:
         stream, container = self._stream, self._container
         if stream.duration and stream.time_base:
             declared = float(stream.duration * stream.time_base)
+        elif tag := _DURATION.fullmatch(stream.metadata.get("DURATION", "")):
+            # Matroska has it for each track in its tags.
+            declared = int(tag[1]) * 3600 + int(tag[2]) * 60 + float(tag[3])
         elif container.duration and not container.streams.video:
             declared = container.duration / av.time_base
         else:

@@ -243,6 +243,26 @@ def test_the_sound_of_a_film(tmp_path: Path) -> None:
     assert (len(recording.samples) / 16_000, recording.lost_s) == (pytest.approx(2.0, abs=0.1), 0.0)
 
 
+def test_of_a_film_that_breaks_off_it_is_told_how_much_is_missing(tmp_path: Path) -> None:
+    path = tmp_path / "film.mkv"
+    with av.open(str(path), "w") as container:
+        picture, sound = container.add_stream("mjpeg", rate=25), container.add_stream("flac", rate=24_000)
+        picture.width = picture.height = 64
+        picture.pix_fmt = "yuvj420p"
+        sound.layout = "mono"
+        for index, image in enumerate(pictures(100)):
+            frame = av.VideoFrame.from_ndarray(image, format="rgb24").reformat(format="yuvj420p")
+            frame.pts = index
+            piece = av.AudioFrame.from_ndarray(tone(24_000, 0.04).T, format="s16", layout="mono")
+            piece.sample_rate, piece.pts = 24_000, index * 960
+            container.mux([*picture.encode(frame), *sound.encode(piece)])
+        container.mux([*picture.encode(None), *sound.encode(None)])
+    path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+    recording = audio.decode(path, 16_000)
+    assert recording.lost_s == pytest.approx(2.0, abs=0.5)
+    assert recording.total_s == pytest.approx(4.0, abs=0.2)
+
+
 @pytest.mark.parametrize(
     "name", ["memo-10:15.wav", "pipe:0.wav", "http:.wav", "50%d 100%.wav", "-i.wav", "a\nb.wav", "\udcff.wav"]
 )

@@ -204,7 +204,7 @@ def _run(command: Coroutine[Any, Any, int]) -> None:
 
 
 async def _stoppable(command: Coroutine[Any, Any, int]) -> int:
-    """Carries out a command. When it is told to stop it leaves as after Ctrl-C: no place taken, a recording complete or gone."""
+    """Carries out a command. Told to stop it leaves as after Ctrl-C: no place is taken, a recording is complete or gone."""
     task = asyncio.current_task()
     assert task is not None
     if sys.platform != "win32":
