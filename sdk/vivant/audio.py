@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import stat
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -89,7 +90,7 @@ def decode(path: str | Path, rate_hz: int, *, max_s: float = MAX_RECORDING_S) ->
             heard_s, lost_s, error = decoder.heard_s, decoder.lost_s, decoder.error
             spoilt_s = lost_s - decoder.broken_off_s
     except (av.FFmpegError, OSError, ValueError) as exc:
-        why = _UNFINISHED if _is_mp4(path) else _cause(exc)
+        why = _UNFINISHED if isinstance(exc, av.InvalidDataError) and _is_mp4(path) else _cause(exc)
         raise InvalidRequest(f"{path} is not a recording that can be read ({why})", reason="not_audio") from exc
     samples = np.concatenate(pieces) if pieces else np.zeros(0, np.int16)
     if (not samples.size or heard_s <= 0) and error is None:
@@ -104,13 +105,16 @@ def decode(path: str | Path, rate_hz: int, *, max_s: float = MAX_RECORDING_S) ->
 
 
 def _require_file(path: Path) -> None:
-    if not path.is_file():
-        if path.is_dir():
-            what = "is a folder, not a recording"
-        else:
-            what = "is a device or a pipe, not a recording" if path.exists() else "does not exist"
-        raise NotFound(f"{path} {what}", reason="no_such_file")
-    if path.stat().st_size == 0:
+    try:
+        mode, size = path.stat().st_mode, path.stat().st_size
+    except FileNotFoundError as exc:
+        raise NotFound(f"{path} does not exist", reason="no_such_file") from exc
+    except (OSError, ValueError) as exc:
+        raise NotFound(f"{path} cannot be read: {_cause(exc)}", reason="no_such_file") from exc
+    if not stat.S_ISREG(mode):
+        what = "a folder" if stat.S_ISDIR(mode) else "a device or a pipe"
+        raise NotFound(f"{path} is {what}, not a recording", reason="no_such_file")
+    if size == 0:
         raise InvalidRequest(f"{path} is empty", reason="empty_audio")
 
 

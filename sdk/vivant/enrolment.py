@@ -65,13 +65,16 @@ class Enrolled:
 def read_portrait(path: str | Path) -> bytes:
     """The bytes of a picture file; raises NotFound or InvalidRequest if it cannot be a portrait. The face looks closer."""
     path = Path(path)
-    if not path.is_file():
-        raise NotFound(f"{path} is not a file", reason="no_such_file")
-    size = path.stat().st_size
-    if not 0 < size <= MAX_PORTRAIT_BYTES:
-        what = "is empty" if not size else f"has {size / 1e6:.1f} MB; a portrait has at most 3 MiB"
-        raise InvalidRequest(f"{path} {what}", reason="wrong_size")
-    return path.read_bytes()
+    try:
+        if not path.is_file():
+            raise NotFound(f"{path} is not a file", reason="no_such_file")
+        size = path.stat().st_size
+        if not 0 < size <= MAX_PORTRAIT_BYTES:
+            what = "is empty" if not size else f"has {size / 1e6:.1f} MB; a portrait has at most 3 MiB"
+            raise InvalidRequest(f"{path} {what}", reason="wrong_size")
+        return path.read_bytes()
+    except OSError as exc:
+        raise NotFound(f"{path} cannot be read: {exc.strerror}", reason="no_such_file") from exc
 
 
 async def get_persona(persona: str, *, address: str = DEFAULT_LLM_ADDRESS) -> Persona:

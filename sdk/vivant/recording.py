@@ -41,7 +41,11 @@ def check_path(path: str | Path, *, video: bool = True) -> Path:
         raise InvalidRequest(f"{path}: a recording is .mp4, .webm or .wav, {what}", reason="unknown_format")
     if suffix == ".wav" and video:
         raise InvalidRequest(f"{path}: a .wav file holds no picture; name it .mp4 or .webm", reason="unknown_format")
-    if not path.parent.is_dir():
+    try:
+        there = path.parent.is_dir()
+    except OSError as exc:
+        raise InvalidRequest(f"{path}: the folder cannot be used: {exc.strerror}", reason="no_such_folder") from exc
+    if not there:
         raise InvalidRequest(f"{path}: the folder {path.parent} does not exist", reason="no_such_folder")
     return path
 

@@ -75,6 +75,11 @@ def not_sound(path: Path) -> None:
     path.write_text("This is a letter, not a recording. " * 100)
 
 
+def a_device(path: Path) -> None:
+    path.unlink()
+    path.symlink_to("/dev/zero")
+
+
 def noise(path: Path) -> None:
     path.write_bytes(np.random.default_rng(1).bytes(5000))
 
@@ -98,6 +103,7 @@ def a_silent_film(path: Path) -> None:
     [
         (no_such, "no_such_file", "does not exist"),
         (a_folder, "no_such_file", "is a folder"),
+        (a_device, "no_such_file", "is a device or a pipe"),
         (lambda path: path.write_bytes(b""), "empty_audio", "is empty"),
         (not_sound, "not_audio", "not a recording that can be read"),
         (noise, "not_audio", "not a recording that can be read"),
@@ -270,6 +276,13 @@ def test_any_file_name(tmp_path: Path, name: str, monkeypatch: pytest.MonkeyPatc
     monkeypatch.chdir(tmp_path)
     write(tmp_path / "a.wav", "pcm_s16le", 16_000).rename(name)
     assert len(audio.read(name, 16_000)) == 16_000
+
+
+@pytest.mark.parametrize("name", ["x" * 300 + ".wav", "a.wav/b.wav", "nul\0.wav"])
+def test_a_name_that_can_be_no_file(tmp_path: Path, name: str) -> None:
+    write(tmp_path / "a.wav", "pcm_s16le", 16_000)
+    with pytest.raises(NotFound, match="cannot be read"):
+        audio.read(tmp_path / name, 16_000)
 
 
 def test_a_recording_that_is_too_long(tmp_path: Path) -> None:

@@ -173,7 +173,7 @@ def enroll(
     """Check a persona's folder and make its portrait ready to be animated."""
     from vivant.cli.enroll import run_enroll
 
-    if output is not None and not output.parent.is_dir():
+    if output is not None and not os.path.isdir(output.parent):  # noqa: PTH112 - False also for what can be no folder
         raise typer.BadParameter(f"{output}: the folder {output.parent} does not exist")
     _run(run_enroll(persona, portrait, output, face_address=face, llm_address=llm))
 
