@@ -73,12 +73,12 @@ class Sync:
 
 def read(path: Path) -> Film:
     """Decodes all of a file."""
-    with av.open(str(path)) as container:
+    with av.open(f"file:{path}") as container:
         pictures = [
             (float(frame.time or 0.0), np.asarray(frame.to_ndarray(format="rgb24"), np.uint8))
             for frame in container.decode(video=0)
         ]
-    with av.open(str(path)) as container:
+    with av.open(f"file:{path}") as container:
         rate = container.streams.audio[0].rate
         resampler = av.AudioResampler(format="flt", layout="mono", rate=rate)
         start: float | None = None

@@ -16,7 +16,7 @@ from services.common.streams import ServerStream, rpc
 from tests import media
 from vivant.channel import SERVER_OPTIONS
 from vivant.common.v1 import common_pb2
-from vivant.errors import NotFound, VivantError
+from vivant.errors import NotFound, Unavailable, VivantError
 from vivant.session.v1 import session_pb2, session_pb2_grpc
 
 CODECS = {
@@ -46,6 +46,10 @@ class Script:
     silent: bool = False
     """Answers nothing."""
     greeting: str = ""
+    loading: int = 0
+    """So many times it is asked before the llm has loaded; until then nobody is let in."""
+    apologises: bool = False
+    """Has no reply, and says so."""
 
 
 class NoMetrics:
@@ -66,6 +70,8 @@ class ScriptedSession(session_pb2_grpc.SessionServiceServicer):
     sent_units: int = 0
     unit_sent: asyncio.Event = field(default_factory=asyncio.Event)
     ended: asyncio.Event = field(default_factory=asyncio.Event)
+    asked: asyncio.Event = field(default_factory=asyncio.Event)
+    """Somebody wanted to know what runs."""
     ended_with_finish: list[bool] = field(default_factory=list)
     server: grpc.aio.Server | None = None
     dying: asyncio.Task[None] | None = None
@@ -77,16 +83,19 @@ class ScriptedSession(session_pb2_grpc.SessionServiceServicer):
         face.output_video.add(codec=common_pb2.VIDEO_CODEC_VP8, size_px=512, frames_per_second=25)
         face.models.add(name="hibari", licence="MIT", notice="Built with a voice")
         down = session_pb2.Component(service="tts", address="localhost:50054", ready=False, reason="loading")
-        return session_pb2.GetInfoResponse(
-            info=info,
-            components=[session_pb2.Component(service="face", address="localhost:50055", ready=True, info=face), down],
-            personas=[card()],
-        )
+        components = [session_pb2.Component(service="face", address="localhost:50055", ready=True, info=face), down]
+        self.asked.set()
+        if self.script.loading:
+            self.script.loading -= 1
+            components.append(session_pb2.Component(service="llm", ready=False, reason="still loading", loading=True))
+        return session_pb2.GetInfoResponse(info=info, components=components, personas=[card()])
 
     @rpc
     async def Converse(self, request: Any, context: Any) -> None:  # noqa: N802 - the contract's name
         if self.script.refuse:
             raise self.script.refuse
+        if self.script.loading:
+            raise Unavailable("llm is still loading; try again in a few seconds", reason="loading")
         stream: ServerStream[Any, Any] = ServerStream(context, session_pb2.ConverseResponse)
         config = await stream.config()
         self.configs.append(config)
@@ -194,6 +203,8 @@ class Talk:
         turn = self.turn_id
         self.interrupted = False
         await self.state(session_pb2.STATE_THINKING)
+        if self.script.apologises:
+            await self.stream.send(notice=session_pb2.Notice(reason="llm_failed", message="No reply came, twice.", severity=2))
         for _ in range(THINKING_UNITS):
             index = await self.unit(index, 0, 0, beat=False)
         samples = REPLY_UNITS * media.UNIT_SAMPLES
@@ -271,12 +282,12 @@ def stages(turn_id: int) -> session_pb2.Metrics:
 
 
 @asynccontextmanager
-async def serving(script: Script | None = None) -> AsyncIterator[tuple[str, ScriptedSession]]:
-    """A running server: its address and the servicer."""
+async def serving(script: Script | None = None, port: int = 0) -> AsyncIterator[tuple[str, ScriptedSession]]:
+    """A running server: its address and the servicer. Without a port, on a free one."""
     servicer = ScriptedSession(script or Script())
     server = grpc.aio.server(options=SERVER_OPTIONS)
     session_pb2_grpc.add_SessionServiceServicer_to_server(servicer, server)
-    port = server.add_insecure_port("127.0.0.1:0")
+    port = server.add_insecure_port(f"127.0.0.1:{port}")
     servicer.server = server
     await server.start()
     try:

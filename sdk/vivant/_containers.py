@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import io
-import wave
+import struct
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
@@ -77,6 +78,9 @@ class File(Protocol):
     def close(self) -> None:
         """Completes the file."""
 
+    def abort(self) -> None:
+        """Lets go of the file as it is."""
+
 
 class WavFile:
     """Sound alone, as PCM."""
@@ -84,21 +88,35 @@ class WavFile:
     needs_keyframe = False
 
     def __init__(self, path: Path, rate_hz: int) -> None:
-        self._file = wave.open(str(path), "wb")  # noqa: SIM115 - `close` closes it
-        self._file.setnchannels(1)
-        self._file.setsampwidth(2)
-        self._file.setframerate(rate_hz)
+        self._rate = rate_hz
+        self._bytes = 0
+        self._file = path.open("wb")
+        self._file.write(self._header())
 
     def add_picture(self, position: int, frame: Frame | None) -> None:
         """There is no picture in this file."""
 
     def add_sound(self, start_sample: int, pcm: bytes) -> None:
         """Adds the sound that follows."""
-        self._file.writeframesraw(pcm)
+        self._file.write(pcm)
+        self._bytes += len(pcm)
 
     def close(self) -> None:
         """Completes the header."""
+        self._file.seek(0)
+        self._file.write(self._header())
         self._file.close()
+
+    def abort(self) -> None:
+        """Lets go of the file as it is."""
+        with suppress(OSError):
+            self._file.close()
+
+    def _header(self) -> bytes:
+        # The fields have 32 bits: in a file of more than a day they stand at their end, and readers go on to that of the file.
+        size = min(self._bytes, 0xFFFF_FFFF - 36)
+        form = (b"RIFF", 36 + size, b"WAVE", b"fmt ", 16, 1, 1, self._rate, self._rate * 2, 2, 16, b"data", size)
+        return struct.pack("<4sI4s4sIHHIIHH4sI", *form)
 
 
 class VideoFile:
@@ -106,7 +124,8 @@ class VideoFile:
 
     def __init__(self, path: Path, rate_hz: int, video: Video | None) -> None:
         self._encoding = ENCODINGS[path.suffix.lower()]
-        self._container = av.open(str(path), "w", options=self._encoding.options)
+        # As a URL, so that no name is taken for another protocol or a pattern.
+        self._container = av.open(f"file:{path}", "w", format=path.suffix.lower()[1:], options=self._encoding.options)
         self._rate = rate_hz
         self._video = video
         self._inter_coded = video is not None and video.codec in _INTER_CODED
@@ -157,6 +176,11 @@ class VideoFile:
             self._mux(self._picture.rest())
         self._mux(iter(sound.encode(None)))
         self._container.close()
+
+    def abort(self) -> None:
+        """Lets go of the file as it is."""
+        with suppress(OSError, av.FFmpegError):
+            self._container.close()
 
     def _start_picture(self, video: Video, first: Frame) -> None:
         copied = video.codec == self._encoding.codec

@@ -53,6 +53,7 @@ def system_info(response: session_pb2.GetInfoResponse) -> SystemInfo:
                 ready=item.ready,
                 reason=item.reason,
                 info=service_info(item.info) if item.HasField("info") else None,
+                loading=item.loading,
             )
             for item in response.components
         ),

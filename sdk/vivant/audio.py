@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import stat
 from collections.abc import AsyncIterator, Iterator
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,14 +15,13 @@ from numpy.typing import NDArray
 from vivant.errors import InvalidRequest, NotFound
 from vivant.formats import MAX_CHUNK_MS
 
-if TYPE_CHECKING:
-    import av
-
 Pcm = bytes | NDArray[np.int16] | NDArray[np.floating]
 """Mono sound: 16-bit little-endian bytes, int16 samples, or float samples in [-1, 1]."""
 
 #: Longer recordings are refused: a conversation is not a dictation, and they are read into memory as a whole.
 MAX_RECORDING_S: Final = 600.0
+#: What is wrong with nearly every .mp4 and .m4a that cannot be opened.
+_UNFINISHED: Final = "it breaks off before its index, without which this format cannot be read; copy or export it again"
 
 
 def to_bytes(pcm: Pcm) -> bytes:
@@ -50,44 +51,76 @@ def chunks(data: bytes, rate_hz: int, chunk_ms: int = MAX_CHUNK_MS) -> Iterator[
         yield data[start : start + size]
 
 
+@dataclass(frozen=True, slots=True)
+class Recording:
+    """The sound of a file."""
+
+    samples: NDArray[np.int16]
+    """Mono, shape [n], n > 0."""
+    total_s: float
+    """How long the sound would be if all of it could be read."""
+    lost_s: float
+    """How much of it could not be read."""
+
+
 def read(path: str | Path, rate_hz: int, *, max_s: float = MAX_RECORDING_S) -> NDArray[np.int16]:
+    """The sound of a recording, as `decode` has it: int16 samples, shape [n], n > 0."""
+    return decode(path, rate_hz, max_s=max_s).samples
+
+
+def decode(path: str | Path, rate_hz: int, *, max_s: float = MAX_RECORDING_S) -> Recording:
     """The sound of a recording: any container and codec that FFmpeg reads, mixed to mono and resampled.
 
-    Returns int16 samples, shape [n], n > 0. Raises NotFound if there is no such file, InvalidRequest if it holds no sound, is
-    empty, damaged, or longer than `max_s` seconds.
+    Damaged stretches are left out, and of a file that breaks off there is what came before. Raises NotFound if there is no such
+    file, InvalidRequest if it holds no sound, is empty, damaged by more than half, or longer than `max_s` seconds.
     """
     import av  # heavy, and who only sends live sound does not need it
 
+    from vivant._decoding import Decoder
+
     path = Path(path)
-    if not path.is_file():
-        what = "is a folder, not a recording" if path.is_dir() else "does not exist"
-        raise NotFound(f"{path} {what}", reason="no_such_file")
-    if path.stat().st_size == 0:
-        raise InvalidRequest(f"{path} is empty", reason="empty_audio")
+    _require_file(path)
     pieces: list[NDArray[np.int16]] = []
-    total = 0
     try:
-        with av.open(str(path)) as container:
-            if not container.streams.audio:
-                raise InvalidRequest(f"{path} holds no sound", reason="not_audio")
-            for frame in _frames(container, av.AudioResampler(format="s16", layout="mono", rate=rate_hz)):
-                pieces.append(frame.to_ndarray().reshape(-1).astype(np.int16, copy=False))
-                total += frame.samples
-                if total > max_s * rate_hz:
+        with Decoder(path, rate_hz) as decoder:
+            for piece in decoder:
+                pieces.append(piece)
+                if decoder.heard_s > max_s:
                     raise InvalidRequest(f"{path} is longer than {max_s:g} s; cut it to the question", reason="too_long")
+            heard_s, lost_s, error = decoder.heard_s, decoder.lost_s, decoder.error
+            spoilt_s = lost_s - decoder.broken_off_s
     except (av.FFmpegError, OSError, ValueError) as exc:
-        raise InvalidRequest(f"{path} is not a recording that can be read ({_cause(exc)})", reason="not_audio") from exc
-    if not total:
+        why = _UNFINISHED if isinstance(exc, av.InvalidDataError) and _is_mp4(path) else _cause(exc)
+        raise InvalidRequest(f"{path} is not a recording that can be read ({why})", reason="not_audio") from exc
+    samples = np.concatenate(pieces) if pieces else np.zeros(0, np.int16)
+    if (not samples.size or heard_s <= 0) and error is None:
         raise InvalidRequest(f"{path} holds no sound: its audio track is empty", reason="empty_audio")
-    return np.concatenate(pieces)
+    if not samples.size or heard_s < spoilt_s:
+        raise InvalidRequest(
+            f"{path} is damaged: only {max(heard_s, 0.0):.2f} s of {heard_s + lost_s:.2f} s can be read"
+            + (f" ({_cause(error)})" if error else ""),
+            reason="not_audio",
+        )
+    return Recording(samples, heard_s + lost_s, lost_s)
 
 
-def _frames(container: av.container.InputContainer, resampler: av.AudioResampler) -> Iterator[av.AudioFrame]:
-    for frame in container.decode(audio=0):
-        # Times of a recording may begin anywhere or jump; its samples simply follow one another.
-        frame.pts = None
-        yield from resampler.resample(frame)
-    yield from resampler.resample(None)
+def _require_file(path: Path) -> None:
+    try:
+        mode, size = path.stat().st_mode, path.stat().st_size
+    except FileNotFoundError as exc:
+        raise NotFound(f"{path} does not exist", reason="no_such_file") from exc
+    except (OSError, ValueError) as exc:
+        raise NotFound(f"{path} cannot be read: {_cause(exc)}", reason="no_such_file") from exc
+    if not stat.S_ISREG(mode):
+        what = "a folder" if stat.S_ISDIR(mode) else "a device or a pipe"
+        raise NotFound(f"{path} is {what}, not a recording", reason="no_such_file")
+    if size == 0:
+        raise InvalidRequest(f"{path} is empty", reason="empty_audio")
+
+
+def _is_mp4(path: Path) -> bool:
+    with path.open("rb") as file:
+        return file.read(8)[4:] == b"ftyp"
 
 
 def _cause(exc: Exception) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from typing import Final
 
@@ -12,14 +12,18 @@ import grpc
 from vivant import _wire
 from vivant.channel import open_channel
 from vivant.conversation import Session
-from vivant.errors import Unavailable
+from vivant.errors import Timeout, Unavailable
 from vivant.formats import DEFAULT_VOICE_RATE_HZ, Video
 from vivant.info import SystemInfo
 from vivant.session.v1 import session_pb2, session_pb2_grpc
 from vivant.status import translate
+from vivant.texts import require_unicode
 
 CONNECT_TIMEOUT_S: Final = 3.0
 INFO_TIMEOUT_S: Final = 10.0
+#: Models of a gigabyte are read from a cold disk in this time.
+READY_TIMEOUT_S: Final = 60.0
+_ASK_AGAIN_S: Final = 0.5
 DEFAULT_ADDRESS: Final = "localhost:50050"
 
 
@@ -38,8 +42,36 @@ class Client:
             raise translate(exc, self.address) from exc
         return _wire.system_info(response)
 
+    async def wait_ready(
+        self, timeout_s: float = READY_TIMEOUT_S, *, on_progress: Callable[[str, float], None] | None = None
+    ) -> SystemInfo:
+        """Waits while services load, and returns what there is then; raises Timeout, which names them, after `timeout_s`.
+
+        A server that does not answer is waited for too. What has failed for good is not: `SystemInfo.components` says so.
+        `on_progress` is called about twice a second with what is waited for ("llm is loading") and the seconds so far.
+        """
+        loop = asyncio.get_running_loop()
+        began = loop.time()
+        while True:
+            try:
+                system = await self.info()
+                if not system.loading:
+                    return system
+                reason = f"{', '.join(system.loading)} {'is' if len(system.loading) == 1 else 'are'} loading"
+            except (Unavailable, Timeout) as exc:
+                reason = exc.message
+            waited = loop.time() - began
+            if waited >= timeout_s:
+                raise Timeout(
+                    f"not ready after {waited:.0f} s: {reason}; see `vivant info`, or wait longer", reason="not_ready"
+                )
+            if on_progress:
+                on_progress(reason, waited)
+            await asyncio.sleep(min(_ASK_AGAIN_S, timeout_s - waited))
+
     async def portrait(self, persona: str = "") -> bytes:
         """A persona's face at rest as JPEG, 512 px square; empty: the server's default. Raises NotFound or Unusable."""
+        require_unicode("persona", persona)
         try:
             response = await self._stub.GetPortrait(session_pb2.GetPortraitRequest(persona=persona), timeout=INFO_TIMEOUT_S)
         except grpc.aio.AioRpcError as exc:
@@ -75,9 +107,13 @@ class Client:
             manual_turns: push to talk: what is said is answered at `Session.end_turn`, and speech does not interrupt.
             only_answers: the persona never speaks up by itself, however long nobody speaks.
 
-        Opening raises NotFound for an unknown persona, Full when the server has all the conversations it can hold, Unavailable
-        when it is starting or gone, InvalidRequest for a format that it does not speak.
+        Raises InvalidRequest for a name that is not Unicode. Opening raises NotFound for an unknown persona, Full when the
+        server has all the conversations it can hold, Unavailable when it is starting (`loading`, see `wait_ready`) or gone,
+        InvalidRequest for a format that it does not speak.
         """
+        named = {"persona": persona, "speaker": speaker, "conversation_id": conversation_id, "language": language}
+        for what, value in named.items():
+            require_unicode(what, value)
         config = session_pb2.ConverseConfig(
             persona=persona,
             input_audio=_wire.pcm_format(microphone) if microphone else None,
@@ -96,6 +132,7 @@ class Client:
 @asynccontextmanager
 async def connect(address: str = DEFAULT_ADDRESS, *, timeout_s: float = CONNECT_TIMEOUT_S) -> AsyncIterator[Client]:
     """Connects to `host:port`; raises Unavailable if nothing answers there within `timeout_s`."""
+    require_unicode("address", address)
     async with open_channel(address, proxy=True) as channel:
         await wait_for(channel, address, timeout_s)
         yield Client(channel, address)

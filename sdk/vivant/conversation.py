@@ -17,13 +17,13 @@ from vivant.events import Event, Ready
 from vivant.session.v1 import session_pb2
 from vivant.session.v1.session_pb2 import ConverseRequest
 from vivant.status import FinalStatus, translate
+from vivant.texts import require_text, require_unicode
 
 #: A server has this long to open a conversation: it opens the streams of five services.
 START_TIMEOUT_S: Final = 20.0
 #: A server that takes nothing for so long is stuck.
 SEND_TIMEOUT_S: Final = 10.0
 MAX_WAITING_EVENTS: Final = 64
-MAX_TEXT_CHARACTERS: Final = 4000
 
 _Call = grpc.aio.StreamStreamCall[ConverseRequest, session_pb2.ConverseResponse]
 
@@ -88,6 +88,7 @@ class Session:
             raise InvalidRequest(
                 "this session has no microphone: open it with converse(microphone=16000)", reason="no_input_audio"
             )
+        _require_names(speaker, addressee)
         data = to_bytes(pcm)
         if not data:
             raise InvalidRequest("there is no sound in this chunk", reason="empty_audio")
@@ -105,13 +106,13 @@ class Session:
             )
 
     async def send_text(self, text: str, speaker: str | None = None, *, addressee: str = "") -> None:
-        """Says something by typing it, 1 to 4000 characters. While the persona speaks it is an interruption."""
-        if not text.strip():
-            raise InvalidRequest("there is nothing in this text", reason="empty_text")
-        if len(text) > MAX_TEXT_CHARACTERS:
-            raise InvalidRequest(
-                f"a text holds at most {MAX_TEXT_CHARACTERS} characters, this one has {len(text)}", reason="text_too_long"
-            )
+        """Says something by typing it, 1 to 4000 characters. While the persona speaks it is an interruption.
+
+        Raises InvalidRequest for a text that breaks a rule (`vivant.texts.require_text` tells without a session); the
+        conversation goes on.
+        """
+        text = require_text(text)
+        _require_names(speaker, addressee)
         await self._send(ConverseRequest(text=session_pb2.TextInput(text=text, speaker=speaker or "", addressee=addressee)))
 
     async def greet(self) -> None:
@@ -124,6 +125,7 @@ class Session:
 
     async def end_turn(self, speaker: str | None = None) -> None:
         """In a session with `manual_turns`: what was said since the last time is complete, and is to be answered."""
+        _require_names(speaker, "")
         await self._send(ConverseRequest(turn_end=session_pb2.TurnEnd(speaker=speaker or "")))
 
     async def played(self, unit_index: int, *, last: bool = False) -> None:
@@ -219,10 +221,26 @@ class Session:
                 if event is not None:
                     await self._events.put(event)
         except grpc.aio.AioRpcError as exc:
-            self._error = self._broken(await self._status.after(exc))
+            self._break(self._broken(await self._status.after(exc)))
         except VivantError as exc:
-            self._error = exc
+            self._break(exc)
+        except asyncio.CancelledError:
+            # By `close`, or because the call or the whole connection was ended here: nothing more can come.
+            self._break(_lost(self._address))
+            while self._events.full():
+                self._events.get_nowait()
+            self._events.put_nowait(None)
+            raise
+        except Exception as exc:  # noqa: BLE001 - whoever iterates gets it, and would wait for ever otherwise
+            fault = Internal(f"{self._address} sent what cannot be read ({type(exc).__name__}: {exc})", reason="bad_response")
+            fault.__cause__ = exc
+            self._break(fault)
+            self._call.cancel()
         await self._events.put(None)
+
+    def _break(self, error: VivantError) -> None:
+        """Keeps what broke the conversation for the reader of the events; the first cause counts."""
+        self._error = self._error or error
 
     async def _send(self, request: ConverseRequest) -> None:
         if self.finished:
@@ -247,9 +265,10 @@ class Session:
                 async with asyncio.timeout(SEND_TIMEOUT_S):
                     await self._call.write(request)
             except TimeoutError as exc:
-                raise Timeout(
-                    f"{self._address} has taken nothing for {SEND_TIMEOUT_S:.0f} s; the conversation is closed"
-                ) from exc
+                # A write that is given up ends the call: whoever reads must learn of it too.
+                stuck = Timeout(f"{self._address} has taken nothing for {SEND_TIMEOUT_S:.0f} s; the conversation is closed")
+                self._break(stuck)
+                raise stuck from exc
             except (grpc.aio.AioRpcError, asyncio.InvalidStateError, asyncio.CancelledError) as exc:
                 if not self._call.done():
                     raise
@@ -262,11 +281,20 @@ class Session:
         error = translate(exc, self._address)
         error.__cause__ = exc
         if isinstance(error, Unavailable) and error.reason == Unavailable.default_reason:
-            lost = Unavailable(
-                f"the connection to {self._address} was lost in the middle of the conversation; "
-                "see `vivant info`, then open a new one with the same conversation_id",
-                reason="connection_lost",
-            )
+            lost = _lost(self._address)
             lost.__cause__ = exc
             return lost
         return error
+
+
+def _lost(address: str) -> Unavailable:
+    return Unavailable(
+        f"the connection to {address} was lost in the middle of the conversation; "
+        "see `vivant info`, then open a new one with the same conversation_id",
+        reason="connection_lost",
+    )
+
+
+def _require_names(speaker: str | None, addressee: str) -> None:
+    require_unicode("speaker", speaker or "")
+    require_unicode("addressee", addressee)

@@ -21,6 +21,7 @@ from vivant.fitting import misfits
 from vivant.llm.v1 import llm_pb2, llm_pb2_grpc
 from vivant.naming import require_persona
 from vivant.status import translate
+from vivant.texts import require_unicode
 
 DEFAULT_FACE_ADDRESS: Final = "localhost:50055"
 DEFAULT_LLM_ADDRESS: Final = "localhost:50053"
@@ -69,17 +70,21 @@ class Enrolled:
 def read_portrait(path: str | Path) -> bytes:
     """The bytes of a picture file; raises NotFound or InvalidRequest if it cannot be a portrait. The face looks closer."""
     path = Path(path)
-    if not path.is_file():
-        raise NotFound(f"{path} is not a file", reason="no_such_file")
-    size = path.stat().st_size
-    if not 0 < size <= MAX_PORTRAIT_BYTES:
-        what = "is empty" if not size else f"has {size / 1e6:.1f} MB; a portrait has at most 3 MiB"
-        raise InvalidRequest(f"{path} {what}", reason="wrong_size")
-    return path.read_bytes()
+    try:
+        if not path.is_file():
+            raise NotFound(f"{path} is not a file", reason="no_such_file")
+        size = path.stat().st_size
+        if not 0 < size <= MAX_PORTRAIT_BYTES:
+            what = "is empty" if not size else f"has {size / 1e6:.1f} MB; a portrait has at most 3 MiB"
+            raise InvalidRequest(f"{path} {what}", reason="wrong_size")
+        return path.read_bytes()
+    except OSError as exc:
+        raise NotFound(f"{path} cannot be read: {exc.strerror}", reason="no_such_file") from exc
 
 
 async def get_persona(persona: str, *, address: str = DEFAULT_LLM_ADDRESS) -> Persona:
     """Has a persona's folder checked; raises NotFound for an unknown one, Unusable with the rule that is broken."""
+    require_unicode("persona", persona)
     async with open_channel(address, proxy=True) as channel:
         await wait_for(channel, address, CONNECT_TIMEOUT_S)
         stub = llm_pb2_grpc.LlmServiceStub(channel)
@@ -145,6 +150,7 @@ async def enroll_portrait(
     Without an image, the portrait in the persona's folder is taken. Raises Unusable with the rule that a picture breaks, for
     example that it shows two faces.
     """
+    require_unicode("persona", persona)
     async with open_channel(address, proxy=True) as channel:
         await wait_for(channel, address, CONNECT_TIMEOUT_S)
         stub = face_pb2_grpc.FaceServiceStub(channel)

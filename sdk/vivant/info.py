@@ -52,6 +52,8 @@ class Component:
     """Why it is not ready; empty if it is."""
     info: ServiceInfo | None
     """None: it has not answered yet."""
+    loading: bool = False
+    """It is not ready, but about to be: worth waiting for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,3 +78,8 @@ class SystemInfo:
     """Id of the one that a conversation is with when it names none."""
     unseen: tuple[Unseen, ...] = ()
     """Personas whose face cannot be shown, as far as the face can be asked."""
+
+    @property
+    def loading(self) -> tuple[str, ...]:
+        """The services that are worth waiting for."""
+        return tuple(item.service for item in self.components if item.loading)

@@ -8,14 +8,21 @@ Frames in a codec that fits the file are stored as they came, without a second e
 | .mp4 | h264 | all others, to H.264 | AAC |
 | .webm | vp8 | all others, to VP8 | Opus |
 | .wav | | | PCM, no picture |
+
+A file gets its name when it is complete; until then it is `.vivant-*.part.*` beside it.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
 from typing import Final, Self
 
+import av
+
+from vivant import _part
 from vivant._containers import ENCODINGS, File, VideoFile, WavFile
 from vivant.errors import InvalidRequest, Unusable
 from vivant.events import Frame, Ready, Unit
@@ -26,18 +33,26 @@ MAX_GAP_S: Final = 60
 
 
 def check_path(path: str | Path, *, video: bool = True) -> Path:
-    """The path, if a recording can be written there; raises InvalidRequest with what is wrong otherwise."""
+    """The path, if a recording may have that name; raises InvalidRequest with what is wrong otherwise."""
     path = Path(path)
     suffix = path.suffix.lower()
     if suffix not in (".wav", *ENCODINGS):
-        raise InvalidRequest(
-            f"{path}: a recording is .mp4, .webm or .wav, not {suffix or 'without an ending'}", reason="unknown_format"
-        )
+        what = f"not {suffix}" if suffix else "and this name has no ending"
+        raise InvalidRequest(f"{path}: a recording is .mp4, .webm or .wav, {what}", reason="unknown_format")
     if suffix == ".wav" and video:
         raise InvalidRequest(f"{path}: a .wav file holds no picture; name it .mp4 or .webm", reason="unknown_format")
-    if not path.parent.is_dir():
+    try:
+        there = path.parent.is_dir()
+    except OSError as exc:
+        raise InvalidRequest(f"{path}: the folder cannot be used: {exc.strerror}", reason="no_such_folder") from exc
+    if not there:
         raise InvalidRequest(f"{path}: the folder {path.parent} does not exist", reason="no_such_folder")
     return path
+
+
+def require_writable(path: str | Path) -> None:
+    """Tries whether a recording can be written there, before a conversation is begun for it; raises Unusable."""
+    _part.require_writable(Path(path))
 
 
 def best_codec(path: str | Path) -> Codec | None:
@@ -53,7 +68,8 @@ class Recorder:
     a gap the picture goes on with the next keyframe (`needs_keyframe` says to ask for one). Writing takes well under a
     millisecond when frames are stored as they came, and an encoder's time otherwise.
 
-    Raises InvalidRequest for a file name that does not fit, Unusable if the file cannot be written.
+    The file gets its name when it is closed. Raises InvalidRequest for a name that does not fit, Unusable (`cannot_write`) when
+    the file cannot be written, at any time: a disk that is full. Then the recording is lost, and `close` does nothing.
     """
 
     def __init__(self, path: str | Path, *, voice_rate_hz: int, video: Video | None = None) -> None:
@@ -63,15 +79,20 @@ class Recorder:
         self._first: int | None = None
         self._next = 0
         self._silence = bytes(self._unit_samples * 2)
+        self._lost: Unusable | None = None
+        self._closed = False
         try:
-            self.path.open("wb").close()
-            self._file: File
-            if self.path.suffix.lower() == ".wav":
-                self._file = WavFile(self.path, voice_rate_hz)
-            else:
-                self._file = VideoFile(self.path, voice_rate_hz, video)
-        except OSError as exc:
-            raise Unusable(f"{self.path} cannot be written: {exc.strerror or exc}", reason="cannot_write") from exc
+            self._part = _part.Part(self.path)
+            try:
+                self._file = self._make(self._part.path, video)
+            except BaseException:
+                self._part.drop()
+                raise
+        except (OSError, av.FFmpegError) as exc:
+            raise _part.cannot_write(self.path, exc) from exc
+
+    def _make(self, path: Path, video: Video | None) -> File:
+        return WavFile(path, self._rate) if path.suffix.lower() == ".wav" else VideoFile(path, self._rate, video)
 
     @classmethod
     def of(cls, path: str | Path, ready: Ready) -> Self:
@@ -89,7 +110,7 @@ class Recorder:
         return self._file.needs_keyframe
 
     def write(self, unit: Unit) -> None:
-        """Adds one unit. A unit that was written already, or comes after a later one, is left out."""
+        """Adds one unit. A unit that was written already, or comes after a later one, is left out; raises Unusable."""
         if self._first is None:
             self._first = self._next = unit.index
         gap = unit.index - self._next
@@ -105,13 +126,38 @@ class Recorder:
         self._add(unit.frame, unit.pcm[: len(self._silence)].ljust(len(self._silence), b"\0"))
 
     def _add(self, frame: Frame | None, pcm: bytes) -> None:
-        self._file.add_picture(self.units, frame)
-        self._file.add_sound(self.units * self._unit_samples, pcm)
+        with self._writing():
+            self._file.add_picture(self.units, frame)
+            self._file.add_sound(self.units * self._unit_samples, pcm)
         self._next += 1
 
     def close(self) -> None:
-        """Completes the file; without it an .mp4 cannot be played."""
-        self._file.close()
+        """Completes the file and gives it its name; raises Unusable. Closing again does nothing."""
+        if self._closed:
+            return
+        with self._writing():
+            self._file.close()
+            self._part.keep()
+        self._closed = True
+
+    def discard(self) -> None:
+        """Gives the recording up: nothing is left of it."""
+        if not self._closed:
+            self._closed = True
+            self._file.abort()
+            self._part.drop()
+
+    @contextmanager
+    def _writing(self) -> Iterator[None]:
+        """What fails here costs the recording, now and from here on."""
+        if self._lost is not None:
+            raise self._lost
+        try:
+            yield
+        except (OSError, av.FFmpegError) as exc:
+            self._lost = _part.cannot_write(self.path, exc)
+            self.discard()
+            raise self._lost from exc
 
     def __enter__(self) -> Self:
         return self

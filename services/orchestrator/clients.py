@@ -39,6 +39,8 @@ STEADY_S: Final = 5.0
 OPEN_TIMEOUT_S: Final = 5.0
 #: A portrait that is asked for first is drawn first, and others may be before it.
 PORTRAIT_TIMEOUT_S: Final = 9.0
+#: So long after the start of this orchestrator a service that has not answered yet is taken to be starting too.
+STARTING_S: Final = 15.0
 
 OnResponse = Callable[[str, Any], None]
 OnChange = Callable[[bool, VivantError | None], None]
@@ -199,6 +201,8 @@ class Peers:
         """Whole conversations that can be had at once: no service behind this one has room for more."""
         self._default_seen = False
         self._watching: asyncio.Task[None] | None = None
+        self._seen_ready: set[str] = set()
+        self._opened_at = 0.0
         self._settings = settings
         self.asr: Peer
         self.turn: Peer
@@ -210,6 +214,7 @@ class Peers:
     def open(self) -> None:
         """Makes the channels; needs the running event loop."""
         settings = self._settings
+        self._opened_at = asyncio.get_running_loop().time()
         self.asr = _peer("asr", settings.asr_address, asr_pb2_grpc.AsrServiceStub, asr_pb2.GetInfoRequest)
         self.turn = _peer("turn", settings.turn_address, turn_pb2_grpc.TurnServiceStub, turn_pb2.GetInfoRequest)
         self.llm = _peer("llm", settings.llm_address, llm_pb2_grpc.LlmServiceStub, llm_pb2.GetInfoRequest)
@@ -233,7 +238,11 @@ class Peers:
     async def _keep_asking(self) -> None:
         while True:
             await asyncio.sleep(0.3 if self.problems else 3.0)
-            await self._ask()
+            try:
+                await self._ask()
+            except Exception as exc:  # noqa: BLE001 - nobody waits for this task: what is known would stay as it was, for ever
+                _log.error("watch_failed", exc_info=exc)
+                self.problems = [f"the services cannot be asked ({type(exc).__name__}); see the log"]
 
     async def _ask(self) -> None:
         components = await self.components()
@@ -266,7 +275,18 @@ class Peers:
             component.reason = "" if component.ready else "still loading"
         except VivantError as exc:
             component.reason = exc.message
+        if component.ready:
+            self._seen_ready.add(peer.ability)
+        component.loading = not component.ready and self._is_loading(component)
         return component
+
+    def _is_loading(self, component: session_pb2.Component) -> bool:
+        """Worth waiting for. What was ready before and comes back costs its ability meanwhile; but without the llm there
+        is no conversation."""
+        answers = component.HasField("info")
+        if component.service in self._seen_ready:
+            return answers and component.service == "llm"
+        return answers or asyncio.get_running_loop().time() - self._opened_at < STARTING_S
 
     async def personas(self) -> list[llm_pb2.Persona]:
         """All personas; raises VivantError."""
@@ -330,9 +350,13 @@ class Peers:
         try:
             while True:
                 reading = asyncio.create_task(call.read(), name="tts-read")
-                while not (await asyncio.wait({reading}, timeout=timeout_s))[0]:
-                    if owing.answer:
+                while not reading.done():
+                    waiting = {reading} if writer.done() else {reading, writer}
+                    done, _ = await asyncio.wait(waiting, timeout=timeout_s, return_when=asyncio.FIRST_COMPLETED)
+                    if not done and owing.answer:
                         raise Timeout(f"tts did not answer within {timeout_s:.0f} s", reason="tts_timeout")
+                    if writer.done() and not reading.done():
+                        _raise_fault(writer)
                 message = reading.result()
                 if message is grpc.aio.EOF:
                     break
@@ -349,6 +373,16 @@ class Peers:
                 task.cancel()
             await asyncio.gather(*left, return_exceptions=True)
             call.cancel()
+
+
+def _raise_fault(writer: asyncio.Task[None]) -> None:
+    """What the writer died of: nothing more would be owed, and nothing would come."""
+    fault = writer.exception()
+    if isinstance(fault, grpc.aio.AioRpcError):
+        raise fault
+    # That the call has ended already, the reader finds out, with the reason.
+    if fault is not None and not isinstance(fault, asyncio.InvalidStateError):
+        raise Internal(f"tts: the text could not be sent ({type(fault).__name__})") from fault
 
 
 @dataclass

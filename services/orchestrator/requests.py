@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Final
+from typing import Any
 
 from services.orchestrator import events as ev
 from services.orchestrator.events import Contribution
@@ -13,8 +13,7 @@ from services.orchestrator.stage import Stage
 from services.orchestrator.wires import Wires
 from vivant.errors import InvalidRequest
 from vivant.session.v1 import session_pb2
-
-MAX_TEXT: Final = 4000
+from vivant.texts import require_text
 
 
 class Requests:
@@ -62,11 +61,7 @@ class Requests:
             self._wires.feed(ev.Greeted(self._wires.now(), self._opening.persona.greeting))
 
     def _on_text(self, message: session_pb2.TextInput) -> None:
-        text = message.text.strip()
-        if not text:
-            raise InvalidRequest("text must not be empty", reason="empty_text")
-        if len(text) > MAX_TEXT:
-            raise InvalidRequest(f"text holds at most {MAX_TEXT} characters, got {len(text)}", reason="text_too_long")
+        text = require_text(message.text)
         now = self._wires.now()
         speaker = message.speaker or self._opening.speaker
         transcript = session_pb2.Transcript(

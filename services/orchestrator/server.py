@@ -105,6 +105,7 @@ class SessionServicer(session_pb2_grpc.SessionServiceServicer):
         """Checks a config against what the services can do; raises VivantError."""
         require_name("speaker", config.speaker)
         components = {component.service: component for component in await self._peers.components()}
+        _require_loaded(config, components)
         _check_input(config, components["asr"].info, components["turn"].info)
         output = _output_audio(config, components["tts"].info)
         _check_video(config, components["face"].info)
@@ -140,6 +141,19 @@ def check_persona(
     problems = misfits([language], persona.voice, offered, voices if "tts" in asked else ())
     if problems:
         raise Unusable(f"persona {persona.id!r} cannot talk here: {'; '.join(problems)}", reason="persona_misfit")
+
+
+def _require_loaded(config: session_pb2.ConverseConfig, components: Mapping[str, session_pb2.Component]) -> None:
+    """Better opened in a moment than begun with an apology: raises Unavailable while a service that is needed loads."""
+    needed = {"llm", "tts"}
+    if config.HasField("input_audio"):
+        needed |= {"asr", "turn"}
+    if config.HasField("output_video") and config.output_video.codec != common_pb2.VIDEO_CODEC_NONE:
+        needed.add("face")
+    loading = [name for name, component in components.items() if component.loading and name in needed]
+    if loading:
+        verb = "is" if len(loading) == 1 else "are"
+        raise Unavailable(f"{', '.join(loading)} {verb} still loading; try again in a few seconds", reason="loading")
 
 
 def _check_input(config: session_pb2.ConverseConfig, asr: common_pb2.ServiceInfo, turn: common_pb2.ServiceInfo) -> None:

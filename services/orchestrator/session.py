@@ -39,7 +39,7 @@ from services.orchestrator.stage import Manner, Stage
 from services.orchestrator.timeline import Timeline
 from services.orchestrator.wires import Wires
 from vivant.common.v1 import common_pb2
-from vivant.errors import Full, VivantError
+from vivant.errors import Full
 from vivant.session.v1 import session_pb2
 
 _WATCH_S: Final = 0.25
@@ -79,7 +79,7 @@ class Session:
         self._last_event = 0
         self._ready = False
         self._ended = asyncio.Event()
-        self._failed: VivantError | None = None
+        self._failed: Exception | None = None
         self._tasks: asyncio.TaskGroup
         self._abilities = Abilities(opening.missing, self._notify, self._on_ability)
         self._connections = Connections(self._abilities)
@@ -254,7 +254,14 @@ class Session:
         due = machine.deadline(self._state, self._style)
         if due is not None and not self._ended.is_set():
             # One sample late rather than one early: a tick before its time does nothing and would be armed again at once.
-            self._timer = self._loop.call_at(self._began + (due + 1) / CLOCK_HZ, lambda: self._feed(ev.Ticked(self.now())))
+            self._timer = self._loop.call_at(self._began + (due + 1) / CLOCK_HZ, self._tick)
+
+    def _tick(self) -> None:
+        """What fails in a timer has nobody to fail: the session ends of it."""
+        try:
+            self._feed(ev.Ticked(self.now()))
+        except Exception as exc:  # noqa: BLE001 - `run` raises it
+            self._fail(exc)
 
     # --- the client ---------------------------------------------------------------------------------------------------
 
@@ -269,7 +276,7 @@ class Session:
             self._metrics.count("vivant_notices_total", notice.reason)
             self._send(notice=notice)
 
-    def _fail(self, error: VivantError) -> None:
+    def _fail(self, error: Exception) -> None:
         self._failed = error
         self._ended.set()
 

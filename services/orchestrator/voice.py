@@ -7,9 +7,12 @@ from collections.abc import AsyncGenerator, Callable, Iterator
 from contextlib import aclosing
 from typing import Final
 
+from services.common.logs import get_logger
 from services.orchestrator.clients import Peers
-from vivant.errors import VivantError
+from vivant.errors import Internal, VivantError
 from vivant.tts.v1 import tts_pb2
+
+_log = get_logger(__name__)
 
 #: Clauses that wait for the voice; a reply of the llm has fewer.
 CLAUSES: Final = 500
@@ -64,6 +67,9 @@ class Voice:
                     self._on_audio(audio)
         except VivantError as exc:
             error = exc
+        except Exception as exc:  # noqa: BLE001 - nobody waits for this task: the reply would go on for ever
+            _log.error("voice_failed", turn_id=self.turn_id, exc_info=exc)
+            error = Internal(f"a fault while speaking ({type(exc).__name__}); the log has the details")
         self._on_end(self, error)
 
     async def _texts(self) -> AsyncGenerator[str, None]:

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 import signal
-import sys
 import wave
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -19,39 +16,12 @@ import numpy as np
 import pytest
 
 from services.common.streams import rpc
+from tests.command import start, vivant
 from tests.scripted import NoMetrics, Script, service_info, serving
 from vivant.errors import Full, NotFound, Unusable
 from vivant.face.v1 import face_pb2, face_pb2_grpc
 from vivant.llm.v1 import llm_pb2, llm_pb2_grpc
 from vivant.tts.v1 import tts_pb2, tts_pb2_grpc
-
-
-@dataclass
-class Result:
-    status: int
-    out: str
-    err: str
-
-
-async def start(*arguments: str | Path, **environment: str) -> asyncio.subprocess.Process:
-    # A shell that runs the tests in its background has Ctrl-C ignored, and a child would inherit that. Set here and not
-    # in a preexec_fn: a fork runs gRPC's fork handlers, and they broke one child in six (1,500 tried); without
-    # a preexec_fn it is a vfork, which runs none.
-    if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
-        signal.signal(signal.SIGINT, signal.default_int_handler)
-    return await asyncio.create_subprocess_exec(
-        sys.executable, "-m", "vivant.cli", *map(str, arguments),
-        stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE,
-        env={"PYTHONPATH": ":".join(sys.path), "COLUMNS": "140", **environment},
-    )  # fmt: skip
-
-
-async def vivant(*arguments: str | Path, stdin: str = "", **environment: str) -> Result:
-    """Runs the command to its end."""
-    process = await start(*arguments, **environment)
-    out, err = await process.communicate(stdin.encode())
-    assert process.returncode is not None
-    return Result(process.returncode, out.decode(), err.decode())
 
 
 @pytest.fixture

@@ -18,6 +18,7 @@ from services.common.audio import pcm_format
 from services.common.metrics import SERVED, SERVED_BY_ALL, Metrics
 from services.common.serving import Service
 from services.common.streams import Admission
+from services.orchestrator import clients, events, machine
 from services.orchestrator.clients import Peers
 from services.orchestrator.server import SessionServicer
 from services.orchestrator.settings import OrchestratorSettings
@@ -529,7 +530,8 @@ async def _speak(talk: Talk, tone: bytes, *, chunks: int = 50) -> None:
         await talk.send(audio=pb.AudioChunk(pcm=pcm, start_sample=index * CHUNK, speaker="Ann"))
 
 
-async def test_without_any_service_the_door_still_answers() -> None:
+async def test_without_any_service_the_door_still_answers(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(clients, "STARTING_S", 0.0)
     settings = OrchestratorSettings(**{f"{name}_address": "127.0.0.1:1" for name in NAMES})
     async for door in serve(settings):
         info = await door.stub.GetInfo(pb.GetInfoRequest())
@@ -543,6 +545,45 @@ async def test_without_any_service_the_door_still_answers() -> None:
         assert (await talk.until("turn")).full_text
         assert (await talk.until("unit")).pcm
         talk.call.cancel()
+
+
+# --- tasks that die -----------------------------------------------------------------------------------------------------
+
+
+async def test_a_voice_that_dies_of_whatever_ends_its_reply(door: Door, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nobody waits for the tasks that write and read it; the reply is shown instead, and the session goes on."""
+
+    async def dies(*arguments: Any) -> None:
+        raise RuntimeError("a fault of ours")
+
+    talk = await opened(door)
+    with monkeypatch.context() as patched:
+        patched.setattr(clients, "_write_clauses", dies)
+        await talk.send(text=pb.TextInput(text="Is it nice there?"))
+        assert (await talk.until("turn")).full_text
+    assert "tts" in {notice.ability for notice in talk.of("notice")}
+    await talk.send(text=pb.TextInput(text="And there?"))
+    assert (await talk.until("turn")).full_text
+    talk.call.cancel()
+
+
+async def test_a_timer_that_fails_ends_the_session(door: Door, monkeypatch: pytest.MonkeyPatch) -> None:
+    known = machine.step
+
+    def step(state: Any, event: Any, style: Any) -> Any:
+        if isinstance(event, events.Ticked):
+            raise RuntimeError("a fault of ours")
+        return known(state, event, style)
+
+    talk = await opened(door)
+    monkeypatch.setattr(machine, "step", step)
+    await talk.send(text=pb.TextInput(text="Is it nice there?"))
+    with pytest.raises(grpc.aio.AioRpcError) as caught:
+        await talk.rest()
+    assert caught.value.code() is grpc.StatusCode.INTERNAL
+    async with asyncio.timeout(5):
+        while door.admission.active:
+            await door.stub.GetInfo(pb.GetInfoRequest())
 
 
 async def test_decisions_that_cannot_be_written_cost_their_log_only(peers_address: str, tmp_path: Path) -> None:

@@ -84,3 +84,28 @@ def test_what_came_of_it() -> None:
     assert one.reply == "In a By the sea."
     assert one.sources == ["story#1", "story#2"]
     assert one.last_metrics == Metrics(2, (Stage("end_of_turn", 2.0),))
+
+
+def test_an_apology_is_no_answer_and_a_reply_after_it_is_one() -> None:
+    one = Asking()
+    one.asked(1.0)
+    one.on(Notice(Severity.WARNING, "llm_failed", "No reply came.", "llm", retryable=True), 2.0)
+    one.on(turn(1, "Sorry, what was that?"), 3.0)
+    one.on(turn(1, "Sorry,"), 3.1)
+    assert one.turns and not one.answered
+    one.on(turn(2), 4.0)
+    assert one.answered
+
+
+def test_a_reply_of_which_nothing_was_heard_is_none() -> None:
+    one = Asking()
+    one.on(turn(1, "", interrupted=True), 2.0)
+    assert not one.answered
+
+
+def test_a_reply_without_end_ends() -> None:
+    one = Asking()
+    one.asked(1.0)
+    one.on(state(State.SPEAKING), 2.0)
+    one.on(Unit(0, 0, b"", None, 1, 0), 2000.0)
+    assert one.settles_at() == 1.0 + asking.LONGEST_S

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import resource
 import wave
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import av
@@ -13,7 +16,7 @@ from tests.media import RATE_HZ, UNIT_SAMPLES, units
 from vivant.errors import InvalidRequest, Unusable
 from vivant.events import Unit
 from vivant.formats import Video
-from vivant.recording import Recorder, best_codec, check_path
+from vivant.recording import Recorder, best_codec, check_path, require_writable
 
 FLASHES = (20, 60)
 
@@ -172,6 +175,93 @@ def test_a_folder_cannot_be_written(tmp_path: Path) -> None:
     (tmp_path / "a.mp4").mkdir()
     with pytest.raises(Unusable, match=r"a\.mp4 cannot be written"):
         Recorder(tmp_path / "a.mp4", voice_rate_hz=RATE_HZ)
+
+
+@contextmanager
+def room_for(size: int) -> Iterator[None]:
+    """As on a disk that is nearly full: the kernel refuses what makes a file longer than `size`."""
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, before[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+
+
+@pytest.mark.parametrize("size", [0, 30, 2_000, 6_000])
+@pytest.mark.parametrize(("name", "codec"), [("a.mp4", "h264"), ("a.mp4", "vp8"), ("a.webm", "vp8"), ("a.wav", None)])
+def test_a_full_disk_leaves_what_was_there(tmp_path: Path, name: str, codec: str | None, size: int) -> None:
+    """Whether it shows while it is written or in the end, when buffers and the index are."""
+    (tmp_path / name).write_bytes(b"an older recording")
+    with room_for(size), pytest.raises(Unusable, match=f"{name} cannot be written: File too large") as caught:
+        record(tmp_path / name, units(200, codec), codec)
+    assert caught.value.reason == "cannot_write"
+    assert [(path.name, path.read_bytes()) for path in tmp_path.iterdir()] == [(name, b"an older recording")]
+
+
+def test_a_recording_that_is_lost_stays_lost(tmp_path: Path) -> None:
+    items = units(50, None)
+    recorder = Recorder(tmp_path / "a.wav", voice_rate_hz=RATE_HZ)
+    with room_for(10_000), pytest.raises(Unusable):
+        for item in items:
+            recorder.write(item)
+    with pytest.raises(Unusable, match="cannot be written"):
+        recorder.write(items[-1])
+    recorder.close()
+    recorder.discard()
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_recording_has_its_name_when_it_is_complete(tmp_path: Path) -> None:
+    with Recorder(tmp_path / "a.mp4", voice_rate_hz=RATE_HZ) as recorder:
+        for item in units(10, None):
+            recorder.write(item)
+        assert not (tmp_path / "a.mp4").exists()
+    assert [path.name for path in tmp_path.iterdir()] == ["a.mp4"]
+    recorder.close()
+
+
+def test_a_recording_that_was_given_up_leaves_nothing(tmp_path: Path) -> None:
+    recorder = Recorder(tmp_path / "a.mp4", voice_rate_hz=RATE_HZ)
+    recorder.discard()
+    recorder.close()
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_link_leads_to_the_file_that_is_replaced(tmp_path: Path) -> None:
+    (tmp_path / "there").mkdir()
+    (tmp_path / "a.wav").symlink_to(tmp_path / "there" / "b.wav")
+    record(tmp_path / "a.wav", units(10, None), None)
+    assert (tmp_path / "a.wav").is_symlink()
+    with wave.open(str(tmp_path / "there" / "b.wav")) as sound:
+        assert sound.getnframes() == 10 * UNIT_SAMPLES
+
+
+@pytest.mark.parametrize("stem", ["answer-10:15", "pipe:1", "50%d %s", "-y", "two\nlines", "\udcff"])
+@pytest.mark.parametrize("ending", [".mp4", ".webm", ".WAV"])
+def test_any_file_name(tmp_path: Path, stem: str, ending: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    record(Path(stem + ending), units(10, None), None)
+    assert [path.name for path in tmp_path.iterdir()] == [stem + ending]
+    with av.open(f"file:{stem}{ending}") as container:
+        assert container.duration / 1e6 == pytest.approx(0.4, abs=0.05)
+
+
+@pytest.mark.parametrize(
+    ("make", "says"),
+    [
+        (lambda path: path.mkdir(), "Is a directory"),
+        (lambda path: path.symlink_to("/dev/null"), "a device or a pipe"),
+    ],
+)
+def test_where_nothing_can_be_written_is_known_before(tmp_path: Path, make: Callable[[Path], None], says: str) -> None:
+    require_writable(tmp_path / "a.mp4")
+    assert not list(tmp_path.iterdir())
+    make(tmp_path / "a.mp4")
+    with pytest.raises(Unusable, match=says):
+        require_writable(tmp_path / "a.mp4")
+    with pytest.raises(Unusable, match="File name too long"):
+        require_writable(tmp_path / ("x" * 300 + ".mp4"))
 
 
 def test_the_codec_that_needs_no_second_encoding() -> None:

@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import asyncio
+import errno
+import os
+import signal
+import sys
 from collections.abc import Coroutine
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Final
 
 import typer
 from rich.console import Console
 
+from vivant.cli import screen
 from vivant.client import DEFAULT_ADDRESS
 from vivant.directory import DEFAULT_ADDRESSES
 from vivant.enrolment import DEFAULT_FACE_ADDRESS, DEFAULT_LLM_ADDRESS
@@ -24,10 +29,22 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 
+#: Standard output on a disk that is full, or on one that fails. Files of our own have errors of their own.
+_OUTPUT_FAILS: Final = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO)
+
 Address = Annotated[
     str, typer.Option("--address", "-a", envvar="VIVANT_ADDRESS", metavar="HOST:PORT", help="Where the system runs.")
 ]
 PersonaName = Annotated[str, typer.Option("--persona", "-p", help="Whom to talk to; without it, the server's default.")]
+Wait = Annotated[
+    float | None,
+    typer.Option(
+        "--wait",
+        metavar="SECONDS",
+        min=0,
+        help="Wait so long for the system to be ready, and to be started at all; without it, a minute while services load.",
+    ),
+]
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object instead of text for people.")]
 
 
@@ -35,7 +52,7 @@ AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object inst
 def ask(
     question: Annotated[Path | None, typer.Argument(help="A recording of a question, in any format.")] = None,
     *,
-    text: Annotated[str, typer.Option("--text", "-t", help="A typed question instead of a recording.")] = "",
+    text: Annotated[str | None, typer.Option("--text", "-t", help="A typed question instead of a recording.")] = None,
     output: Annotated[
         Path | None, typer.Option("--output", "-o", help="Record the answer: .mp4, .webm, or .wav for sound alone.")
     ] = None,
@@ -45,6 +62,7 @@ def ask(
     conversation: Annotated[str, typer.Option("--conversation", help="Go on with an earlier conversation, by its id.")] = "",
     sources: Annotated[bool, typer.Option("--sources", help="Show what the reply is founded on.")] = False,
     address: Address = DEFAULT_ADDRESS,
+    wait: Wait = None,
     as_json: AsJson = False,
 ) -> None:
     """Ask one question and see the answer.
@@ -54,7 +72,7 @@ def ask(
     from vivant.cli.ask import Question, run_ask
     from vivant.recording import check_path
 
-    if (question is None) == (not text):
+    if (question is None) == (text is None):
         raise typer.BadParameter("give a recording or --text, one of the two")
     if output is not None:
         try:
@@ -62,9 +80,15 @@ def ask(
         except InvalidRequest as exc:
             raise typer.BadParameter(exc.message) from exc
     order = Question(
-        recording=question, text=text, output=output, whole=whole, size_px=size, persona=persona, conversation_id=conversation
+        recording=question,
+        text=text or "",
+        output=output,
+        whole=whole,
+        size_px=size,
+        persona=persona,
+        conversation_id=conversation,
     )
-    _run(run_ask(order, address, show_sources=sources, as_json=as_json))
+    _run(run_ask(order, address, show_sources=sources, as_json=as_json, wait_s=wait))
 
 
 @app.command()
@@ -84,7 +108,7 @@ def replay(
     try:
         same = show(recording, changes or [], Console())
     except (VivantError, OSError) as exc:
-        Console(stderr=True).print(str(exc), style="red", markup=False)
+        screen.failure(str(exc))
         raise typer.Exit(1) from exc
     raise typer.Exit(0 if same else 2)
 
@@ -92,10 +116,12 @@ def replay(
 @app.command()
 def chat(
     persona: PersonaName = "",
+    *,
     audio_out: Annotated[Path | None, typer.Option("--audio-out", help="Record the persona's voice as .wav.")] = None,
     mic: Annotated[bool, typer.Option("--mic", help="Speak and listen; needs the package sounddevice.")] = False,
     conversation: Annotated[str, typer.Option("--conversation", help="Go on with an earlier conversation, by its id.")] = "",
     address: Address = DEFAULT_ADDRESS,
+    wait: Wait = None,
 ) -> None:
     """Talk in the terminal: type, and read what the persona says as it says it.
 
@@ -105,7 +131,7 @@ def chat(
 
     if audio_out is not None and audio_out.suffix.lower() != ".wav":
         raise typer.BadParameter(f"{audio_out}: --audio-out records sound; name it .wav")
-    _run(run_chat(address, persona=persona, conversation_id=conversation, audio_out=audio_out, use_microphone=mic))
+    _run(run_chat(address, persona=persona, conversation_id=conversation, audio_out=audio_out, use_microphone=mic, wait_s=wait))
 
 
 @app.command()
@@ -117,6 +143,9 @@ def info(
     llm: Annotated[str, typer.Option(envvar="VIVANT_LLM_ADDRESS", hidden=True)] = DEFAULT_ADDRESSES["llm"],
     tts: Annotated[str, typer.Option(envvar="VIVANT_TTS_ADDRESS", hidden=True)] = DEFAULT_ADDRESSES["tts"],
     face: Annotated[str, typer.Option(envvar="VIVANT_FACE_ADDRESS", hidden=True)] = DEFAULT_ADDRESSES["face"],
+    wait: Annotated[
+        float, typer.Option("--wait", metavar="SECONDS", min=0, help="Wait so long for the system to be ready.")
+    ] = 0.0,
     as_json: AsJson = False,
 ) -> None:
     """Show what runs: services, engines, models with their licences, personas.
@@ -126,7 +155,7 @@ def info(
     from vivant.cli.info import run_info
 
     services = {"asr": asr, "turn": turn, "llm": llm, "tts": tts, "face": face}
-    _run(run_info(address, services, as_json=as_json))
+    _run(run_info(address, services, as_json=as_json, wait_s=wait))
 
 
 @app.command()
@@ -147,7 +176,7 @@ def enroll(
     """Check a persona's folder, have its life story learnt, and make its portrait ready to be animated."""
     from vivant.cli.enroll import run_enroll
 
-    if output is not None and not output.parent.is_dir():
+    if output is not None and not os.path.isdir(output.parent):  # noqa: PTH112 - False also for what can be no folder
         raise typer.BadParameter(f"{output}: the folder {output.parent} does not exist")
     _run(run_enroll(persona, portrait, output, {"asr": asr, "llm": llm, "tts": tts, "face": face}))
 
@@ -155,10 +184,39 @@ def enroll(
 def _run(command: Coroutine[Any, Any, int]) -> None:
     """Carries out a command; a known error becomes one clear line and status 1."""
     try:
-        status = asyncio.run(command)
+        status = asyncio.run(_stoppable(command))
+        if sys.stdout is not None:
+            sys.stdout.flush()
     except VivantError as exc:
-        Console(stderr=True, soft_wrap=True, highlight=False).print(f"vivant: {exc.message}", style="red", markup=False)
+        screen.failure(exc.message)
+        raise typer.Exit(1) from None
+    except BrokenPipeError:
+        _leave_output()
+        raise typer.Exit(1) from None
+    except OSError as exc:
+        if exc.errno not in _OUTPUT_FAILS:
+            raise
+        _leave_output()
+        screen.failure(f"the output cannot be written: {exc.strerror}")
         raise typer.Exit(1) from None
     except KeyboardInterrupt:
         raise typer.Exit(130) from None
+    except asyncio.CancelledError:
+        raise typer.Exit(143) from None
     raise typer.Exit(status)
+
+
+async def _stoppable(command: Coroutine[Any, Any, int]) -> int:
+    """Carries out a command. Told to stop it leaves as after Ctrl-C: no place is taken, a recording is complete or gone."""
+    task = asyncio.current_task()
+    assert task is not None
+    if sys.platform != "win32":
+        for number in (signal.SIGTERM, signal.SIGHUP):
+            if signal.getsignal(number) is not signal.SIG_IGN:
+                asyncio.get_running_loop().add_signal_handler(number, task.cancel)
+    return await command
+
+
+def _leave_output() -> None:
+    """What is still to be written goes nowhere: whoever read it is gone, or there is no room for it."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -15,6 +15,10 @@ NEXT_REPLY_S: Final = 4.0
 FIRST_REPLY_S: Final = 20.0
 #: A reply that has begun, and then nothing.
 STUCK_S: Final = 30.0
+#: No question is answered for longer.
+LONGEST_S: Final = 600.0
+#: The notice before a turn in which the persona only says that it has no reply.
+_APOLOGY: Final = "llm_failed"
 
 
 @dataclass
@@ -28,7 +32,9 @@ class Asking:
     _asked_at: float | None = None
     _last_at: float = 0.0
     _busy: bool = False
-    _answered: bool = False
+    _over: bool = False
+    _apologising: bool = False
+    _apologies: set[int] = field(default_factory=set)
 
     def asked(self, now: float) -> None:
         """The question has been sent to its end."""
@@ -45,11 +51,15 @@ class Asking:
                 self._busy = state in (State.THINKING, State.SPEAKING, State.PAUSED)
             case Turn():
                 self.turns.append(event)
-                self._answered = self._asked_at is not None and not event.interrupted
+                self._over = self._asked_at is not None and not event.interrupted
+                if self._apologising:
+                    self._apologies.add(event.turn_id)
+                self._apologising = False
             case Metrics():
                 self.metrics[event.turn_id] = event
             case Notice():
                 self.notices.append(event)
+                self._apologising = self._apologising or event.reason == _APOLOGY
                 return
         self._last_at = now
 
@@ -57,16 +67,28 @@ class Asking:
         """From when on nothing more is to be waited for, unless something happens before; None: the question still runs."""
         if self._asked_at is None:
             return None
+        return min(self._last_at + self._patience_s(), self._asked_at + LONGEST_S)
+
+    def _patience_s(self) -> float:
         if self._busy:
-            return self._last_at + STUCK_S
-        if self._answered:
-            return self._last_at + TAIL_S
-        return self._last_at + (NEXT_REPLY_S if self.turns else FIRST_REPLY_S)
+            return STUCK_S
+        if self._over:
+            return TAIL_S
+        return NEXT_REPLY_S if self.turns else FIRST_REPLY_S
 
     @property
     def question(self) -> str:
         """What was understood of the question."""
         return " ".join(item.text for item in self.transcripts)
+
+    @property
+    def answered(self) -> bool:
+        """Something was said, other than an apology for having no reply."""
+        return any(
+            (turn.heard_text or ("" if turn.interrupted else turn.full_text)).strip()
+            for turn in self.turns
+            if turn.turn_id not in self._apologies
+        )
 
     @property
     def reply(self) -> str:

@@ -2,122 +2,166 @@
 
 from __future__ import annotations
 
-import asyncio
 import sys
-import threading
 from pathlib import Path
 from typing import Final
 
 from rich.console import Console
 
 from vivant.cli import screen
-from vivant.cli._tasks import stop
+from vivant.cli._tasks import beside, while_it_lasts
+from vivant.cli.awaiting import Awaiting
 from vivant.cli.devices import Devices
-from vivant.client import connect
+from vivant.cli.lines import typed_lines
+from vivant.cli.take import Take
+from vivant.cli.waiting import connected
 from vivant.conversation import Session
-from vivant.events import Event, Notice, Severity, Transcript, Turn, Unit
-from vivant.recording import Recorder, check_path
+from vivant.errors import InvalidRequest, Unusable
+from vivant.events import Event, Notice, Transcript, Turn, Unit
+from vivant.recording import check_path, require_writable
 from vivant.subtitles import Subtitles
+from vivant.texts import require_text
 
 MICROPHONE_HZ: Final = 16_000
 
 
-async def run_chat(address: str, *, persona: str, conversation_id: str, audio_out: Path | None, use_microphone: bool) -> int:
-    """Converses until the end of the input; returns the exit status."""
+async def run_chat(
+    address: str,
+    *,
+    persona: str,
+    conversation_id: str,
+    audio_out: Path | None,
+    use_microphone: bool,
+    wait_s: float | None = None,
+) -> int:
+    """Converses until the end of the input; returns the exit status, 0 if all lines were said and answered."""
     if audio_out is not None:
-        check_path(audio_out, video=False)
+        require_writable(check_path(audio_out, video=False))
     devices = None
     if use_microphone:
         devices = Devices(MICROPHONE_HZ)
-    async with connect(address) as client:
+    async with connected(address, wait_s) as client:
         session = client.converse(
             persona, microphone=MICROPHONE_HZ if devices else None, greeting=True, conversation_id=conversation_id
         )
         async with session:
-            recorder = Recorder.of(audio_out, session.ready) if audio_out else None
-            await _Chat(session, screen.console(), recorder).run(devices)
-    return 0
+            return await _Chat(session, screen.console(), audio_out).run(devices)
 
 
 class _Chat:
     """Typed lines go out, words come in as they are spoken."""
 
-    def __init__(self, session: Session, console: Console, recorder: Recorder | None) -> None:
+    def __init__(self, session: Session, console: Console, audio_out: Path | None) -> None:
         self._session = session
         self._console = console
-        self._recorder = recorder
+        self._take = Take(audio_out, session.ready, whole=True, on_lost=self._on_lost) if audio_out else None
         self._subtitles = Subtitles()
         self._column = 0
         # Lines from a file or a pipe come all at once: each waits for the reply to the one before, as a person would.
-        self._polite = not sys.stdin.isatty()
-        self._turn_over = asyncio.Event()
+        self._polite = sys.stdin is None or not sys.stdin.isatty()
+        self._awaiting = Awaiting()
         self._devices: Devices | None = None
+        self._failed = False
 
-    async def run(self, devices: Devices | None) -> None:
+    async def run(self, devices: Devices | None) -> int:
         """Talks until the input ends and the last reply has been played."""
         self._console.print(screen.opening(self._session.ready))
         self._console.print("Type and press Enter. An empty line stops the reply, Ctrl-D ends the conversation.\n", style="dim")
-        tasks = [asyncio.create_task(self._type(), name="type")]
-        if devices is not None:
-            self._devices = devices
-            devices.start(self._session.ready.voice_rate_hz)
-            tasks.append(asyncio.create_task(self._listen(devices), name="listen"))
         try:
-            async for event in self._session:
-                await self._on(event)
+            if devices is not None:
+                self._devices = devices
+                devices.start(self._session.ready.voice_rate_hz)
+            async with beside(self._type(), *([self._listen(devices)] if devices else [])):
+                async for event in self._session:
+                    await self._on(event)
         finally:
-            errors = await stop(*tasks)
             self._end_line()
             if devices is not None:
                 devices.stop()
-            if self._recorder:
-                self._recorder.close()
-                self._console.print(f"Recorded {self._recorder.units / 25:.1f} s to {self._recorder.path}", style="green")
-        if errors:
-            raise errors[0]
+            self._keep_recording()
+        return 1 if self._failed else 0
+
+    def _keep_recording(self) -> None:
+        if self._take is None:
+            return
+        self._take.close()
+        if self._take.seconds and not self._take.lost:
+            self._console.print(
+                f"Recorded {self._take.seconds:.1f} s to {screen.printable(str(self._take.path))}", style="green", markup=False
+            )
 
     async def _type(self) -> None:
-        lines = read_lines()
-        if self._polite and self._session.ready.persona.greeting:
-            await self._turn_over.wait()
-        while (line := await lines.get()) is not None:
-            if not line.strip():
-                await self._session.interrupt()
-                continue
-            self._turn_over.clear()
-            await self._session.send_text(line.strip())
-            if self._polite:
-                await self._turn_over.wait()
-        await self._session.finish()
+        with while_it_lasts():
+            if self._polite and self._session.ready.persona.greeting:
+                await self._answer()
+            async for line in typed_lines():
+                await self._enter(line)
+            await self._session.finish()
+
+    async def _enter(self, line: str | InvalidRequest) -> None:
+        """Says one line. One that breaks a rule is refused, and the conversation goes on."""
+        if isinstance(line, str) and not line.strip():
+            await self._session.interrupt()
+            return
+        try:
+            if isinstance(line, InvalidRequest):
+                raise line
+            text = require_text(line)
+        except InvalidRequest as exc:
+            self._end_line()
+            screen.failure(f"this line was not said: {exc.message}")
+            self._failed = self._failed or self._polite
+            return
+        self._awaiting = Awaiting()
+        await self._session.send_text(text)
+        if self._polite:
+            await self._answer()
+
+    async def _answer(self) -> None:
+        """Waits for the reply, and no longer than one can be expected."""
+        self._awaiting.asked()
+        await self._awaiting.settled()
+        if not self._awaiting.asking.answered:
+            self._end_line()
+            screen.failure("no answer came; `vivant info` shows what is running")
+            self._failed = True
 
     async def _listen(self, devices: Devices) -> None:
-        async for chunk in devices.sound():
-            await self._session.send_audio(chunk)
+        with while_it_lasts():
+            async for chunk in devices.sound():
+                await self._session.send_audio(chunk)
 
     async def _on(self, event: Event) -> None:
+        self._awaiting.on(event)
         words = self._subtitles.feed(event)
         if words:
             self._say(words)
         match event:
             case Unit():
-                if self._recorder:
-                    self._recorder.write(event)
-                if self._devices:
-                    self._devices.play(event)
-                elif event.turn_id and not self._session.finished:
-                    await self._session.played(event.index)
+                await self._on_unit(event)
             case Transcript(final=True, typed=False):
                 self._line(f"{event.speaker}: {event.text}")
             case Turn():
                 if event.interrupted:
                     self._say(" –")
                 self._end_line()
-                self._turn_over.set()
             case Notice():
                 self._end_line()
                 self._console.print(screen.notice(event))
-                if event.severity is Severity.ERROR:
-                    self._turn_over.set()
+
+    async def _on_unit(self, unit: Unit) -> None:
+        if self._take:
+            self._take.add(unit)
+        if self._devices:
+            self._devices.play(unit)
+        elif unit.turn_id:
+            with while_it_lasts():
+                await self._session.played(unit.index)
+
+    def _on_lost(self, error: Unusable) -> None:
+        self._end_line()
+        self._failed = True
+        screen.failure(f"the recording failed, the conversation goes on: {error.message}")
 
     def _say(self, words: str) -> None:
         if not self._column:
@@ -133,24 +177,3 @@ class _Chat:
         if self._column:
             self._console.print()
         self._column = 0
-
-
-def read_lines() -> asyncio.Queue[str | None]:
-    """Lines of standard input as they are entered, then None.
-
-    A daemon thread reads them: a blocked read cannot be cancelled, and the end of the program must not wait for Enter.
-    """
-    loop = asyncio.get_running_loop()
-    lines: asyncio.Queue[str | None] = asyncio.Queue()
-
-    def read() -> None:
-        try:
-            for line in sys.stdin:
-                loop.call_soon_threadsafe(lines.put_nowait, line)
-            loop.call_soon_threadsafe(lines.put_nowait, None)
-        except RuntimeError:
-            # The loop is closed: the conversation is over, and nobody waits for lines.
-            return
-
-    threading.Thread(target=read, name="stdin", daemon=True).start()
-    return lines

@@ -9,32 +9,28 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeElapsedColumn
 
 from vivant import enrolment
+from vivant._part import require_writable, save
 from vivant.cli import screen
-from vivant.errors import Internal, Unusable, VivantError
+from vivant.errors import Internal, VivantError
 
 
 async def run_enroll(persona: str, portrait: Path | None, output: Path | None, addresses: Mapping[str, str]) -> int:
     """Prints what was found; the status is 0 if folder and portrait can both be used."""
     console = screen.console()
     image = enrolment.read_portrait(portrait) if portrait else b""
+    if output is not None:
+        require_writable(output)
     folder_is_fine = await _check_folder(console, persona, addresses)
     enrolled = await _enroll(console, persona, image, addresses["face"])
     for warning in enrolled.warnings:
         console.print(f"warning: {warning}", style="yellow", markup=False)
     console.print(f"The portrait of {enrolled.persona} is ready.", style="green", markup=False)
     if output is not None:
-        _save(output, enrolled.preview)
+        save(output, enrolled.preview)
         console.print(f"Look at the preview: {output}", markup=False)
     if folder_is_fine:
         console.print(f"Talk to {persona}: vivant chat --persona {persona}", markup=False)
     return 0 if folder_is_fine else 1
-
-
-def _save(path: Path, data: bytes) -> None:
-    try:
-        path.write_bytes(data)
-    except OSError as exc:
-        raise Unusable(f"{path} cannot be written: {exc.strerror}", reason="cannot_write") from exc
 
 
 async def _check_folder(console: Console, persona: str, addresses: Mapping[str, str]) -> bool:

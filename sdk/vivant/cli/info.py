@@ -9,18 +9,25 @@ from dataclasses import asdict
 from rich.console import Console
 
 from vivant.cli import screen
+from vivant.cli.waiting import connected
 from vivant.client import connect
 from vivant.directory import ask_services
 from vivant.errors import VivantError
 from vivant.info import Component, SystemInfo
 
 
-async def run_info(address: str, services: Mapping[str, str], *, as_json: bool) -> int:
-    """Prints the tables; the status is 0 if the orchestrator answers."""
+async def run_info(address: str, services: Mapping[str, str], *, as_json: bool, wait_s: float = 0.0) -> int:
+    """Prints the tables; the status is 0 if the orchestrator answers and, when that was waited for, is ready."""
     try:
-        async with connect(address) as client:
-            system = await client.info()
+        if wait_s:
+            async with connected(address, wait_s) as client:
+                system = await client.info()
+        else:
+            async with connect(address) as client:
+                system = await client.info()
     except VivantError as exc:
+        if exc.reason == "not_ready":
+            raise
         return await _without_orchestrator(exc, services, as_json=as_json)
     if as_json:
         print(json.dumps(asdict(system), ensure_ascii=False))
@@ -37,7 +44,7 @@ async def _without_orchestrator(error: VivantError, services: Mapping[str, str],
     if as_json:
         print(json.dumps({"error": error.message, "components": [asdict(item) for item in components]}, ensure_ascii=False))
         return 1
-    Console(stderr=True, soft_wrap=True, highlight=False).print(f"vivant: {error.message}", style="red", markup=False)
+    screen.failure(error.message)
     if not any(item.info for item in components):
         return 1
     console = screen.console()

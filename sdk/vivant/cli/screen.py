@@ -19,6 +19,26 @@ def console() -> Console:
     return Console(highlight=False, soft_wrap=True)
 
 
+def errors() -> Console:
+    """Standard error, for what is no result: failures, and what is waited for."""
+    return Console(stderr=True, highlight=False, soft_wrap=True)
+
+
+def failure(message: str) -> None:
+    """Says on standard error what went wrong, in one line."""
+    errors().print(f"vivant: {printable(message)}", style="red", markup=False)
+
+
+def warning(message: str) -> None:
+    """Says on standard error what is not as it should be, in one line."""
+    errors().print(printable(message), style="yellow", markup=False)
+
+
+def printable(text: str) -> str:
+    """On one line, and without what would do something to the terminal: file names may hold anything."""
+    return "".join(each if each.isprintable() else each.encode("unicode_escape").decode() for each in text)
+
+
 def opening(ready: Ready) -> RenderableType:
     """Who is there, and the disclosure that everyone must see."""
     lines = [Text(f"{ready.persona.name}: {ready.persona.description}".rstrip(": "), style="bold")]

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
+from vivant.errors import Unusable
 from vivant.events import Ready, Unit
 from vivant.recording import Recorder
 
@@ -16,10 +18,16 @@ KEYFRAME_EVERY: Final = 25
 
 
 class Take:
-    """Records a session from a keyframe up to 2 s before the first reply, or, with `whole`, from its first unit."""
+    """Records a session from a keyframe up to 2 s before the first reply, or, with `whole`, from its first unit.
 
-    def __init__(self, path: Path, ready: Ready, *, whole: bool) -> None:
+    A recording that fails, for example because the disk is full, costs no conversation: `on_lost` is told why, once, and
+    nothing more is recorded.
+    """
+
+    def __init__(self, path: Path, ready: Ready, *, whole: bool, on_lost: Callable[[Unusable], None]) -> None:
         self._recorder = Recorder.of(path, ready)
+        self._on_lost = on_lost
+        self.lost = False
         self._video = ready.video is not None
         self._rolling = whole
         self._lead: deque[Unit] = deque(maxlen=MAX_LEAD_UNITS)
@@ -28,6 +36,15 @@ class Take:
 
     def add(self, unit: Unit) -> bool:
         """Takes one unit; True: ask the session for a keyframe."""
+        if self.lost:
+            return False
+        try:
+            return self._add(unit)
+        except Unusable as exc:
+            self._lose(exc)
+            return False
+
+    def _add(self, unit: Unit) -> bool:
         if _is_keyframe(unit):
             self._keyframe_at = unit.index
         if self._rolling:
@@ -51,15 +68,30 @@ class Take:
             self._recorder.write(held)
 
     @property
+    def path(self) -> Path:
+        """Where the recording is."""
+        return self._recorder.path
+
+    @property
     def seconds(self) -> float:
         """Length of the recording."""
         return self._recorder.units / 25
 
     def close(self) -> None:
-        """Completes the file; one in which nothing was recorded is removed."""
-        self._recorder.close()
+        """Completes the file; without anything recorded there is none."""
+        if self.lost:
+            return
         if not self._recorder.units:
-            self._recorder.path.unlink()
+            self._recorder.discard()
+            return
+        try:
+            self._recorder.close()
+        except Unusable as exc:
+            self._lose(exc)
+
+    def _lose(self, exc: Unusable) -> None:
+        self.lost = True
+        self._on_lost(exc)
 
 
 def _is_keyframe(unit: Unit) -> bool:
