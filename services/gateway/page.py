@@ -91,6 +91,7 @@ async def _info(gateway: Gateway) -> dict[str, Any]:
                 "description": card.description,
                 "disclosure": card.disclosure,
                 "greeting": card.greeting,
+                "starters": list(card.starters),
                 "portrait": f"/api/personas/{card.id}/portrait",
             }
             for card in system.personas

@@ -25,7 +25,12 @@ export class WebRtcConnection {
   #peer;
   #channel;
   #callbacks;
-  #heart = new Heartbeat(MISSES, (ping) => this.#beat(ping), () => this.#restart.trying || this.#lose());
+  #heart = new Heartbeat(
+    MISSES,
+    (ping) => this.#beat(ping),
+    () => this.#restart.trying || this.#lose(),
+    (quiet) => this.#callbacks.onQuiet(quiet),
+  );
   #restart = null;
   #token = "";
   #closed = false;
@@ -34,7 +39,10 @@ export class WebRtcConnection {
   #video = null;
   #delays = new Delays();
 
-  /** `onMessage(object)` for each message, `onLost()` once when a connection that had been open is gone. */
+  /**
+   * `onMessage(object)` for each message, `onLost()` once when a connection that had been open is gone, `onQuiet(true)` when nothing
+   * comes any more that should, `onQuiet(false)` when it does again.
+   */
   constructor(callbacks) {
     this.#callbacks = callbacks;
   }
@@ -87,6 +95,7 @@ export class WebRtcConnection {
       ask: (sdp, signal) => postOffer(base, { sdp, type: "offer", restart: true, token: this.#token }, signal),
       onMoved: () => this.#heart.sign(),
       onFailed: () => this.#lose(),
+      onUnreachable: () => this.#heart.dead && this.#lose(),
     });
     this.#restart.attend();
     this.#heart.begin();

@@ -20,10 +20,15 @@ export class WebSocketConnection {
   #source;
   #callbacks;
   #stopMicrophone = null;
-  #heart = new Heartbeat(MISSES, (message) => this.send(message), () => this.#lose());
+  #heart = new Heartbeat(
+    MISSES,
+    (message) => this.send(message),
+    () => this.#lose(),
+    (quiet) => this.#callbacks.onQuiet(quiet),
+  );
   #closed = false;
 
-  /** `onMessage(object)` for each message, `onLost()` once when a connection that had been open is gone. `video` plays it. */
+  /** `onMessage`, `onLost` and `onQuiet` as of the WebRTC connection. `video` plays it. */
   constructor(callbacks, video) {
     this.#callbacks = callbacks;
     this.#source = new LiveSource(video);

@@ -1,6 +1,6 @@
 // One conversation over connections that come and go: connects, falls back, reconnects, and says what it is doing.
 
-import { Refused, getInfo } from "./api.js";
+import { Refused, getInfo, postLeave } from "./api.js";
 import * as webrtc from "./connection-webrtc.js";
 import * as websocket from "./connection-websocket.js";
 import { LipSync } from "./lip-sync.js";
@@ -29,6 +29,8 @@ export class Talk extends EventTarget {
   /** How well sound and picture keep together. */
   lips;
   connection = null;
+  /** What the server said of itself before the last connection; null before the first. */
+  info = null;
   #base;
   #video;
   #microphone = null;
@@ -43,6 +45,7 @@ export class Talk extends EventTarget {
   #lastPlayed = "";
   #liveSince = -Infinity;
   #tries = 0;
+  #sounding = null; // the microphone that the connection has
   #unheard = []; // texts of which no transcript has come: a connection that is lost takes them with it
 
   /** `base`: address of the gateway; `video`: the element that shows and sounds. */
@@ -58,20 +61,24 @@ export class Talk extends EventTarget {
     return this.connection?.transport ?? this.#transport;
   }
 
-  /** Begins a new conversation. `microphone` is a MediaStream or null. */
-  start({ persona = "", greeting = true, microphone = null }) {
+  /** Begins a new conversation. `microphone` is a MediaStream or null; `text` is said as soon as somebody hears it. */
+  start({ persona = "", greeting = true, microphone = null, text = "" }) {
     this.#options = { persona, greeting };
     this.#microphone = microphone;
     this.#token = this.#conversationId = "";
     this.#liveSince = -Infinity;
-    this.#unheard = [];
+    this.#unheard = text ? [text] : [];
     this.#connect("connecting");
   }
 
-  /** Another microphone, or the first one: in place when that is possible, else by a new connection to the same conversation. */
+  /**
+   * Another microphone, or the first one: in place when that is possible, else by a new connection to the same conversation. A
+   * connection that is still being made gets it when it is there.
+   */
   async useMicrophone(stream) {
     this.#microphone = stream;
     if (!this.connection || this.phase.phase !== "live") return;
+    this.#sounding = stream;
     const replaced = stream && (await this.connection.replaceMicrophone(stream));
     if (replaced) return;
     this.#liveSince = -Infinity; // wanted, not lost
@@ -98,9 +105,12 @@ export class Talk extends EventTarget {
     else if (this.phase.phase !== "live") this.#connect(this.#token ? "reconnecting" : "connecting");
   }
 
-  /** Ends the conversation. */
+  /** Ends the conversation. One that has ended stays as it ended. */
   leave() {
+    if (this.phase.phase === "ended") return;
     this.send({ type: "leave" });
+    // A message may die with its connection, and the place of a conversation that nobody left is kept for a while.
+    if (this.#token) postLeave(this.#base, this.#token);
     this.#stop();
     this.#enter({ phase: "ended", reason: "left", message: "" });
   }
@@ -139,6 +149,7 @@ export class Talk extends EventTarget {
   async #open(run) {
     const info = await getInfo(this.#base);
     if (run !== this.#run) return;
+    this.info = info;
     try {
       await this.#try(run, this.#transport, info);
     } catch (error) {
@@ -156,6 +167,7 @@ export class Talk extends EventTarget {
       onAnswer: (answer) => run === this.#run && this.#remember(answer),
       onMessage: (message) => run === this.#run && this.#receive(message),
       onLost: () => run === this.#run && this.#connect("reconnecting"),
+      onQuiet: (quiet) => run === this.#run && this.#onQuiet(quiet),
     };
     const connection =
       transport === "webrtc" ? new webrtc.WebRtcConnection(callbacks) : new websocket.WebSocketConnection(callbacks, this.#video);
@@ -164,6 +176,7 @@ export class Talk extends EventTarget {
       this.#video.removeAttribute("src");
       this.#video.srcObject = connection.stream;
     }
+    this.#sounding = this.#microphone;
     await connection.open({
       base: this.#base,
       iceServers: info.ice_servers ?? [],
@@ -178,8 +191,19 @@ export class Talk extends EventTarget {
     this.#video.play().catch(() => this.dispatchEvent(new Event("silenced")));
     this.#timer = setInterval(() => this.#reportPlayed(), PLAYED_MS);
     this.#liveSince = performance.now();
-    this.#enter({ phase: "live" });
+    this.#goLive();
     for (const text of this.#unheard.splice(0)) this.say(text);
+  }
+
+  #goLive() {
+    this.#enter({ phase: "live" });
+    if (this.#microphone !== this.#sounding) this.useMicrophone(this.#microphone);
+  }
+
+  /** Nothing comes any more, or again: whatever is tried for it, what is shown is not what the persona does. */
+  #onQuiet(quiet) {
+    if (quiet && this.phase.phase === "live") this.#enter({ phase: "reconnecting", lostAt: performance.now(), bye: null });
+    else if (!quiet && this.phase.phase === "reconnecting") this.#goLive();
   }
 
   #receive(message) {
