@@ -71,7 +71,7 @@ async def test_a_silent_microphone_is_noticed(page: Page, standin: StandIn) -> N
 
 async def test_a_lost_connection_goes_on_with_the_same_conversation(page: Page, standin: StandIn) -> None:
     await scenes.reconnecting(page, standin)
-    await expect(page.locator("#floor-text")).to_have_text("Connecting again")
+    await expect(page.locator("#floor-text")).to_have_text("Connection lost. Trying again")
     standin.script.reachable = True
     await scenes.live(page)
     assert standin.offers[-1]["token"] == "token-1"

@@ -357,6 +357,8 @@ async def test_get_info_lists_every_service_and_persona(door: Door) -> None:
     assert answer.info.ready
     assert "june" in [card.id for card in answer.personas]
     assert all(card.disclosure for card in answer.personas)
+    [june] = [card for card in answer.personas if card.id == "june"]
+    assert len(june.starters) == 4
 
 
 async def test_a_typed_question_is_answered_in_the_order_of_the_grammar(door: Door) -> None:

@@ -24,9 +24,9 @@ export function postOffer(base, offer, signal) {
   return request(new URL("api/offer", base), { method: "POST", body: JSON.stringify(offer), signal: patience });
 }
 
-/** Says that the conversation with this token is over; works while the page is being closed. */
-export function postLeave(base, token) {
-  navigator.sendBeacon?.(new URL("api/leave", base), JSON.stringify({ token }));
+/** Says that this conversation is over, by its token or, before it has one, by its visit; works while the page is being closed. */
+export function postLeave(base, token, visit) {
+  navigator.sendBeacon?.(new URL("api/leave", base), JSON.stringify({ token, visit }));
 }
 
 async function request(url, options) {

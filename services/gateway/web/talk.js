@@ -35,6 +35,7 @@ export class Talk extends EventTarget {
   #video;
   #microphone = null;
   #options = {};
+  #visit = "";
   #token = "";
   #conversationId = "";
   #transport = "webrtc";
@@ -65,6 +66,7 @@ export class Talk extends EventTarget {
   start({ persona = "", greeting = true, microphone = null, text = "" }) {
     this.#options = { persona, greeting };
     this.#microphone = microphone;
+    this.#visit = random();
     this.#token = this.#conversationId = "";
     this.#liveSince = -Infinity;
     this.#unheard = text ? [text] : [];
@@ -110,7 +112,7 @@ export class Talk extends EventTarget {
     if (this.phase.phase === "ended") return;
     this.send({ type: "leave" });
     // A message may die with its connection, and the place of a conversation that nobody left is kept for a while.
-    if (this.#token) postLeave(this.#base, this.#token);
+    if (this.phase.phase !== "idle") postLeave(this.#base, this.#token, this.#visit);
     this.#stop();
     this.#enter({ phase: "ended", reason: "left", message: "" });
   }
@@ -184,6 +186,7 @@ export class Talk extends EventTarget {
       ...this.#options,
       // She greets once, not after every lost connection.
       greeting: this.#options.greeting && !this.#token,
+      visit: this.#visit,
       token: this.#token,
       conversationId: this.#conversationId,
     });
@@ -259,4 +262,9 @@ export class Talk extends EventTarget {
     if (phase.phase === "ended") this.lips.end();
     this.dispatchEvent(new CustomEvent("phase", { detail: phase }));
   }
+}
+
+/** 128 bits that nobody guesses; pages without https have no `randomUUID`. */
+function random() {
+  return Array.from(crypto.getRandomValues(new Uint8Array(16)), (byte) => byte.toString(16).padStart(2, "0")).join("");
 }

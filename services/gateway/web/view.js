@@ -106,7 +106,7 @@ function showStarters(group, { name, starters = [] }) {
 /** Nobody is there at the moment. */
 export function showAway() {
   $("frame").dataset.floor = "away";
-  $("floor-text").textContent = "Connecting again";
+  $("floor-text").textContent = "Connection lost. Trying again";
   $("stop").disabled = true;
 }
 
@@ -164,6 +164,7 @@ function showNotices(notices) {
     item.append(element("span", { textContent: message }), close);
     noticed.set(key, item);
     $("notices").append(item);
+    item.scrollIntoView({ block: "nearest" });
   }
 }
 

@@ -21,7 +21,7 @@ import { context } from "./sound.js";
 import { Talk } from "./talk.js";
 
 const FLOORS = { listening: "Listening", thinking: "Thinking", speaking: "Speaking", paused: "Paused", silent: "Quiet" };
-const WAITING = { connecting: "Connecting …", reconnecting: "Connecting again …" };
+const WAITING = { connecting: "Connecting …", reconnecting: "Connection lost. Trying again …" };
 
 export class VivantPerson extends HTMLElement {
   static observedAttributes = ["src", "persona"];

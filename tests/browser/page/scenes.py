@@ -113,7 +113,7 @@ async def silent(page: Page, standin: StandIn) -> None:
 
 
 PASSAGES: Final = [
-    {"id": "story#14", "question": "Where did you grow up?", "text": "I grew up in a white house by the harbor, with my brother Cal."},
+    {"id": "story#14", "question": "Where did you grow up?", "text": "I grew up in a white house by the harbor."},
     {"id": "story#31", "question": "Does anybody in your family play?", "text": "There was a piano that nobody could play."},
 ]
 
@@ -219,7 +219,7 @@ async def greeted(page: Page, standin: StandIn) -> None:
 async def crowded(page: Page, standin: StandIn) -> None:
     """As much at once as there can be: both say something long, and four notices."""
     await speaking(page, standin)
-    long = "And what was it like in the winter, when the snow came up to the sills and your father was out all night on the plow?"
+    long = "And what was it like in the winter, when the snow came up to the sills and your father was out on the plow?"
     standin.send("transcript", id=2, final=False, text=long, stable_text=long, typed=False)
     for name in ("asr", "tts", "face", "turn"):
         message = f"June has lost her {name} for a moment: it is being started again, and comes back by itself."

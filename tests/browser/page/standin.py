@@ -39,8 +39,8 @@ JUNE: Final[dict[str, Any]] = {
     "greeting": "Hello there, I'm June.",
     "portrait": "/api/personas/june/portrait",
     "starters": [
-        "What does a piano tuner do all day?",
-        "How did your grandmother's piano get here?",
+        "What do you do all day?",
+        "Who brought the piano across the ice?",
         "Tell me about the goose.",
         "Are you a real person?",
     ],
