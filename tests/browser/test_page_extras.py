@@ -7,7 +7,6 @@ from playwright.async_api import Page, expect
 from tests.browser.page import scenes
 from tests.browser.page.standin import JUNE, WALT, StandIn
 
-
 # --- questions to begin with ---
 
 
