@@ -19,10 +19,10 @@ async def test_the_person_that_is_set_is_there_and_then_the_one_that_was_chosen(
     standin.script.persona = "walt"
     await scenes.start(page, standin)
     await expect(page.locator("#start-name")).to_have_text("Walt Merrow")
-    await page.get_by_label("Walt Merrow").focus()
+    await page.get_by_role("radio", name="Walt Merrow").focus()
     await page.keyboard.press("ArrowLeft")
     await expect(page.locator("#start-name")).to_have_text("June Merrow")
-    await expect(page.get_by_label("June Merrow")).to_be_focused()
+    await expect(page.get_by_role("radio", name="June Merrow")).to_be_focused()
     await page.reload()
     await expect(page.locator("#start-name")).to_have_text("June Merrow")
     await page.goto(f"{standin.url}?persona=walt")

@@ -10,7 +10,7 @@ from typing import Any, Final
 
 import numpy as np
 import pytest
-from playwright.async_api import Browser, Page, expect
+from playwright.async_api import Page, expect
 
 from tests.browser.gateway_process import GatewayProcess, gateway_process
 from tests.browser.page import scenes
@@ -62,11 +62,12 @@ async def talks(page: Page) -> None:
 
 
 async def asks(page: Page) -> None:
-    """A typed question is answered, in sight."""
+    """A typed question is answered, in sight. What the beeping microphone is taken for is answered too."""
     before = await page.locator("#log li.persona").count()
-    await page.fill("#words", "Where did you grow up?")
+    await page.fill("#words", "How old are you?")
     await page.keyboard.press("Enter")
-    await expect(page.locator("#log li.persona")).to_have_count(before + 1, timeout=20_000)
+    await expect(page.locator("#log li.you").get_by_text("How old are you?").last).to_be_visible()
+    await expect(page.locator("#log li.persona").nth(before)).to_be_visible(timeout=20_000)
 
 
 @WAYS
@@ -121,11 +122,11 @@ async def test_a_gateway_that_is_killed_is_missed_and_found_again(page: Page, sc
         await expect(page.locator(".notice")).to_contain_text("The connection was lost")
         await gateway.start()
         await talks(page)
-        await expect(page.locator("#floor-text")).to_have_text("Listening")
+        await expect(page.locator("#frame")).not_to_have_attribute("data-floor", "away")
         await expect(page.locator(".notice")).to_have_count(0)
         await hears(page, servicer)
         await asks(page)
-        await expect(page.locator("#log li.persona")).to_have_count(2)
+        await expect(page.locator("#log li.you").get_by_text("How old are you?")).to_have_count(2)
         assert [config.conversation_id for config in servicer.configs] == ["", "c1"]
 
 
@@ -140,7 +141,7 @@ async def test_a_gateway_that_hangs_is_shown_as_that_before_it_is_given_up(page:
         assert connections == 2, "the connection that it has is still being tried"
         gateway.process.send_signal(signal.SIGCONT)
         await talks(page)
-        await expect(page.locator("#floor-text")).to_have_text("Listening")
+        await expect(page.locator("#frame")).not_to_have_attribute("data-floor", "away")
         await asks(page)
         await hears(page, servicer)
 
@@ -182,21 +183,3 @@ async def test_a_microphone_that_comes_while_the_page_connects_is_heard(page: Pa
         held.set()
         await talks(page)
         await hears(page, servicer)
-
-
-async def test_a_page_that_is_closed_says_so(chromium: Browser) -> None:
-    context = await chromium.new_context(permissions=["microphone"])
-    page = await context.new_page()
-    async with two_persons(page) as (_, servicer):
-        await page.click("#start-talking")
-        await talks(page)
-        async with asyncio.timeout(20):
-            async with page.expect_request("**/api/leave") as left:
-                await page.reload()
-            request = await left.value
-            body = request.post_data_json
-            assert request.method == "POST"
-            assert body["token"]
-            assert len(body["visit"]) == 32
-            await servicer.ended.wait()
-    await context.close()

@@ -191,7 +191,7 @@ export class Talk extends EventTarget {
       conversationId: this.#conversationId,
     });
     if (run !== this.#run) return connection.close();
-    this.#video.play().catch(() => this.dispatchEvent(new Event("silenced")));
+    this.#video.play().catch(({ name }) => name === "NotAllowedError" && this.dispatchEvent(new Event("silenced")));
     this.#timer = setInterval(() => this.#reportPlayed(), PLAYED_MS);
     this.#liveSince = performance.now();
     this.#goLive();

@@ -140,7 +140,8 @@ let replyLine = null;
 /** The words of the reply that have begun at `ms`. Called for each picture. */
 export function showReply(reply, ms) {
   replyLine ??= new ReplyLine($("reply"));
-  replyLine.show(reply, ms);
+  // Where large text does not fit, what is being said is in sight.
+  replyLine.show(reply, ms)?.scrollIntoView({ block: "nearest" });
   // A reply without a voice is shown even to who has switched captions off.
   $("reply").classList.toggle("voiceless", Boolean(reply?.words.every(({ end }) => end === -Infinity)));
   $("caption-hint").hidden = !$("reply").hidden || !$("you").hidden;

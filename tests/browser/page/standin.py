@@ -164,8 +164,8 @@ class StandIn:
     script: Script = field(default_factory=Script)
     received: list[dict[str, Any]] = field(default_factory=list)
     offers: list[dict[str, Any]] = field(default_factory=list)
-    left: list[str] = field(default_factory=list)
-    """Tokens of the conversations that a page has said are over."""
+    left: list[dict[str, str]] = field(default_factory=list)
+    """The conversations that a page has said are over, by `token` and `visit`."""
     sound: bytearray = field(default_factory=bytearray)
     """The microphone over the WebSocket."""
     lines: list[Line] = field(default_factory=list)
@@ -274,7 +274,7 @@ class StandIn:
 
     async def _leave(self, request: web.Request) -> web.StreamResponse:
         self._require_reachable(request)
-        self.left.append(json.loads(await request.text())["token"])
+        self.left.append(json.loads(await request.text()))
         await self._notify()
         return web.Response(status=204)
 
