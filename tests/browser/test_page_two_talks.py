@@ -167,6 +167,35 @@ async def test_a_microphone_that_is_allowed_only_when_nobody_wants_it_any_more_s
         await expect(page.locator("#mute")).to_have_class("round mic off absent")
 
 
+async def test_after_an_unplugged_microphone_the_one_that_is_chosen_is_heard(page: Page) -> None:
+    async with two_persons(page) as (_, servicer):
+        await page.click("#start-talking")
+        await talks(page)
+        await hears(page, servicer)
+        await page.evaluate("tracks[0].stop(), tracks[0].dispatchEvent(new Event('ended'))")
+        await expect(page.locator(".notice")).to_contain_text("was unplugged")
+        await expect(page.locator("#mute")).to_have_class("round mic off absent")
+        await page.click("#open-settings")
+        await page.locator("#microphone option").nth(1).wait_for(state="attached")
+        await page.select_option("#microphone", index=1)
+        await page.keyboard.press("Escape")
+        await hears(page, servicer)
+        await expect(page.locator(".notice")).to_have_count(0)
+        assert len(servicer.configs) == 1
+
+
+async def test_when_a_talk_is_over_no_key_opens_the_microphone(page: Page) -> None:
+    async with two_persons(page) as (_, servicer):
+        await page.click("#start-talking")
+        await talks(page)
+        await page.click("#leave")
+        await expect(page.get_by_role("heading", name="Goodbye")).to_be_focused()
+        await page.keyboard.press("Space")
+        await page.click("#to-start")
+        assert await page.evaluate("tracks.length") == 1
+        assert len(servicer.configs) == 1
+
+
 async def test_a_microphone_that_comes_while_the_page_connects_is_heard(page: Page) -> None:
     async with two_persons(page) as (_, servicer):
         held = asyncio.Event()

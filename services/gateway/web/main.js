@@ -6,6 +6,7 @@ import { copyText } from "./copying.js";
 import { $ } from "./dom.js";
 import { onKeys } from "./keys.js";
 import { Microphone, MicrophoneProblem } from "./microphone.js";
+import { MicrophoneControl } from "./microphone-control.js";
 import { closeOpen, setUpPanels } from "./panels.js";
 import { bringBack, setUpPicture } from "./picture.js";
 import { prefs, remember } from "./prefs.js";
@@ -25,6 +26,7 @@ const PATIENCE_POLLS = 10;
 const query = new URLSearchParams(location.search);
 const video = $("video");
 const microphone = new Microphone();
+const control = new MicrophoneControl(microphone, { running: () => (goesOn() ? talk : null), tell: addNotice, untell: removeNotice });
 let info = null;
 let persona = null;
 let talk = null;
@@ -121,7 +123,7 @@ function start({ text = "" } = {}) {
   talk.addEventListener("fallback", () => onFallback(), { signal });
   const silenced = "The browser keeps the sound back: click anywhere to hear.";
   talk.addEventListener("silenced", () => addNotice("silenced", "warning", silenced), { signal });
-  show.showMute({ present: Boolean(microphone.stream), muted: microphone.muted });
+  control.show();
   show.showConversation(view);
   show.showReply(null);
   // A greeting would only be cut off by who has already said something.
@@ -192,20 +194,9 @@ function removeNotice(reason) {
   show.showConversation(view);
 }
 
-async function toggleMute() {
-  if (microphone.stream) {
-    microphone.mute(!microphone.muted);
-  } else {
-    try {
-      microphone.mute(false);
-      const stream = await microphone.open(prefs.microphone);
-      if (stream) await talk?.useMicrophone(stream);
-    } catch (problem) {
-      if (!(problem instanceof MicrophoneProblem)) throw problem;
-      addNotice("microphone", "warning", `${problem.title}. ${problem.help}`);
-    }
-  }
-  show.showMute({ present: Boolean(microphone.stream), muted: microphone.muted });
+/** Whether there is a talk, and it is not over. */
+function goesOn() {
+  return Boolean(talk) && talk.phase.phase !== "ended";
 }
 
 function stopReply() {
@@ -255,7 +246,7 @@ $("retry").onclick = () => talk?.retry();
 $("again").onclick = () => startTalking();
 for (const id of ["give-up", "to-start"]) $(id).onclick = toStart;
 $("leave").onclick = () => (["live", "reconnecting"].includes(talk?.phase.phase) ? talk.leave() : toStart());
-$("mute").onclick = toggleMute;
+$("mute").onclick = () => control.toggle();
 $("stop").onclick = stopReply;
 $("controls").onsubmit = submitWords;
 $("words").oninput = () => ($("send").disabled = !$("words").value.trim());
@@ -285,20 +276,16 @@ setUpSettings({
   persona: (id) => {
     choose(id);
     // What has ended stays ended until somebody begins anew.
-    if (talk && talk.phase.phase !== "ended") start();
+    if (goesOn()) start();
   },
   microphone: async (id) => {
     remember({ microphone: id });
-    if (!microphone.stream) return;
-    await microphone.open(id).then(
-      (stream) => stream && talk?.useMicrophone(stream),
-      (problem) => addNotice("microphone", "warning", `${problem.title}. ${problem.help}`),
-    );
+    await control.change();
   },
   speaker: (id) => (remember({ speaker: id }), setSpeaker()),
 });
 onKeys({
-  mute: () => talk && toggleMute(),
+  mute: () => control.toggle(),
   stop: stopReply,
   help: () => $("keys").showModal(),
   captions: toggleCaptions,
@@ -306,17 +293,6 @@ onKeys({
   close: closeOpen,
 });
 
-microphone.addEventListener("level", ({ detail }) => show.showLevel(detail));
-microphone.addEventListener("silent", ({ detail }) => {
-  if (!talk) return;
-  if (detail) addNotice("quiet", "warning", `Nothing comes from ${microphone.label || "the microphone"}. Is it switched off, or is another one meant? Choose in the settings, or type.`);
-  else removeNotice("quiet");
-});
-microphone.addEventListener("ended", async () => {
-  addNotice("microphone", "warning", "The microphone was unplugged. Choose another one in the settings, or type.");
-  microphone.close();
-  show.showMute({ present: false, muted: false });
-});
 // A page that is only kept aside by the browser finds its conversation ended when it comes back.
 addEventListener("pagehide", () => talk?.leave());
 addEventListener("click", () => talk && video.paused && (video.srcObject || video.src) && video.play().catch(() => {}));
