@@ -371,6 +371,9 @@ async def test_a_typed_question_is_answered_in_the_order_of_the_grammar(door: Do
     assert not talk.of("notice")
     assert talk.answers[0].HasField("ready")
     assert talk.of("ready")[0].output_video == VP8
+    assert [passage.id for passage in turn.passages] == list(turn.sources) != []
+    assert "piano tuner" in turn.passages[0].text
+    assert "for a living" in turn.passages[0].question
     transcript = talk.of("transcript")[0]
     assert (transcript.stable_text, transcript.speaker, transcript.typed) == ("What do you do for a living?", "Ann", True)
     states = [pb.State.Name(change.state) for change in talk.of("state")]
