@@ -30,6 +30,8 @@ REPLY_UNITS = 20
 BEATS = (4, 14)
 WORDS = ("In", "a", "white", "house.")
 THINKING_UNITS = 6
+#: What every reply rests on.
+PASSAGE = session_pb2.Passage(id="story#12", question="Where did you grow up?", text="In a white house by the sea.")
 
 
 @dataclass
@@ -50,6 +52,10 @@ class Script:
     """So many times it is asked before the llm has loaded; until then nobody is let in."""
     apologises: bool = False
     """Has no reply, and says so."""
+    personas: tuple[str, ...] = ("june",)
+    """Who can be talked to; all answer the same."""
+    down: tuple[str, ...] = ("tts",)
+    """Services that are not ready yet."""
 
 
 class NoMetrics:
@@ -82,13 +88,18 @@ class ScriptedSession(session_pb2_grpc.SessionServiceServicer):
         face = service_info("face", "portrait")
         face.output_video.add(codec=common_pb2.VIDEO_CODEC_VP8, size_px=512, frames_per_second=25)
         face.models.add(name="hibari", licence="MIT", notice="Built with a voice")
-        down = session_pb2.Component(service="tts", address="localhost:50054", ready=False, reason="loading")
-        components = [session_pb2.Component(service="face", address="localhost:50055", ready=True, info=face), down]
+        down = [
+            session_pb2.Component(service=name, address="localhost:50054", ready=False, reason="loading")
+            for name in self.script.down
+        ]
+        components = [session_pb2.Component(service="face", address="localhost:50055", ready=True, info=face), *down]
         self.asked.set()
         if self.script.loading:
             self.script.loading -= 1
             components.append(session_pb2.Component(service="llm", ready=False, reason="still loading", loading=True))
-        return session_pb2.GetInfoResponse(info=info, components=components, personas=[card()])
+        return session_pb2.GetInfoResponse(
+            info=info, components=components, personas=[card(persona) for persona in self.script.personas]
+        )
 
     @rpc
     async def Converse(self, request: Any, context: Any) -> None:  # noqa: N802 - the contract's name
@@ -101,7 +112,7 @@ class ScriptedSession(session_pb2_grpc.SessionServiceServicer):
         self.configs.append(config)
         if self.script.hang_at_config:
             await asyncio.Event().wait()
-        if config.persona not in ("", "june"):
+        if config.persona not in ("", *self.script.personas):
             raise NotFound(f"there is no persona {config.persona!r}; there are: june", reason="no_persona")
         talk = Talk(self, stream, config)
         await stream.send(ready=talk.ready())
@@ -145,7 +156,7 @@ class Talk:
         ready = session_pb2.Ready(
             session_id="s1",
             conversation_id=self.config.conversation_id or "c1",
-            persona=card(self.script.greeting),
+            persona=card(self.config.persona or "june", self.script.greeting),
             output_audio=pcm_format(media.RATE_HZ),
             started_unix_us=1_700_000_000_000_000,
             missing=self.script.missing,
@@ -229,7 +240,8 @@ class Talk:
                 heard_text=" ".join(heard),
                 full_text=" ".join(WORDS),
                 interrupted=self.interrupted,
-                sources=["story#12"],
+                sources=[PASSAGE.id],
+                passages=[PASSAGE],
             )
         )
         await self.state(session_pb2.STATE_LISTENING)
@@ -266,9 +278,15 @@ def service_info(service: str, engine: str) -> common_pb2.ServiceInfo:
     return common_pb2.ServiceInfo(service=service, engine=engine, version="1", capacity=4, ready=True)
 
 
-def card(greeting: str = "") -> session_pb2.PersonaCard:
+def card(persona: str = "june", greeting: str = "") -> session_pb2.PersonaCard:
+    name = persona.capitalize()
     return session_pb2.PersonaCard(
-        id="june", name="June", description="grew up by the sea", disclosure="June is an AI.", greeting=greeting
+        id=persona,
+        name=name,
+        description="grew up by the sea",
+        disclosure=f"{name} is an AI.",
+        greeting=greeting,
+        starters=["Where did you grow up?"],
     )
 
 

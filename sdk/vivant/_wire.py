@@ -101,7 +101,7 @@ def _words(items: Any) -> tuple[events.Word, ...]:
 
 
 def _card(item: session_pb2.PersonaCard) -> events.PersonaCard:
-    return events.PersonaCard(item.id, item.name, item.description, item.disclosure, item.greeting)
+    return events.PersonaCard(item.id, item.name, item.description, item.disclosure, item.greeting, tuple(item.starters))
 
 
 def _ready(item: session_pb2.Ready) -> events.Ready:
@@ -148,7 +148,8 @@ def _caption(item: session_pb2.Caption) -> events.Caption:
 
 
 def _turn(item: session_pb2.Turn) -> events.Turn:
-    return events.Turn(item.turn_id, item.heard_text, item.full_text, item.interrupted, tuple(item.sources))
+    passages = tuple(events.Passage(each.id, each.question, each.text) for each in item.passages)
+    return events.Turn(item.turn_id, item.heard_text, item.full_text, item.interrupted, tuple(item.sources), passages)
 
 
 def _metrics(item: session_pb2.Metrics) -> events.Metrics:

@@ -53,6 +53,8 @@ class PersonaCard:
     disclosure: str
     """Must be shown to everyone who talks to the persona: that it is an AI, and whose likeness it has."""
     greeting: str
+    starters: tuple[str, ...] = ()
+    """Questions to begin with, the persona's own; empty: it has none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,6 +141,17 @@ class Caption:
 
 
 @dataclass(frozen=True, slots=True)
+class Passage:
+    """A piece of what the persona knows."""
+
+    id: str
+    """For example "story#12"."""
+    question: str
+    """What it answers; empty: it was told without a question."""
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
 class Turn:
     """A reply is over."""
 
@@ -148,7 +161,9 @@ class Turn:
     full_text: str
     interrupted: bool
     sources: tuple[str, ...]
-    """Passages that it is founded on, for example "story#12"."""
+    """Passages that it is founded on, for example "story#12". Empty: a set line, or the model's own words."""
+    passages: tuple[Passage, ...] = ()
+    """The same with what they say, in the same order."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -138,6 +138,7 @@ class Writer:
                     "heard_text": event.heard_text,
                     "full_text": event.full_text,
                     "interrupted": event.interrupted,
+                    "sources": [{"id": each.id, "question": each.question, "text": each.text} for each in event.passages],
                 }
             case vivant.Metrics(turn_id=turn_id, stages=stages):
                 stages_ms = [[stage.name, round(stage.at_ms)] for stage in stages]

@@ -116,6 +116,7 @@ def _person(person: Person, among: People) -> dict[str, Any]:
         "description": card.description,
         "disclosure": card.disclosure,
         "greeting": card.greeting,
+        "starters": list(card.starters),
         "portrait": f"/api/personas/{card.id}/portrait" if person.seen else None,
         "default": card.id == among.default,
     }

@@ -1,6 +1,6 @@
 """A persona as its folder has it: who it is, how it talks, what it remembers.
 
-personas/june/persona.toml    name, languages, disclosure, greeting, voice, manner, boundaries, examples, fallbacks
+personas/june/persona.toml    name, languages, disclosure, greeting, voice, manner, boundaries, starters, examples, fallbacks
               story.md        the life story, see story.py
               consent.toml    who agreed to what
 """
@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Final
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints, ValidationError
 from pydantic_core import ErrorDetails
 
 from services.common.texts import read_text
@@ -43,6 +43,14 @@ def _with_name(line: str) -> str:
     return line
 
 
+def _distinct(lines: tuple[str, ...]) -> tuple[str, ...]:
+    if len(set(lines)) < len(lines):
+        raise ValueError("the same line stands there twice")
+    return lines
+
+
+#: One line of text that fits on a button.
+Starter = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=80, pattern=r"^[^\r\n]*$")]
 Lines = Annotated[tuple[str, ...], BeforeValidator(_strings)]
 
 
@@ -115,6 +123,8 @@ class Profile(_Table):
     voice: str = ""
     manner: Lines = Field(min_length=1)
     boundaries: Lines = ()
+    starters: Annotated[tuple[Starter, ...], Field(max_length=6), AfterValidator(_distinct)] = ()
+    """Questions that the story answers, for somebody who does not know how to begin."""
     examples: tuple[Example, ...] = ()
     fallbacks: Fallbacks
     conversation: Conversing = Conversing()

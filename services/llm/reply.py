@@ -161,14 +161,25 @@ class _Making:
         self._said = ""
         self._face = ""
         self._corrected = False
+        self._set_line = False
+        """What is being said now is one of the lines for when nothing comes to mind."""
         self._usage = Usage(0, 0)
         self._trouble: VivantError | None = None
         self._reasons = False
         """What comes is reasoning that nothing marks; it may still end."""
 
     async def events(self) -> AsyncGenerator[Event, None]:
-        for hit in self._recollection.hits:
-            yield Source(hit.passage, hit.similarity)
+        """The reply. Sources come with the first words that are said from them: a set line has none, whatever came to mind."""
+        untold = [Source(hit.passage, hit.similarity) for hit in self._recollection.hits]
+        async with aclosing(self._spoken()) as spoken:
+            async for event in spoken:
+                if untold and isinstance(event, Text | Cue) and not self._set_line:
+                    for source in untold:
+                        yield source
+                    untold.clear()
+                yield event
+
+    async def _spoken(self) -> AsyncGenerator[Event, None]:
         for sentence in self._replier.opening(self._recollection, self._max_words):
             for event in self._speak(sentence + " "):
                 yield event
@@ -252,6 +263,7 @@ class _Making:
         hits, fallbacks = self._recollection.hits, self._replier.mind.persona.profile.fallbacks
         if hits and self._recollection.sure:
             return " ".join(self._recollection.part or answer(hits[0], self._max_words)) + " "
+        self._set_line = True
         lines = fallbacks.unknown if is_question(self._question.text) else fallbacks.listening
         return choose(lines, self._question, self._history) + " "
 

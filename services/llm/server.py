@@ -139,7 +139,9 @@ class _Outlet:
                 named = common_pb2.Cue(name=cue.name, intensity=cue.intensity)
                 await self._stream.send(cue=llm_pb2.ReplyCue(turn_id=turn_id, cue=named))
             case Source(passage, score):
-                source = llm_pb2.Source(turn_id=turn_id, passage=passage.id, text=passage.text, score=score)
+                source = llm_pb2.Source(
+                    turn_id=turn_id, passage=passage.id, question=passage.question, text=passage.text, score=score
+                )
                 await self._stream.send(source=source)
             case Finished(done, first_token_us):
                 self._metrics.observe("vivant_first_token_seconds", first_token_us / 1e6)
@@ -238,6 +240,7 @@ def _persona(persona: Persona) -> llm_pb2.Persona:
         apologies=profile.fallbacks.trouble,
         fillers=() if profile.conversation.half_duplex else profile.fallbacks.thinking,
         style=_style(profile.conversation),
+        starters=profile.starters,
     )
 
 

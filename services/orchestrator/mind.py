@@ -15,6 +15,7 @@ from services.orchestrator.stage import Stage
 from services.orchestrator.timeline import Timeline
 from services.orchestrator.wires import Wires
 from vivant.llm.v1 import llm_pb2
+from vivant.session.v1 import session_pb2
 
 
 class Mind:
@@ -109,7 +110,8 @@ class Mind:
                 self._stage.express(message.cue)
             case "source":
                 if turn_id == self._stage.reply.turn_id:
-                    self._stage.reply.sources.append(message.passage)
+                    passage = session_pb2.Passage(id=message.passage, question=message.question, text=message.text)
+                    self._stage.reply.sources.append(passage)
             case "done":
                 self._explain(message.reason, message.message)
                 self._wires.feed(ev.ReplyDone(now, turn_id))

@@ -64,4 +64,5 @@ def persona_card(persona: llm_pb2.Persona) -> session_pb2.PersonaCard:
         description=persona.description,
         disclosure=persona.disclosure,
         greeting=persona.greeting,
+        starters=persona.starters,
     )

@@ -175,7 +175,8 @@ class Performer:
             heard_text=heard,
             full_text=reply.text.strip(),
             interrupted=interrupted,
-            sources=reply.sources,
+            sources=[passage.id for passage in reply.sources],
+            passages=reply.sources,
         )
         self._wires.send(turn=turn)
 

@@ -12,6 +12,7 @@ from typing import Final
 
 from vivant.common.v1 import common_pb2
 from vivant.face.v1 import face_pb2
+from vivant.session.v1 import session_pb2
 
 #: Units whose position in the reply is remembered: 20 s at 25 a second.
 _REMEMBERED_UNITS: Final = 500
@@ -24,7 +25,7 @@ class Reply:
     turn_id: int
     text: str = ""
     words: list[common_pb2.Word] = field(default_factory=list)
-    sources: list[str] = field(default_factory=list)
+    sources: list[session_pb2.Passage] = field(default_factory=list)
     speech: list[face_pb2.Speech] = field(default_factory=list)
     """All the voice so far, in order, so that somebody else can go on when the face dies."""
     text_complete: bool = False

@@ -71,7 +71,7 @@ async def test_a_silent_microphone_is_noticed(page: Page, standin: StandIn) -> N
 
 async def test_a_lost_connection_goes_on_with_the_same_conversation(page: Page, standin: StandIn) -> None:
     await scenes.reconnecting(page, standin)
-    await expect(page.locator("#floor-text")).to_have_text("Connecting again")
+    await expect(page.locator("#floor-text")).to_have_text("Connection lost. Trying again")
     standin.script.reachable = True
     await scenes.live(page)
     assert standin.offers[-1]["token"] == "token-1"
@@ -203,6 +203,20 @@ async def test_lost_and_found_abilities(page: Page, standin: StandIn) -> None:
     await expect(page.locator(".notice")).to_have_count(1)
     standin.send("notice", severity="info", reason="tts_restored", ability="tts", message="The voice is back.")
     await expect(page.locator(".notice")).to_have_text(["The voice is backDismiss".replace("back", "back.")])
+
+
+async def test_a_page_that_is_closed_gives_its_place_back(page: Page, standin: StandIn) -> None:
+    await scenes.listening(page, standin)
+    await page.reload()
+    await standin.until(lambda: len(standin.left) == 1)
+    assert standin.left[0] == {"token": "token-1", "visit": standin.offers[0]["visit"]}
+    # Also one that was never connected.
+    standin.script.udp = False
+    await page.click("#start-typing")
+    await standin.until(lambda: len(standin.offers) == 2)
+    await page.goto("about:blank")
+    await standin.until(lambda: len(standin.left) == 2)
+    assert standin.left[1]["visit"] == standin.offers[1]["visit"] != standin.offers[0]["visit"]
 
 
 async def test_strange_messages_are_ignored(page: Page, standin: StandIn) -> None:

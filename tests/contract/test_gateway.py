@@ -45,7 +45,8 @@ async def test_a_typed_question_is_answered_with_sound_and_picture_at_the_same_t
         assert (ready["persona"]["disclosure"], ready["video"]["size_px"]) == ("June is an AI.", 128)
         await browser.until(lambda: browser.pictures)
         browser.send(type="text", text="Where did you grow up?")
-        await browser.message("turn", interrupted=False, full_text="In a white house.")
+        passage = {"id": "story#12", "question": "Where did you grow up?", "text": "In a white house by the sea."}
+        await browser.message("turn", interrupted=False, full_text="In a white house.", sources=[passage])
         for kind in ("transcript", "state", "caption", "metrics", "clock"):
             assert browser.of(kind), kind
         clicks = [pts for pts, loudness in browser.sounds if loudness > LOUD]

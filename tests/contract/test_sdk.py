@@ -12,7 +12,7 @@ import pytest
 import vivant
 from tests.media import RATE_HZ, UNIT_SAMPLES
 from tests.scripted import WORDS, Script, serving
-from vivant import conversation, errors
+from vivant import Passage, conversation, errors
 
 
 async def events_until_end(session: vivant.Session) -> list[vivant.Event]:
@@ -55,6 +55,7 @@ async def test_a_typed_question_is_answered() -> None:
     assert [word.text for caption in of(vivant.Caption, events) for word in caption.words] == list(WORDS)
     [turn] = of(vivant.Turn, events)
     assert (turn.heard_text, turn.interrupted, turn.sources) == ("In a white house.", False, ("story#12",))
+    assert turn.passages == (Passage("story#12", "Where did you grow up?", "In a white house by the sea."),)
     [metrics] = of(vivant.Metrics, events)
     assert metrics.stages[2] == vivant.Stage("tts_first_audio", 530.5)
     units = of(vivant.Unit, events)
@@ -135,6 +136,7 @@ async def test_info() -> None:
     assert face and face.video == ("vp8 512",) and face.models == (vivant.Model("hibari", "MIT", "Built with a voice"),)
     assert info.components[1].info is None
     assert info.personas[0].disclosure == "June is an AI."
+    assert info.personas[0].starters == ("Where did you grow up?",)
 
 
 async def test_nothing_answers() -> None:

@@ -358,6 +358,8 @@ async def test_get_info_lists_every_service_and_persona(door: Door) -> None:
     assert answer.info.ready
     assert "june" in [card.id for card in answer.personas]
     assert all(card.disclosure for card in answer.personas)
+    [june] = [card for card in answer.personas if card.id == "june"]
+    assert len(june.starters) == 4
 
 
 async def test_a_typed_question_is_answered_in_the_order_of_the_grammar(door: Door) -> None:
@@ -370,6 +372,9 @@ async def test_a_typed_question_is_answered_in_the_order_of_the_grammar(door: Do
     assert not talk.of("notice")
     assert talk.answers[0].HasField("ready")
     assert talk.of("ready")[0].output_video == VP8
+    assert [passage.id for passage in turn.passages] == list(turn.sources) != []
+    assert "piano tuner" in turn.passages[0].text
+    assert "for a living" in turn.passages[0].question
     transcript = talk.of("transcript")[0]
     assert (transcript.stable_text, transcript.speaker, transcript.typed) == ("What do you do for a living?", "Ann", True)
     states = [pb.State.Name(change.state) for change in talk.of("state")]

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Coroutine
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -87,6 +88,21 @@ async def test_a_sure_memory_is_told_in_its_own_words(
     assert listener.text(1).startswith("I was born on Gull Rock in nineteen forty-one, in a storm.")
     assert (await listener.until(1, Source)).passage.id == "story#1"
     assert engine.generated == []
+
+
+async def test_a_set_line_rests_on_nothing_whatever_came_to_mind(
+    tmp_path: Path, listener: Listener, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    replier = pip(tmp_path, fake_engine("My brother Bob lives in Boston."), opening="model")
+    born = replier.mind.recall(BORN)
+    assert born.hits
+    monkeypatch.setattr(replier.mind, "recall", lambda *_: replace(born, sure=False))
+    conversation = Conversation(replier, 0, listener)
+    await conversation.commit(1, said(BORN))
+    await listener.until(1, Finished)
+    assert listener.text(1) in ("I couldn't tell you that. ", "No idea, I'm afraid. ")
+    assert not [output for _, output in listener.said if isinstance(output, Source)]
+    await conversation.close()
 
 
 async def test_what_nobody_could_know_is_declined_without_a_model(

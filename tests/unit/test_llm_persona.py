@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from services.llm.clauses import sentences
 from services.llm.persona import list_ids, load_persona
 from services.llm.story import parse_story
 from tests.llm_parts import PERSONAS
@@ -35,6 +36,43 @@ def test_a_long_answer_becomes_several_passages_with_the_same_question() -> None
     assert [len(passage.sentences) for passage in passages] == [6, 6]
     assert {passage.question for passage in passages} == {"What do you do?"}
     assert {passage.topic for passage in passages} == {"Work"}
+
+
+def with_starters(folder: Path, starters: str) -> Path:
+    path = folder / "pip" / "persona.toml"
+    path.write_text(f"starters = {starters}\n" + path.read_text("utf-8"), "utf-8")
+    return folder
+
+
+def test_questions_to_begin_with_are_the_personas_own(folder: Path) -> None:
+    assert load_persona(folder, "pip").profile.starters == ()
+    profile = load_persona(with_starters(folder, '[" Where were you born? ", "Was lebst du?"]'), "pip").profile
+    assert profile.starters == ("Where were you born?", "Was lebst du?")
+
+
+@pytest.mark.parametrize(
+    ("starters", "says"),
+    [
+        ('["  "]', "starters.0: string should have at least 1 character"),
+        (f'["{"a" * 81}"]', "starters.0: string should have at most 80 characters"),
+        (r'["One?\nTwo?"]', "starters.0"),
+        ('["1?", "2?", "3?", "4?", "5?", "6?", "7?"]', "starters: tuple should have at most 6 items"),
+        ('["Why?", "Why? "]', "starters: value error, the same line stands there twice"),
+        ('"Why?"', "starters: input should be a valid tuple"),
+        ("[1]", "starters.0: input should be a valid string"),
+    ],
+)
+def test_starters_that_fit_no_button_are_refused(folder: Path, starters: str, says: str) -> None:
+    with pytest.raises(Unusable, match="persona 'pip'") as caught:
+        load_persona(with_starters(folder, starters), "pip")
+    assert says in caught.value.message
+
+
+def test_june_answers_what_she_is_offered_to_be_asked() -> None:
+    june = load_persona(Path("personas"), "june")
+    assert len(june.profile.starters) == 4
+    asked = {way for passage in june.passages for way in (*sentences(passage.question), *passage.also)}
+    assert set(june.profile.starters) <= asked
 
 
 @pytest.mark.parametrize("gap", ["\n", "\n\n"])

@@ -25,7 +25,12 @@ export class WebRtcConnection {
   #peer;
   #channel;
   #callbacks;
-  #heart = new Heartbeat(MISSES, (ping) => this.#beat(ping), () => this.#restart.trying || this.#lose());
+  #heart = new Heartbeat(
+    MISSES,
+    (ping) => this.#beat(ping),
+    () => this.#restart.trying || this.#lose(),
+    (quiet) => this.#callbacks.onQuiet(quiet),
+  );
   #restart = null;
   #token = "";
   #closed = false;
@@ -34,13 +39,16 @@ export class WebRtcConnection {
   #video = null;
   #delays = new Delays();
 
-  /** `onMessage(object)` for each message, `onLost()` once when a connection that had been open is gone. */
+  /**
+   * `onMessage(object)` for each message, `onLost()` once when a connection that had been open is gone, `onQuiet(true)` when nothing
+   * comes any more that should, `onQuiet(false)` when it does again.
+   */
   constructor(callbacks) {
     this.#callbacks = callbacks;
   }
 
   /** Resolves when messages can be sent. Raises Refused; reason `no_webrtc` when this network does not let it through. */
-  async open({ base, iceServers, microphone, persona, greeting, token, conversationId }) {
+  async open({ base, iceServers, microphone, persona, greeting, visit, token, conversationId }) {
     const peer = (this.#peer = new RTCPeerConnection({ iceServers, bundlePolicy: "max-bundle" }));
     const track = microphone?.getAudioTracks()[0];
     const audio = track
@@ -68,7 +76,7 @@ export class WebRtcConnection {
       await gathered(peer);
       const answer = await postOffer(
         base,
-        { sdp: peer.localDescription.sdp, type: "offer", persona, greeting, token, conversation_id: conversationId, speaker: "" },
+        { sdp: peer.localDescription.sdp, type: "offer", persona, greeting, visit, token, conversation_id: conversationId, speaker: "" },
         this.#abort.signal,
       );
       this.#token = answer.token;
@@ -87,6 +95,7 @@ export class WebRtcConnection {
       ask: (sdp, signal) => postOffer(base, { sdp, type: "offer", restart: true, token: this.#token }, signal),
       onMoved: () => this.#heart.sign(),
       onFailed: () => this.#lose(),
+      onUnreachable: () => this.#heart.dead && this.#lose(),
     });
     this.#restart.attend();
     this.#heart.begin();

@@ -20,20 +20,25 @@ export class WebSocketConnection {
   #source;
   #callbacks;
   #stopMicrophone = null;
-  #heart = new Heartbeat(MISSES, (message) => this.send(message), () => this.#lose());
+  #heart = new Heartbeat(
+    MISSES,
+    (message) => this.send(message),
+    () => this.#lose(),
+    (quiet) => this.#callbacks.onQuiet(quiet),
+  );
   #closed = false;
 
-  /** `onMessage(object)` for each message, `onLost()` once when a connection that had been open is gone. `video` plays it. */
+  /** `onMessage`, `onLost` and `onQuiet` as of the WebRTC connection. `video` plays it. */
   constructor(callbacks, video) {
     this.#callbacks = callbacks;
     this.#source = new LiveSource(video);
   }
 
   /** Resolves when messages can be sent. Raises Refused. */
-  async open({ base, microphone, persona, greeting, token, conversationId }) {
+  async open({ base, microphone, persona, greeting, visit, token, conversationId }) {
     const url = new URL("api/stream", base);
     url.protocol = url.protocol === "https:" ? "wss:" : "ws:";
-    const query = { persona, token, conversation_id: conversationId, greeting: greeting ? "1" : "", microphone: microphone ? "1" : "" };
+    const query = { persona, visit, token, conversation_id: conversationId, greeting: greeting ? "1" : "", microphone: microphone ? "1" : "" };
     for (const [name, value] of Object.entries(query)) if (value) url.searchParams.set(name, value);
     const socket = (this.#socket = new WebSocket(url));
     socket.binaryType = "arraybuffer";

@@ -11,7 +11,7 @@ export const ABILITIES = {
   face: "Face",
 };
 
-const MAX_LOG = 500;
+const MAX_LOG = 2000;
 
 /** What there is before anything was said. */
 export function empty() {
@@ -24,9 +24,10 @@ export function empty() {
     floor: "silent",
     turnId: 0,
     stopped: false, // the last reply was cut off, and nothing has happened since
-    you: null, // what the user says now: {id, stable, rest, final, typed}
-    reply: null, // what the persona says now: {turnId, words: [{text, start, end}], over}
-    log: [], // what was said: {key, who: "you" | "persona" | "note", text, typed, interrupted}
+    you: null, // what the user says now: {id, from, stable, rest, final, typed}
+    reply: null, // what the persona says now: {turnId, from, words: [{text, start, end}], over}
+    log: [], // what was said: {key, who: "you" | "persona" | "note", text, typed, interrupted, from, at, sources}
+    dropped: 0, // lines that the log holds no longer
     notices: [], // {key, severity, reason, message, ability}
     murmur: null, // what the persona said last while it listened: {key, text}
     stages: null, // of the last reply: [[name, ms], ...]
@@ -35,22 +36,13 @@ export function empty() {
   };
 }
 
-/** The view after one message of the gateway. Unknown types change nothing, so that the protocol can grow. */
-export function reduce(view, message) {
+/**
+ * The view after one message of the gateway, which came at `now`, in ms since 1970. Unknown types change nothing, so that the
+ * protocol can grow.
+ */
+export function reduce(view, message, now = 0) {
   const step = STEPS[message?.type];
-  return step ? step(view, message) : view;
-}
-
-/** The log as plain text, to be copied. */
-export function transcriptText(view) {
-  const name = view.persona?.name ?? "Persona";
-  return view.log
-    .map((entry) => {
-      if (entry.who === "note") return `(${entry.text})`;
-      const text = entry.interrupted ? `${entry.text} —` : entry.text;
-      return `${entry.who === "you" ? "You" : name}: ${text}`;
-    })
-    .join("\n");
+  return step ? step(view, message, now) : view;
 }
 
 /** The view without one of its notices. */
@@ -59,11 +51,11 @@ export function dismiss(view, key) {
 }
 
 const STEPS = {
-  ready(view, message) {
+  ready(view, message, now) {
     const another = view.conversationId && view.conversationId !== message.conversation_id;
     // A gateway that was started anew counts utterances and replies from 1 again: what was logged keeps its place, not its id.
     const counted = message.resumed ? view : { ...view, reply: null, you: null, turnId: 0, log: view.log.map((each) => ({ ...each, id: null })) };
-    const fresh = another ? logged(counted, { who: "note", text: "A new conversation" }) : counted;
+    const fresh = another ? logged(counted, { who: "note", text: "A new conversation", from: now, at: now }) : counted;
     return {
       ...fresh,
       persona: message.persona ?? view.persona,
@@ -81,12 +73,13 @@ const STEPS = {
     return { ...view, floor: message.state, turnId, stopped: moved ? false : view.stopped };
   },
 
-  transcript(view, message) {
+  transcript(view, message, now) {
     const stable = message.stable_text ?? "";
     const text = (message.text ?? "").trim();
     if (!text) return message.final ? { ...view, you: null } : view;
     const you = {
       id: message.id,
+      from: view.you && !view.you.final && view.you.id === message.id ? view.you.from : now,
       stable: message.final ? text : stable,
       rest: message.final ? "" : text.slice(text.startsWith(stable) ? stable.length : 0),
       final: Boolean(message.final),
@@ -95,22 +88,24 @@ const STEPS = {
     };
     if (!message.final && !text.startsWith(stable)) you.stable = "";
     const next = { ...view, you, stopped: false };
-    return message.final ? logged(next, { who: "you", text, typed: you.typed, id: message.id }) : next;
+    return message.final ? logged(next, { who: "you", text, typed: you.typed, id: message.id, from: you.from, at: now }) : next;
   },
 
-  caption(view, message) {
+  caption(view, message, now) {
     const current = view.reply;
     if (current && message.turn_id < current.turnId) return view;
-    const known = current && current.turnId === message.turn_id ? current.words : [];
+    const goesOn = current && current.turnId === message.turn_id;
+    const known = goesOn ? current.words : [];
     const timed = (message.words ?? []).map(([text, start, end]) => ({ text, start, end }));
     // Words without times are of a reply that has no voice: they are shown at once.
     const words = timed.length ? timed : split(message.text).map((text) => ({ text, start: -Infinity, end: -Infinity }));
     // What the user says from now on comes after it in the log, though it is logged before the reply is over.
     const place = known.length ? current.place : view.keys;
-    return { ...view, reply: { turnId: message.turn_id, words: [...known, ...words], place, over: false, interrupted: false } };
+    const from = goesOn ? current.from : now;
+    return { ...view, reply: { turnId: message.turn_id, from, words: [...known, ...words], place, over: false, interrupted: false } };
   },
 
-  turn(view, message) {
+  turn(view, message, now) {
     const reply = view.reply && view.reply.turnId === message.turn_id ? view.reply : null;
     const heard = (message.heard_text ?? "").trim();
     const interrupted = Boolean(message.interrupted);
@@ -120,7 +115,8 @@ const STEPS = {
       reply: reply && { ...reply, words: interrupted ? reply.words.slice(0, words) : reply.words, over: true, interrupted },
       stopped: interrupted,
     };
-    return heard ? logged(next, { who: "persona", text: heard, interrupted }, reply?.place) : next;
+    const entry = { who: "persona", text: heard, interrupted, from: reply?.from ?? now, at: now, sources: message.sources };
+    return heard ? logged(next, entry, reply?.place) : next;
   },
 
   backchannel(view, message) {
@@ -157,7 +153,8 @@ function logged(view, entry, place = Infinity) {
   const log = entry.id == null ? view.log : view.log.filter((each) => each.id !== entry.id);
   const before = log.filter(({ key }) => key < place);
   const after = log.filter(({ key }) => key >= place);
-  return { ...view, log: [...before, { key: view.keys, ...entry }, ...after].slice(-MAX_LOG), keys: view.keys + 1 };
+  const all = [...before, { key: view.keys, ...entry }, ...after];
+  return { ...view, log: all.slice(-MAX_LOG), dropped: view.dropped + Math.max(0, all.length - MAX_LOG), keys: view.keys + 1 };
 }
 
 function split(text) {

@@ -19,6 +19,7 @@ export class IceRestart {
   #waits;
   #onMoved;
   #onFailed;
+  #onUnreachable;
   #abort = new AbortController();
   #timer = 0;
   #disconnected = 0;
@@ -29,15 +30,16 @@ export class IceRestart {
   /**
    * `heard()`: something that changes with all sound that comes, or null; `waits()`: whether an answer to a ping is awaited.
    * `ask(sdp, signal)` gives the answer to an offer; when it raises with reason `unreachable`, the old path may still do. Calls
-   * `onMoved()` when something is heard again, `onFailed()` when only a new connection helps.
+   * `onMoved()` when something is heard again, `onFailed()` when only a new connection helps, `onUnreachable()` when nobody answers.
    */
-  constructor(peer, { heard, waits, ask, onMoved, onFailed }) {
+  constructor(peer, { heard, waits, ask, onMoved, onFailed, onUnreachable }) {
     this.#peer = peer;
     this.#heard = heard;
     this.#waits = waits;
     this.#ask = ask;
     this.#onMoved = onMoved;
     this.#onFailed = onFailed;
+    this.#onUnreachable = onUnreachable;
   }
 
   /** Looks after the path from now on. */
@@ -68,7 +70,9 @@ export class IceRestart {
       await this.#move(late.signal);
       this.#onMoved();
     } catch (error) {
-      if (!this.#abort.signal.aborted && error.reason !== "unreachable") this.#onFailed();
+      if (this.#abort.signal.aborted) return;
+      if (error.reason === "unreachable") this.#onUnreachable();
+      else this.#onFailed();
     } finally {
       clearTimeout(timer);
       late.abort();

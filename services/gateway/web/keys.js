@@ -2,9 +2,18 @@
 
 import { prefs } from "./prefs.js";
 
-/** `mute`, `stop`, `help` do it; `field()` gives the text field or null; `close()` closes what is open and says whether it did. */
-export function onKeys({ mute, stop, help, field, close }) {
+/**
+ * `mute`, `stop`, `help`, `captions` do it; `field()` gives the text field or null; `close()` closes what is open and says whether
+ * it did.
+ */
+export function onKeys({ mute, stop, help, captions, field, close }) {
   addEventListener("keydown", (event) => {
+    // No single key, for the letters are for typing; by its place, for on a Mac it writes another letter.
+    if (event.altKey && !event.ctrlKey && !event.metaKey && event.code === "KeyC" && !document.querySelector("dialog[open]")) {
+      event.preventDefault();
+      if (!event.repeat) captions();
+      return;
+    }
     if (event.defaultPrevented || event.ctrlKey || event.metaKey || event.altKey || event.isComposing) return;
     if (document.querySelector("dialog[open]")) return; // closes by itself
     if (event.key === "Escape") {

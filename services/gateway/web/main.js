@@ -1,18 +1,24 @@
 // The page: joins what is seen (view), what is said (conversation) and how it comes here (talk).
 
 import { getInfo } from "./api.js";
-import { dismiss, empty, reduce, transcriptText } from "./conversation.js";
+import { dismiss, empty, reduce } from "./conversation.js";
+import { copyText } from "./copying.js";
+import { $ } from "./dom.js";
 import { onKeys } from "./keys.js";
 import { Microphone, MicrophoneProblem } from "./microphone.js";
-import { openSettings, setUpSettings } from "./settings.js";
+import { MicrophoneControl } from "./microphone-control.js";
+import { closeOpen, setUpPanels } from "./panels.js";
+import { bringBack, setUpPicture } from "./picture.js";
 import { prefs, remember } from "./prefs.js";
+import { openSettings, setUpSettings, toggleCaptions } from "./settings.js";
+import { openShare, setUpShare } from "./share.js";
 import { context } from "./sound.js";
 import { Stats } from "./stats.js";
 import { Talk } from "./talk.js";
+import { linesOf, save } from "./transcript.js";
 import * as show from "./view.js";
-import { whatEnded, whatLost, whatRefused } from "./wording.js";
+import { firstName, whatEnded, whatLost, whatRefused } from "./wording.js";
 
-const { $ } = show;
 const BASE = new URL("./", location.href);
 const POLL_MS = 1000;
 /** Parts that do not come by then may be left out. */
@@ -20,9 +26,11 @@ const PATIENCE_POLLS = 10;
 const query = new URLSearchParams(location.search);
 const video = $("video");
 const microphone = new Microphone();
+const control = new MicrophoneControl(microphone, { running: () => (goesOn() ? talk : null), tell: addNotice, untell: removeNotice });
 let info = null;
 let persona = null;
 let talk = null;
+let heard = null; // ends the listening to the talk in hand: what an older one says is no longer the page's
 let stats = null;
 let view = empty();
 
@@ -35,13 +43,24 @@ async function load() {
     const known = Boolean(info?.personas.length);
     if (known && info.ready) break;
     show.showLoading(info);
-    if (known && !persona) choosePersona(query.get("persona") || info.persona);
+    if (known && !persona) choosePersona(firstChoice());
     $("start-anyway").hidden = !known || polls < PATIENCE_POLLS;
     const anyway = await Promise.race([sleep(POLL_MS), clicked("start-anyway")]);
     if (anyway) break;
   }
-  choosePersona(query.get("persona") || persona?.id || info.persona);
+  choosePersona(persona?.id ?? firstChoice());
   toStart();
+  const asked = query.get("persona");
+  if (asked && asked !== persona.id && !isHere(asked)) addNotice("persona", "info", `There is nobody called “${asked}” here.`);
+}
+
+/** Whom the address names, else whom this visitor chose last, else whom the server has set. */
+function firstChoice() {
+  return [query.get("persona"), prefs.persona, info.persona].find(isHere);
+}
+
+function isHere(id) {
+  return info.personas.some((each) => each.id === id);
 }
 
 function choosePersona(id) {
@@ -50,19 +69,33 @@ function choosePersona(id) {
   show.showPersona(persona, BASE);
 }
 
+/** The user has chosen somebody. */
+function choose(id) {
+  choosePersona(id);
+  remember({ persona: id });
+}
+
 function toStart() {
   hangUp();
+  bringBack();
   show.showScreen("start");
 }
 
 async function startTalking() {
   context();
   try {
-    await microphone.open(prefs.microphone);
+    // Nothing, when the user has gone on without waiting for it.
+    if (!(await microphone.open(prefs.microphone))) return;
   } catch (problem) {
     return showProblem(problem, start);
   }
   start();
+}
+
+/** Begins without a microphone; `text` is the first thing said. */
+function startTyping(text = "") {
+  microphone.close();
+  start({ text });
 }
 
 function showProblem(problem, then) {
@@ -77,23 +110,30 @@ function showProblem(problem, then) {
 
 // --- the conversation ---
 
-function start() {
+function start({ text = "" } = {}) {
   hangUp({ keepMicrophone: true });
   context();
   view = { ...empty(), persona };
   talk = new Talk(BASE, video, { transport: query.get("transport") ?? "" });
   stats = new Stats(talk);
-  talk.addEventListener("phase", ({ detail }) => onPhase(detail));
-  talk.addEventListener("message", ({ detail }) => onMessage(detail));
-  talk.addEventListener("fallback", ({ detail }) => onFallback(detail));
-  talk.addEventListener("silenced", () => addNotice("silenced", "warning", "The browser keeps the sound back: click anywhere to hear."));
-  show.showMute({ present: Boolean(microphone.stream), muted: microphone.muted });
+  heard = new AbortController();
+  const { signal } = heard;
+  talk.addEventListener("phase", ({ detail }) => onPhase(detail), { signal });
+  talk.addEventListener("message", ({ detail }) => onMessage(detail), { signal });
+  talk.addEventListener("fallback", () => onFallback(), { signal });
+  const silenced = "The browser keeps the sound back: click anywhere to hear.";
+  talk.addEventListener("silenced", () => addNotice("silenced", "warning", silenced), { signal });
+  control.show();
   show.showConversation(view);
   show.showReply(null);
-  talk.start({ persona: persona.id, greeting: query.get("greeting") !== "0", microphone: microphone.stream });
+  // A greeting would only be cut off by who has already said something.
+  const greeting = query.get("greeting") !== "0" && !text;
+  talk.start({ persona: persona.id, greeting, microphone: microphone.stream, text });
 }
 
+/** Ends the talk in hand, if any. The microphone is the page's and may go on into the next one. */
 function hangUp({ keepMicrophone = false } = {}) {
+  heard?.abort();
   talk?.leave();
   stats?.end();
   talk = stats = null;
@@ -102,14 +142,14 @@ function hangUp({ keepMicrophone = false } = {}) {
 
 function onPhase(phase) {
   const before = document.body.dataset.screen;
-  const { title, text } = phase.phase === "ended" ? whatEnded(phase, persona) : whatRefused(phase, info);
+  const { title, text } = phase.phase === "ended" ? whatEnded(phase, persona) : whatRefused(phase, talk.info ?? info);
   if (phase.phase === "live") {
     show.showScreen("live");
     removeNotice("reconnecting");
     stats.attend(video.srcObject, () => view.turnId).catch(() => {});
     setSpeaker();
     show.showConversation(view);
-    $("caption-hint").textContent = microphone.stream ? "Say hello." : `Write something to ${show.firstName(persona)}.`;
+    $("caption-hint").textContent = microphone.stream ? "Say hello." : `Write something to ${firstName(persona)}.`;
     if (before !== "live") show.announce(`Connected to ${persona.name}.`);
     if (before === "connecting") $(microphone.stream ? "mute" : "words").focus();
   } else if (phase.phase === "reconnecting") {
@@ -123,14 +163,15 @@ function onPhase(phase) {
     show.showScreen(phase.phase);
     if (before !== phase.phase) show.focusHeading(`${phase.phase}-title`);
     if (phase.phase === "ended") microphone.close();
+    bringBack();
   } else if (phase.phase === "connecting") {
-    $("connecting-title").textContent = `Connecting to ${show.firstName(persona)}`;
+    $("connecting-title").textContent = `Connecting to ${firstName(persona)}`;
     show.showScreen("connecting");
   }
 }
 
 function onMessage(message) {
-  const next = reduce(view, message);
+  const next = reduce(view, message, Date.now());
   if (next === view) return;
   view = next;
   if (message.type === "ready" && message.persona?.id) {
@@ -153,19 +194,9 @@ function removeNotice(reason) {
   show.showConversation(view);
 }
 
-async function toggleMute() {
-  if (microphone.stream) {
-    microphone.mute(!microphone.muted);
-  } else {
-    try {
-      microphone.mute(false);
-      await talk?.useMicrophone(await microphone.open(prefs.microphone));
-    } catch (problem) {
-      if (!(problem instanceof MicrophoneProblem)) throw problem;
-      addNotice("microphone", "warning", `${problem.title}. ${problem.help}`);
-    }
-  }
-  show.showMute({ present: Boolean(microphone.stream), muted: microphone.muted });
+/** Whether there is a talk, and it is not over. */
+function goesOn() {
+  return Boolean(talk) && talk.phase.phase !== "ended";
 }
 
 function stopReply() {
@@ -207,110 +238,64 @@ window.vivantStats = async () => (stats ? { ...(await stats.read()), av_offsets_
 // --- what the user does ---
 
 $("start-talking").onclick = startTalking;
-$("start-typing").onclick = () => (microphone.close(), start());
-$("people").onchange = ({ target }) => choosePersona(target.value);
+$("start-typing").onclick = () => startTyping();
+$("start-starters").onclick = ({ target }) => target.matches("button") && startTyping(target.textContent);
+$("live-starters").onclick = ({ target }) => target.matches("button") && talk?.say(target.textContent) && $("words").focus();
+$("people").onchange = ({ target }) => choose(target.value);
 $("retry").onclick = () => talk?.retry();
 $("again").onclick = () => startTalking();
 for (const id of ["give-up", "to-start"]) $(id).onclick = toStart;
-$("leave").onclick = () => (talk?.phase.phase === "live" ? talk.leave() : toStart());
-$("mute").onclick = toggleMute;
+$("leave").onclick = () => (["live", "reconnecting"].includes(talk?.phase.phase) ? talk.leave() : toStart());
+$("mute").onclick = () => control.toggle();
 $("stop").onclick = stopReply;
 $("controls").onsubmit = submitWords;
 $("words").oninput = () => ($("send").disabled = !$("words").value.trim());
-$("copy").onclick = async () => {
-  try {
-    await navigator.clipboard.writeText(transcriptText(view));
-    $("copy").textContent = "Copied";
-  } catch {
-    // Only secure pages may; others get it selected, for Ctrl-C.
-    getSelection().selectAllChildren($("log"));
-    $("copy").textContent = "Selected";
-  }
-  setTimeout(() => ($("copy").textContent = "Copy"), 2000);
-};
+$("copy").onclick = () => copyText(linesOf(view), $("copy"), $("log"), show.announce);
+$("save").onclick = ({ target }) => target.dataset.save && save(view, target.dataset.save);
+$("save-ended").onclick = () => save(view, "txt");
 $("notices").onclick = ({ target }) => {
   const key = target.closest("[data-dismiss]")?.dataset.dismiss;
   if (key === undefined) return;
   view = dismiss(view, Number(key));
   show.showConversation(view);
 };
-for (const id of ["ai", "keys", "settings"]) {
+for (const id of ["ai", "keys", "settings", "share"]) {
   // Beside the dialog is its own backdrop.
   $(id).addEventListener("click", ({ target }) => target === $(id) && $(id).close());
 }
 $("open-ai").onclick = () => $("ai").showModal();
 $("open-keys").onclick = () => $("keys").showModal();
 $("open-settings").onclick = () => openSettings(microphone);
-const wide = matchMedia("(min-width: 68rem)");
-const showLog = toggles("open-log", "logbook", "close-log", (open) => wide.matches && remember({ log: open }));
-const showNumbers = toggles("open-numbers", "numbers", "close-numbers");
-// Beside the face where there is room; else it would cover her, and comes when it is asked for.
-wide.onchange = () => showLog(wide.matches && prefs.log, { quiet: true });
-wide.onchange();
+$("open-share").onclick = () => openShare(persona, BASE);
+$("captions").onclick = toggleCaptions;
+setUpPanels();
+setUpShare();
+setUpPicture(video, $("stage"), (message) => addNotice("picture", "info", message));
 
 setUpSettings({
   persona: (id) => {
-    choosePersona(id);
-    if (talk) start();
+    choose(id);
+    // What has ended stays ended until somebody begins anew.
+    if (goesOn()) start();
   },
   microphone: async (id) => {
     remember({ microphone: id });
-    if (!microphone.stream) return;
-    await microphone.open(id).then(
-      (stream) => talk?.useMicrophone(stream),
-      (problem) => addNotice("microphone", "warning", `${problem.title}. ${problem.help}`),
-    );
+    await control.change();
   },
   speaker: (id) => (remember({ speaker: id }), setSpeaker()),
 });
 onKeys({
-  mute: () => talk && toggleMute(),
+  mute: () => control.toggle(),
   stop: stopReply,
   help: () => $("keys").showModal(),
+  captions: toggleCaptions,
   field: () => ($("controls").hidden ? null : $("words")),
-  close: () => closeOpen(),
+  close: closeOpen,
 });
 
-microphone.addEventListener("level", ({ detail }) => show.showLevel(detail));
-microphone.addEventListener("silent", ({ detail }) => {
-  if (!talk) return;
-  if (detail) addNotice("quiet", "warning", `Nothing comes from ${microphone.label || "the microphone"}. Is it switched off, or is another one meant? Choose in the settings, or type.`);
-  else removeNotice("quiet");
-});
-microphone.addEventListener("ended", async () => {
-  addNotice("microphone", "warning", "The microphone was unplugged. Choose another one in the settings, or type.");
-  microphone.close();
-  show.showMute({ present: false, muted: false });
-});
-addEventListener("pagehide", () => talk?.send({ type: "leave" }));
+// A page that is only kept aside by the browser finds its conversation ended when it comes back.
+addEventListener("pagehide", () => talk?.leave());
 addEventListener("click", () => talk && video.paused && (video.srcObject || video.src) && video.play().catch(() => {}));
-
-function toggles(opener, panel, closer, then = () => {}) {
-  const set = (open, { quiet = false } = {}) => {
-    $(panel).hidden = !open;
-    $(opener).setAttribute("aria-expanded", String(open));
-    // There is room for one where they cover the page.
-    if (open && !wide.matches) (panel === "numbers" ? showLog : showNumbers)(false);
-    $("side").hidden = $("logbook").hidden && $("numbers").hidden;
-    if (!quiet) then(open);
-  };
-  $(opener).onclick = () => {
-    set($(panel).hidden);
-    if (!$(panel).hidden && !wide.matches) $(closer).focus();
-  };
-  $(closer).onclick = () => {
-    set(false);
-    $(opener).focus();
-  };
-  return set;
-}
-
-/** Closes the sheet that covers the page; whether there was one. */
-function closeOpen() {
-  const [panel, closer] = [["numbers", "close-numbers"], ["logbook", "close-log"]].find(([id]) => $(id).contains(document.activeElement)) ?? [];
-  if (panel && !wide.matches) $(closer).click();
-  return Boolean(panel) && !wide.matches;
-}
 
 function sleep(ms) {
   return new Promise((resolve) => setTimeout(resolve, ms, false));

@@ -45,6 +45,7 @@ export class Microphone extends EventTarget {
   #heardAt = 0;
   #everHeard = false;
   #silent = false;
+  #wish = 0; // an answer to an older one comes too late
 
   /** The name that the system gives to it. */
   get label() {
@@ -55,15 +56,24 @@ export class Microphone extends EventTarget {
     return this.stream?.getAudioTracks()[0]?.getSettings().deviceId ?? "";
   }
 
-  /** Opens the device, or the system's default; raises MicrophoneProblem. An open one is closed when the new one works. */
+  /**
+   * Opens the device, or the system's default; raises MicrophoneProblem. An open one is closed when the new one works. Null when it
+   * was closed, or opened anew, while the user was being asked.
+   */
   async open(deviceId = "") {
     if (!navigator.mediaDevices?.getUserMedia) throw new MicrophoneProblem("insecure");
     const wanted = { echoCancellation: true, noiseSuppression: true, autoGainControl: true, channelCount: 1 };
+    const wish = (this.#wish += 1);
     let stream;
     try {
       stream = await navigator.mediaDevices.getUserMedia({ audio: { ...wanted, ...(deviceId && { deviceId: { ideal: deviceId } }) } });
     } catch (error) {
+      if (wish !== this.#wish) return null;
       throw new MicrophoneProblem(reasonOf(error));
+    }
+    if (wish !== this.#wish) {
+      for (const track of stream.getTracks()) track.stop();
+      return null;
     }
     this.close();
     this.stream = stream;
@@ -82,6 +92,7 @@ export class Microphone extends EventTarget {
   }
 
   close() {
+    this.#wish += 1;
     clearInterval(this.#timer);
     this.#meter?.end();
     this.#meter = null;

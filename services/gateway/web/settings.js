@@ -2,7 +2,8 @@
 
 import { devices } from "./microphone.js";
 import { prefs, remember } from "./prefs.js";
-import { $, fillSelect } from "./view.js";
+import { $ } from "./dom.js";
+import { fillSelect } from "./view.js";
 
 /** Joins the controls with what they change; `changed` has a function each for `persona`, `microphone` and `speaker`. */
 export function setUpSettings(changed) {
@@ -38,11 +39,19 @@ async function fillDevices(microphone) {
   $("speaker-row").hidden = !HTMLMediaElement.prototype.setSinkId || !speakers.length;
 }
 
+/** Shows the words below the face, or hides them; remembered. */
+export function toggleCaptions() {
+  remember({ captions: !prefs.captions });
+  apply();
+}
+
 function apply() {
   const { dataset } = document.documentElement;
   if (prefs.theme === "auto") delete dataset.theme;
   else dataset.theme = prefs.theme;
   dataset.size = prefs.size;
+  dataset.captions = prefs.captions ? "on" : "off";
+  $("captions").setAttribute("aria-pressed", String(prefs.captions));
   $("log-scroll").setAttribute("aria-live", prefs.announce ? "polite" : "off");
 }
 

@@ -1,6 +1,6 @@
 // One conversation over connections that come and go: connects, falls back, reconnects, and says what it is doing.
 
-import { Refused, getInfo } from "./api.js";
+import { Refused, getInfo, postLeave } from "./api.js";
 import * as webrtc from "./connection-webrtc.js";
 import * as websocket from "./connection-websocket.js";
 import { LipSync } from "./lip-sync.js";
@@ -29,10 +29,13 @@ export class Talk extends EventTarget {
   /** How well sound and picture keep together. */
   lips;
   connection = null;
+  /** What the server said of itself before the last connection; null before the first. */
+  info = null;
   #base;
   #video;
   #microphone = null;
   #options = {};
+  #visit = "";
   #token = "";
   #conversationId = "";
   #transport = "webrtc";
@@ -43,6 +46,7 @@ export class Talk extends EventTarget {
   #lastPlayed = "";
   #liveSince = -Infinity;
   #tries = 0;
+  #sounding = null; // the microphone that the connection has
   #unheard = []; // texts of which no transcript has come: a connection that is lost takes them with it
 
   /** `base`: address of the gateway; `video`: the element that shows and sounds. */
@@ -58,20 +62,25 @@ export class Talk extends EventTarget {
     return this.connection?.transport ?? this.#transport;
   }
 
-  /** Begins a new conversation. `microphone` is a MediaStream or null. */
-  start({ persona = "", greeting = true, microphone = null }) {
+  /** Begins a new conversation. `microphone` is a MediaStream or null; `text` is said as soon as somebody hears it. */
+  start({ persona = "", greeting = true, microphone = null, text = "" }) {
     this.#options = { persona, greeting };
     this.#microphone = microphone;
+    this.#visit = random();
     this.#token = this.#conversationId = "";
     this.#liveSince = -Infinity;
-    this.#unheard = [];
+    this.#unheard = text ? [text] : [];
     this.#connect("connecting");
   }
 
-  /** Another microphone, or the first one: in place when that is possible, else by a new connection to the same conversation. */
+  /**
+   * Another microphone, or the first one: in place when that is possible, else by a new connection to the same conversation. A
+   * connection that is still being made gets it when it is there.
+   */
   async useMicrophone(stream) {
     this.#microphone = stream;
     if (!this.connection || this.phase.phase !== "live") return;
+    this.#sounding = stream;
     const replaced = stream && (await this.connection.replaceMicrophone(stream));
     if (replaced) return;
     this.#liveSince = -Infinity; // wanted, not lost
@@ -98,9 +107,12 @@ export class Talk extends EventTarget {
     else if (this.phase.phase !== "live") this.#connect(this.#token ? "reconnecting" : "connecting");
   }
 
-  /** Ends the conversation. */
+  /** Ends the conversation. One that has ended stays as it ended. */
   leave() {
+    if (this.phase.phase === "ended") return;
     this.send({ type: "leave" });
+    // A message may die with its connection, and the place of a conversation that nobody left is kept for a while.
+    if (this.phase.phase !== "idle") postLeave(this.#base, this.#token, this.#visit);
     this.#stop();
     this.#enter({ phase: "ended", reason: "left", message: "" });
   }
@@ -139,6 +151,7 @@ export class Talk extends EventTarget {
   async #open(run) {
     const info = await getInfo(this.#base);
     if (run !== this.#run) return;
+    this.info = info;
     try {
       await this.#try(run, this.#transport, info);
     } catch (error) {
@@ -156,6 +169,7 @@ export class Talk extends EventTarget {
       onAnswer: (answer) => run === this.#run && this.#remember(answer),
       onMessage: (message) => run === this.#run && this.#receive(message),
       onLost: () => run === this.#run && this.#connect("reconnecting"),
+      onQuiet: (quiet) => run === this.#run && this.#onQuiet(quiet),
     };
     const connection =
       transport === "webrtc" ? new webrtc.WebRtcConnection(callbacks) : new websocket.WebSocketConnection(callbacks, this.#video);
@@ -164,6 +178,7 @@ export class Talk extends EventTarget {
       this.#video.removeAttribute("src");
       this.#video.srcObject = connection.stream;
     }
+    this.#sounding = this.#microphone;
     await connection.open({
       base: this.#base,
       iceServers: info.ice_servers ?? [],
@@ -171,15 +186,27 @@ export class Talk extends EventTarget {
       ...this.#options,
       // She greets once, not after every lost connection.
       greeting: this.#options.greeting && !this.#token,
+      visit: this.#visit,
       token: this.#token,
       conversationId: this.#conversationId,
     });
     if (run !== this.#run) return connection.close();
-    this.#video.play().catch(() => this.dispatchEvent(new Event("silenced")));
+    this.#video.play().catch(({ name }) => name === "NotAllowedError" && this.dispatchEvent(new Event("silenced")));
     this.#timer = setInterval(() => this.#reportPlayed(), PLAYED_MS);
     this.#liveSince = performance.now();
-    this.#enter({ phase: "live" });
+    this.#goLive();
     for (const text of this.#unheard.splice(0)) this.say(text);
+  }
+
+  #goLive() {
+    this.#enter({ phase: "live" });
+    if (this.#microphone !== this.#sounding) this.useMicrophone(this.#microphone);
+  }
+
+  /** Nothing comes any more, or again: whatever is tried for it, what is shown is not what the persona does. */
+  #onQuiet(quiet) {
+    if (quiet && this.phase.phase === "live") this.#enter({ phase: "reconnecting", lostAt: performance.now(), bye: null });
+    else if (!quiet && this.phase.phase === "reconnecting") this.#goLive();
   }
 
   #receive(message) {
@@ -235,4 +262,9 @@ export class Talk extends EventTarget {
     if (phase.phase === "ended") this.lips.end();
     this.dispatchEvent(new CustomEvent("phase", { detail: phase }));
   }
+}
+
+/** 128 bits that nobody guesses; pages without https have no `randomUUID`. */
+function random() {
+  return Array.from(crypto.getRandomValues(new Uint8Array(16)), (byte) => byte.toString(16).padStart(2, "0")).join("");
 }

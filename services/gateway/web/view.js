@@ -1,8 +1,12 @@
 // Draws the page from a model. Knows the document and nothing of connections.
 
 import { ABILITIES } from "./conversation.js";
+import { $, element } from "./dom.js";
+import { showLog } from "./log-view.js";
+import { loadPortrait } from "./portrait.js";
 import { ReplyLine } from "./reply-line.js";
 import { STAGES } from "./stats.js";
+import { firstName } from "./wording.js";
 
 const MURMUR_MS = 2000;
 const FLOORS = {
@@ -14,11 +18,6 @@ const FLOORS = {
 };
 const SERVICES = ["orchestrator", "asr", "turn", "llm", "tts", "face"];
 
-export const $ = (id) => document.getElementById(id);
-
-/** The person's first name, for sentences. */
-export const firstName = (persona) => persona?.name?.split(" ")[0] ?? "the persona";
-
 /** Shows the panel of `screen` and hides the others. */
 export function showScreen(screen) {
   document.body.dataset.screen = screen;
@@ -26,7 +25,7 @@ export function showScreen(screen) {
   for (const panel of document.querySelectorAll("[data-for]")) {
     panel.hidden = panel.dataset.for !== (screen === "reconnecting" ? "live" : screen);
   }
-  $("controls").hidden = $("floor").hidden = !live;
+  $("controls").hidden = $("floor").hidden = $("picture").hidden = !live;
   $("leave").hidden = !(live || screen === "connecting" || screen === "refused");
 }
 
@@ -41,6 +40,13 @@ export function showLoading(info) {
   if (!info) {
     $("loading-title").textContent = "Waiting for the server";
     $("loading-text").textContent = "It does not answer yet. This page goes on trying.";
+    $("loading-bar").removeAttribute("value");
+    $("awaited").replaceChildren();
+    return;
+  }
+  if (info.ready && !info.personas.length) {
+    $("loading-title").textContent = "Nobody is here";
+    $("loading-text").textContent = "There is no persona on this server that can be used. The log of its llm service says why.";
     $("loading-bar").removeAttribute("value");
     $("awaited").replaceChildren();
     return;
@@ -87,22 +93,20 @@ export function showPersona(persona, base) {
   $("monogram").textContent = persona.name.slice(0, 1);
   $("portrait").alt = `Portrait of ${persona.name}, who is an AI`;
   loadPortrait($("portrait"), persona, base);
+  for (const id of ["start-starters", "live-starters"]) showStarters($(id), persona);
 }
 
-/** Shows the portrait when there is one. */
-export function loadPortrait(image, persona, base) {
-  const source = persona.portrait ? new URL(persona.portrait, base).href : "";
-  if (image.src === source) return;
-  image.hidden = true;
-  image.onload = () => (image.hidden = false);
-  image.removeAttribute("src");
-  if (source) image.src = source;
+/** Questions of the persona's own to begin with; none when it has none. What is chosen is the text of its button. */
+function showStarters(group, { name, starters = [] }) {
+  group.hidden = !starters.length;
+  group.setAttribute("aria-label", `Questions for ${name}`);
+  group.replaceChildren(...starters.map((text) => element("button", { type: "button", className: "starter", textContent: text })));
 }
 
 /** Nobody is there at the moment. */
 export function showAway() {
   $("frame").dataset.floor = "away";
-  $("floor-text").textContent = "Connecting again";
+  $("floor-text").textContent = "Connection lost. Trying again";
   $("stop").disabled = true;
 }
 
@@ -112,6 +116,9 @@ export function showConversation(view) {
   showNotices(view.notices);
   showLog(view);
   showStages(view.stages);
+  // Only for the beginning: once the user has spoken they would be in the way.
+  const begun = view.you || view.log.some(({ who }) => who === "you");
+  $("live-starters").hidden = Boolean(begun) || !$("live-starters").children.length;
   if (document.body.dataset.screen === "reconnecting") return;
   const floor = view.stopped && view.floor === "listening" ? "stopped" : view.floor;
   $("frame").dataset.floor = floor;
@@ -133,7 +140,10 @@ let replyLine = null;
 /** The words of the reply that have begun at `ms`. Called for each picture. */
 export function showReply(reply, ms) {
   replyLine ??= new ReplyLine($("reply"));
-  replyLine.show(reply, ms);
+  // Where large text does not fit, what is being said is in sight.
+  replyLine.show(reply, ms)?.scrollIntoView({ block: "nearest" });
+  // A reply without a voice is shown even to who has switched captions off.
+  $("reply").classList.toggle("voiceless", Boolean(reply?.words.every(({ end }) => end === -Infinity)));
   $("caption-hint").hidden = !$("reply").hidden || !$("you").hidden;
 }
 
@@ -155,35 +165,8 @@ function showNotices(notices) {
     item.append(element("span", { textContent: message }), close);
     noticed.set(key, item);
     $("notices").append(item);
+    item.scrollIntoView({ block: "nearest" });
   }
-}
-
-const lines = new Map();
-
-function showLog(view) {
-  const list = $("log");
-  const keys = new Set(view.log.map(({ key }) => key));
-  for (const [key, item] of lines) {
-    if (keys.has(key)) continue;
-    item.remove();
-    lines.delete(key);
-  }
-  const scroll = $("log-scroll");
-  const atEnd = scroll.scrollHeight - scroll.scrollTop - scroll.clientHeight < 60;
-  for (const [index, entry] of view.log.entries()) {
-    if (lines.has(entry.key)) continue;
-    const item = element("li", { className: entry.who });
-    if (entry.who !== "note") {
-      item.append(element("b", { textContent: entry.who === "you" ? "You" : firstName(view.persona) }), " ");
-    }
-    item.append(element("span", { textContent: entry.text }));
-    if (entry.interrupted) item.append(element("em", { textContent: " – stopped here" }));
-    lines.set(entry.key, item);
-    list.insertBefore(item, list.children[index] ?? null);
-  }
-  $("log-nothing").hidden = view.log.length > 0;
-  $("copy").disabled = view.log.length === 0;
-  if (atEnd) scroll.scrollTop = scroll.scrollHeight;
 }
 
 /** "Mm-hm" beside the state, for as long as a word stays in the ear. */
@@ -243,22 +226,28 @@ export function showMute({ present, muted }) {
   else button.removeAttribute("aria-pressed");
 }
 
+let people = "";
+
 export function showPeople(personas, chosen, base) {
   const group = $("people");
-  group.hidden = personas.length < 2;
-  group.querySelectorAll("label").forEach((label) => label.remove());
-  for (const persona of personas) {
-    const label = element("label");
-    const radio = element("input", { type: "radio", name: "person", value: persona.id, checked: persona.id === chosen });
-    const picture = element("img", { alt: "", width: 56, height: 56, hidden: true });
-    loadPortrait(picture, persona, base);
-    const face = element("i", { ariaHidden: "true" });
-    face.append(persona.name.slice(0, 1), picture);
-    label.append(radio, face, element("span", { textContent: persona.name }));
-    group.append(label);
-  }
+  group.hidden = $("persona-row").hidden = personas.length < 2;
+  const now = JSON.stringify(personas);
+  // Whoever chooses by the arrow keys stays where they are.
+  if (now !== people) group.replaceChildren(group.querySelector("legend"), ...personas.map((persona) => personLabel(persona, base)));
+  people = now;
+  for (const radio of group.querySelectorAll("input")) radio.checked = radio.value === chosen;
   fillSelect($("persona"), personas.map(({ id, name }) => ({ id, label: name })), chosen);
-  $("persona-row").hidden = personas.length < 2;
+}
+
+function personLabel(persona, base) {
+  const label = element("label");
+  const radio = element("input", { type: "radio", name: "person", value: persona.id });
+  const picture = element("img", { alt: "", width: 56, height: 56, hidden: true });
+  const face = element("i", { ariaHidden: "true" });
+  face.append(persona.name.slice(0, 1), picture);
+  label.append(radio, face, element("span", { textContent: persona.name }));
+  loadPortrait(picture, persona, base);
+  return label;
 }
 
 export function fillSelect(select, options, chosen) {
@@ -268,8 +257,4 @@ export function fillSelect(select, options, chosen) {
 /** A sentence for screen readers, outside of the conversation. */
 export function announce(text) {
   $("announcer").textContent = text;
-}
-
-function element(tag, properties = {}) {
-  return Object.assign(document.createElement(tag), properties);
 }

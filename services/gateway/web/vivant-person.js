@@ -15,12 +15,13 @@ import { getInfo } from "./api.js";
 import { empty, reduce } from "./conversation.js";
 import { Microphone } from "./microphone.js";
 import { sheet, template } from "./person-parts.js";
+import { loadPortrait } from "./portrait.js";
 import { ReplyLine } from "./reply-line.js";
 import { context } from "./sound.js";
 import { Talk } from "./talk.js";
 
 const FLOORS = { listening: "Listening", thinking: "Thinking", speaking: "Speaking", paused: "Paused", silent: "Quiet" };
-const WAITING = { connecting: "Connecting …", reconnecting: "Connecting again …" };
+const WAITING = { connecting: "Connecting …", reconnecting: "Connection lost. Trying again …" };
 
 export class VivantPerson extends HTMLElement {
   static observedAttributes = ["src", "persona"];
@@ -31,6 +32,7 @@ export class VivantPerson extends HTMLElement {
   #reply;
   #persona = null;
   #unsaid = []; // texts from before the connection was there
+  #onHide = () => this.stop();
 
   constructor() {
     super();
@@ -53,10 +55,12 @@ export class VivantPerson extends HTMLElement {
   }
 
   connectedCallback() {
+    addEventListener("pagehide", this.#onHide);
     this.#introduce();
   }
 
   disconnectedCallback() {
+    removeEventListener("pagehide", this.#onHide);
     this.stop();
   }
 
@@ -121,8 +125,7 @@ export class VivantPerson extends HTMLElement {
     this.#part("ai-name").textContent = name ? `${name} is an AI` : "AI";
     this.#part("disclosure").textContent = disclosure;
     this.#part("words").placeholder = name ? `Type to ${name.split(" ")[0]}` : "Type a message";
-    this.#part("portrait").hidden = !portrait;
-    if (portrait) this.#part("portrait").src = new URL(portrait, this.#base).href;
+    loadPortrait(this.#part("portrait"), { portrait }, this.#base);
   }
 
   #onPhase(phase) {
@@ -143,7 +146,7 @@ export class VivantPerson extends HTMLElement {
   }
 
   #onMessage(message) {
-    this.#view = reduce(this.#view, message);
+    this.#view = reduce(this.#view, message, Date.now());
     if (message.type === "state") this.#emit("vivant-state", { phase: "live", floor: message.state });
     if (message.type === "caption") this.#emit("vivant-caption", { turnId: message.turn_id, text: message.text, words: message.words });
     if (message.type === "transcript") this.#emit("vivant-transcript", { text: message.text, final: message.final, typed: message.typed });

@@ -1,11 +1,12 @@
 // What the page says when a conversation cannot begin or has ended. Sentences for people, by reason.
 
-import { firstName } from "./view.js";
+/** The person's first name, for sentences. */
+export const firstName = (persona) => persona?.name?.split(" ")[0] ?? "the persona";
 
 const REFUSED = {
   full: (info) => ({
     title: "All places are taken",
-    text: `This server talks to ${info?.limits?.connections ?? "a few"} people at once, and all of them are talking. A place may be free in a moment.`,
+    text: `${places(info?.limits?.connections)} A place may be free in a moment.`,
   }),
   unreachable: () => ({
     title: "The server cannot be reached",
@@ -29,6 +30,11 @@ const ENDED = {
   too_many_messages: () => ({ title: "That was too much at once", text: "The server ended this connection because too many messages came." }),
   too_large: () => ({ title: "That was too much at once", text: "The server ended this connection because a message was too large." }),
 };
+
+function places(count) {
+  if (count === 1) return "This server talks to one person at a time, and somebody is talking.";
+  return `This server talks to ${count ?? "a few"} people at once, and all of them are talking.`;
+}
 
 /** `{title, text}` for a phase `refused` or `reconnecting`. */
 export function whatRefused({ reason, message }, info) {

@@ -112,13 +112,19 @@ async def silent(page: Page, standin: StandIn) -> None:
     await page.wait_for_selector("[data-floor=silent]")
 
 
+PASSAGES: Final = [
+    {"id": "story#14", "question": "Where did you grow up?", "text": "I grew up in a white house by the harbor."},
+    {"id": "story#31", "question": "Does anybody in your family play?", "text": "There was a piano that nobody could play."},
+]
+
+
 async def talked(page: Page, standin: StandIn) -> None:
     """A conversation that has gone on for a while, with the log open."""
     await speaking(page, standin)
-    standin.send("turn", turn_id=1, heard_text=REPLY, full_text=REPLY, interrupted=False)
+    standin.send("turn", turn_id=1, heard_text=REPLY, full_text=REPLY, interrupted=False, sources=PASSAGES)
     standin.send("transcript", id=2, final=True, text="And what was it like?", stable_text="", typed=True)
     heard = "Cold. The snow came up to the sills, and my father drove the plow,"
-    standin.send("turn", turn_id=2, heard_text=heard, full_text=f"{heard} all night.", interrupted=True)
+    standin.send("turn", turn_id=2, heard_text=heard, full_text=f"{heard} all night.", interrupted=True, sources=[])
     await page.wait_for_selector("#log li:nth-child(4)", state="attached")
     standin.send("state", state="listening", turn_id=2)
     await page.wait_for_selector("[data-floor=listening], [data-floor=stopped]")
@@ -183,6 +189,50 @@ async def settings(page: Page, standin: StandIn) -> None:
     await page.wait_for_selector("#settings[open]")
 
 
+async def share(page: Page, standin: StandIn) -> None:
+    await start(page, standin)
+    await page.click("#open-share")
+    await page.wait_for_selector("#share[open]")
+
+
+async def founded(page: Page, standin: StandIn) -> None:
+    """What the lines of the log rest on."""
+    await talked(page, standin)
+    for summary in await page.locator(".sources summary").all():
+        await summary.click()
+
+
+async def captionless(page: Page, standin: StandIn) -> None:
+    await speaking(page, standin)
+    await page.click("#captions")
+
+
+async def greeted(page: Page, standin: StandIn) -> None:
+    """The persona has begun, and the user has not yet said anything."""
+    await listening(page, standin)
+    standin.send("caption", turn_id=1, text=REPLY, words=WORDS)
+    standin.send("state", state="speaking", turn_id=1)
+    standin.send_clock(turn_id=1, turn_ms=1500)
+    await page.wait_for_selector("#reply .begun:nth-child(8)")
+
+
+async def crowded(page: Page, standin: StandIn) -> None:
+    """As much at once as there can be: both say something long, and four notices."""
+    await speaking(page, standin)
+    long = "And what was it like in the winter, when the snow came up to the sills and your father was out on the plow?"
+    standin.send("transcript", id=2, final=False, text=long, stable_text=long, typed=False)
+    for name in ("asr", "tts", "face", "turn"):
+        message = f"June has lost her {name} for a moment: it is being started again, and comes back by itself."
+        standin.send("notice", severity="warning", reason=f"{name}_unavailable", ability=name, message=message)
+    await page.wait_for_selector(".notice:nth-child(4)")
+
+
+async def left(page: Page, standin: StandIn) -> None:
+    await talked(page, standin)
+    await page.click("#leave")
+    await page.wait_for_selector("#ended-title:visible")
+
+
 async def keys(page: Page, standin: StandIn) -> None:
     await listening(page, standin)
     await page.click("#open-keys")
@@ -235,6 +285,12 @@ SCENES: Final[tuple[Scene, ...]] = (
     unreachable,
     ended,
     settings,
+    share,
+    founded,
+    captionless,
+    greeted,
+    crowded,
+    left,
     keys,
     disclosure,
     largest,

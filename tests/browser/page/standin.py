@@ -30,7 +30,7 @@ ROOT: Final = Path(__file__).parents[3]
 WEB: Final = ROOT / "services" / "gateway" / "web"
 PORTRAIT: Final = ROOT / "personas" / "june" / "portrait.png"
 SIZE_PX: Final = 512
-JUNE: Final = {
+JUNE: Final[dict[str, Any]] = {
     "id": "june",
     "name": "June Merrow",
     "description": "A piano tuner from a small snowy town on Lake Superior: warm, dry, nosy, and made up.",
@@ -38,8 +38,14 @@ JUNE: Final = {
     "is portrayed.",
     "greeting": "Hello there, I'm June.",
     "portrait": "/api/personas/june/portrait",
+    "starters": [
+        "What do you do all day?",
+        "Who brought the piano across the ice?",
+        "Tell me about the goose.",
+        "Are you a real person?",
+    ],
 }
-WALT: Final = {
+WALT: Final[dict[str, Any]] = {
     "id": "walt",
     "name": "Walt Merrow",
     "description": "Her father. Thirty-four winters on the plow.",
@@ -53,7 +59,10 @@ WALT: Final = {
 class Script:
     """How the stand-in behaves; a test changes it at will."""
 
-    personas: list[dict[str, str]] = field(default_factory=lambda: [JUNE])
+    personas: list[dict[str, Any]] = field(default_factory=lambda: [JUNE])
+    persona: str = ""
+    """Whom the server has set; empty: the first."""
+    places: int = 16
     missing: list[dict[str, str]] = field(default_factory=list)
     refuse: tuple[int, str, str] | None = None
     """Status, reason and message of the answer to offers."""
@@ -155,6 +164,8 @@ class StandIn:
     script: Script = field(default_factory=Script)
     received: list[dict[str, Any]] = field(default_factory=list)
     offers: list[dict[str, Any]] = field(default_factory=list)
+    left: list[dict[str, str]] = field(default_factory=list)
+    """The conversations that a page has said are over, by `token` and `visit`."""
     sound: bytearray = field(default_factory=bytearray)
     """The microphone over the WebSocket."""
     lines: list[Line] = field(default_factory=list)
@@ -173,6 +184,7 @@ class StandIn:
             [
                 web.get("/api/info", self._info),
                 web.post("/api/offer", self._offer),
+                web.post("/api/leave", self._leave),
                 web.get("/api/stream", self._stream),
                 web.get("/api/personas/{id}/portrait", self._portrait),
                 web.get("/", self._file),
@@ -245,11 +257,11 @@ class StandIn:
         return web.json_response(
             {
                 "personas": script.personas,
-                "persona": script.personas[0]["id"] if script.personas else "",
+                "persona": script.persona or (script.personas[0]["id"] if script.personas else ""),
                 "ready": not script.missing,
                 "missing": script.missing,
                 "ice_servers": [],
-                "limits": {"connections": 16, "text_characters": 2000},
+                "limits": {"connections": script.places, "text_characters": 2000},
                 "version": "0",
             }
         )
@@ -259,6 +271,12 @@ class StandIn:
         if not self.script.portraits:
             raise web.HTTPNotFound
         return web.FileResponse(PORTRAIT)
+
+    async def _leave(self, request: web.Request) -> web.StreamResponse:
+        self._require_reachable(request)
+        self.left.append(json.loads(await request.text()))
+        await self._notify()
+        return web.Response(status=204)
 
     async def _offer(self, request: web.Request) -> web.StreamResponse:
         self._require_reachable(request)
