@@ -16,7 +16,7 @@ from services.face.playout import Playback, State
 from vivant.common.v1 import common_pb2
 from vivant.errors import InvalidRequest
 from vivant.face.v1 import face_pb2
-from vivant.naming import require_persona
+from vivant.naming import RULE, is_persona
 
 #: Rates at which 40 ms are a whole number of samples.
 RATES_HZ: Final = (16_000, 22_050, 24_000, 44_100, 48_000)
@@ -47,7 +47,9 @@ _STATES: Final = {
 
 def persona_id(persona: str) -> str:
     """Checks that `persona` can be the name of a folder and returns it."""
-    return require_persona(persona)
+    if not is_persona(persona):
+        raise InvalidRequest(f"{persona[:80]!r} is no persona: {RULE}", reason="invalid_persona")
+    return persona
 
 
 def sample_rate(config: face_pb2.AnimateConfig) -> int:

@@ -11,7 +11,7 @@ import os
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Final, TypeVar
 
@@ -20,15 +20,13 @@ from services.llm.embedding import Embedder
 from services.llm.mind import Mind
 from services.llm.persona import Persona
 from services.llm.retrieval import texts_of
-from services.llm.vectors import Vectors
+from services.llm.vectors import Vectors, pieces
 from vivant.errors import Unavailable
 
 _log = get_logger(__name__)
 
 T = TypeVar("T")
 
-#: Texts that are embedded in one go, for about 0.3 s: no work lasts longer once it is not wanted any more.
-_PIECE: Final = 16
 #: After so many pieces what is done is written down: all that is lost when the machine stops.
 _KEEP_EVERY: Final = 32
 #: How far the thread steps back: beside a busy process it gets a tenth of a core, on an idle one all of it.
@@ -102,31 +100,31 @@ class Preparer:
     def make_now(self, persona: Persona, vectors: Vectors, tell: Tell) -> Mind:
         """Blocks, and uses all cores: for the time before anybody can be answered. Raises Unavailable when closed meanwhile."""
         texts = texts_of(persona.passages)
-        pieces = _pieces(vectors.missing(texts))
+        parts = pieces(vectors.missing(texts))
         threads = ThreadPoolExecutor(os.cpu_count(), "prepare")
         try:
-            for number, _ in _told(persona.id, threads.map(vectors.embed, pieces), len(pieces), tell):
+            for number, _ in _told(persona.id, threads.map(vectors.embed, parts), len(parts), tell):
                 if self._closed.is_set():
                     raise Unavailable("the llm service is stopping", reason="stopping")
                 if number % _KEEP_EVERY == 0:
                     vectors.keep(texts)
         finally:
             threads.shutdown(cancel_futures=True)
-            if pieces:
+            if parts:
                 vectors.keep(texts)
         return Mind(persona, self._embedder, vectors)
 
     async def make(self, persona: Persona, vectors: Vectors, tell: Tell) -> Mind:
         """The same in the background; cancelled, it ends with the piece in hand."""
         texts = await self._run(texts_of, persona.passages)
-        pieces = _pieces(await self._run(vectors.missing, texts))
+        parts = pieces(await self._run(vectors.missing, texts))
         try:
-            for number, piece in _told(persona.id, pieces, len(pieces), tell):
+            for number, piece in _told(persona.id, parts, len(parts), tell):
                 await self._run(vectors.embed, piece)
                 if number % _KEEP_EVERY == 0:
                     await self._run(vectors.keep, texts)
         finally:
-            if pieces and not self._closed.is_set():
+            if parts and not self._closed.is_set():
                 self._thread.submit(vectors.keep, texts)
         return await self._run(Mind, persona, self._embedder, vectors)
 
@@ -144,17 +142,13 @@ def not_yet(name: str, done: float) -> Unavailable:
     return Unavailable(f"{name} is being prepared, {done:.0%} done; try again in a few seconds", reason="loading")
 
 
-def _pieces(texts: Sequence[str]) -> list[Sequence[str]]:
-    return [texts[start : start + _PIECE] for start in range(0, len(texts), _PIECE)]
-
-
-def _told(persona_id: str, pieces: Iterable[T], count: int, tell: Tell) -> Iterator[tuple[int, T]]:
-    """The pieces, numbered from 1; tells after each how far it is, and the log at the quarters."""
+def _told(persona_id: str, parts: Iterable[T], count: int, tell: Tell) -> Iterator[tuple[int, T]]:
+    """The parts, numbered from 1; tells after each how far it is, and the log at the quarters."""
     started = time.monotonic()
     if count:
-        _log.info("persona_preparing", persona=persona_id, texts=count * _PIECE)
-    for number, piece in enumerate(pieces, 1):
-        yield number, piece
+        _log.info("persona_preparing", persona=persona_id, pieces=count)
+    for number, part in enumerate(parts, 1):
+        yield number, part
         tell(number / count)
         if number * 4 // count > (number - 1) * 4 // count:
             seconds = round(time.monotonic() - started, 1)
