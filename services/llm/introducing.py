@@ -15,13 +15,26 @@ from services.llm.words import LEXICON, content, words
 
 _TITLES: Final = "|".join(LEXICON["titles"].split())
 _WORD: Final = r"[^\W\d_][\w'’-]{0,30}"
-_NAME: Final = rf"(?P<name>(?:(?:{_TITLES})\b\.? )?{_WORD})(?P<surname> {_WORD})?"
+_GOES_ON: Final = "and|but|or|if|here|please|from"
+_NAME: Final = rf"(?P<name>(?:(?:{_TITLES})\b\.? )?{_WORD})(?P<surname> (?!(?:{_GOES_ON}|i)\b){_WORD})?"
 #: Bounded, so that a page of "oh" takes no second to read.
 _HELLO: Final = rf"(?:(?:{'|'.join(LEXICON['hellos'].split())})\b\W{{0,3}}){{0,4}}"
 #: A name ends with its part of the sentence: "I'm Welsh to the bone" names nobody.
-_END: Final = r"(?=\W*$|[,;.!?]|\s+(?:and|but|or|if|here|please|from)\b)"
+_END: Final = rf"(?=\W*$|[,;.!?]|\s+(?:{_GOES_ON})\b)"
+#: Behind "my name is" also where somebody goes on to tell of themselves, and no stop was heard.
+_END_SAID: Final = rf"(?=\W*$|[,;.!?]|\s+(?:{_GOES_ON}|i(?:['’]\w+)?)\b)"
 #: Nothing but a name stands behind these.
-_CALLED: Final = re.compile(rf"\b(?:call me|i go by|my (?:first )?name(?:['’]s| is)) (?:just )?{_NAME}{_END}", re.IGNORECASE)
+_CALLED: Final = re.compile(
+    r"\b(?:call me|i go by|(?:my|the) (?:first |full )?name(?:['’]s| is)|i(?:['’]m| am) (?:called|named|known as)) "
+    rf"(?:just )?{_NAME}{_END_SAID}",
+    re.IGNORECASE,
+)
+#: Who tells their own name and asks for that of the other: "... and what's yours?", "... and you?"
+_ASKS_BACK: Final = re.compile(
+    r"\b(?:and|what['’]?s|what is|who) (?:(?:are )?(?P<you>you)|yours|your name|what['’]?s your(?:s| name)|what is your name|"
+    r"who(?:['’]re| are) you)\b[^.!?\w]*\?",
+    re.IGNORECASE,
+)
 #: Behind these stands also what somebody is, or where they are from.
 _I_AM: Final = re.compile(
     rf"(?:^|[,;:—] ){_HELLO}(?:i['’]m|i am|(?P<this>this is|it['’]s|that['’]s)) {_NAME}{_END}", re.IGNORECASE
@@ -44,6 +57,11 @@ _GREETING_WORDS: Final = 6
 _NEGATION: Final = re.compile(r"n['’]t\b|\b(?:not|never)\b", re.IGNORECASE)
 _JOINED: Final = re.compile(r"^\W*(?:(?:and|but|so)\b\W*)?", re.IGNORECASE)
 _HELLOS: Final = frozenset(LEXICON["hellos"].split())
+_AND_YOU: Final = re.compile(r"(?:what about |how about )?(?:you|yours)\W*\?\W*", re.IGNORECASE)
+#: Verbs that need another one: they do not end "my name is", so whoever says so is called Will.
+_AUXILIARIES: Final = frozenset(
+    ["will", "would", "can", "could", "shall", "should", "may", "might", "must", "do", "does", "did"]
+)
 _NO_NAMES: Final = frozenset(f"{LEXICON['stop_words']} {LEXICON['no_callings']} {LEXICON['hellos']}".split())
 
 
@@ -63,23 +81,28 @@ def introduced(text: str, history: Sequence[Said], persona: Persona) -> Introduc
     """
     last = next((said.text for said in reversed(history) if said.speaker == persona.id), "")
     asked, greets = _ASKS.search(last) is not None, _GREETS.match(text) is not None
-    taken = _NO_NAMES | set(persona.profile.name.lower().split())
+    own = frozenset(persona.profile.name.lower().split())
+    opens = all(said.speaker == persona.id for said in history)
+    back = _ASKS_BACK.search(text)
+    greets = greets or (back is not None and (opens or not back["you"]))
     name, called, opening, rest = "", False, True, list[str]()
     for sentence in sentences(text):
-        before, match = "", _named(_CALLED.search(sentence), taken)
+        before, match = "", _named(_CALLED.search(sentence), frozenset())
         if match:
             name, called = match["name"], True
-        elif (match := _named(_I_AM.search(sentence), taken)) and _tells(match, asked=asked, greets=greets):
+        elif (match := _named(_I_AM.search(sentence), own)) and _tells(match, asked=asked, greets=greets):
             # "Call me Abby, I'm Abigail": she wants to be called Abby.
             name, before = name if called else match["name"], sentence[: match.start()]
-        elif asked and opening and (match := _named(_ALONE.match(sentence), taken)) and _alone(match):
+        elif asked and opening and (match := _named(_ALONE.match(sentence), own)) and _alone(match):
             name = match["name"]
         else:
             rest.append(sentence)
             opening = opening and _greeting(sentence)
             continue
         opening = False
-        rest += [before, _JOINED.sub("", sentence[match.end() :])]
+        more = _JOINED.sub("", sentence[match.end() :])
+        # "I'm Mark, and you?" leaves out what has just been said.
+        rest += [before, "What's your name?" if _AND_YOU.fullmatch(more) else more]
     return Introduction(name[0].upper() + name[1:], " ".join(filter(_says_more, rest))) if name else None
 
 
@@ -89,10 +112,20 @@ def asks_own_name(text: str) -> bool:
 
 
 def _named(match: re.Match[str] | None, taken: frozenset[str]) -> re.Match[str] | None:
-    """The match, if its name can be one and is not denied: "Don't call me Abby."."""
-    if match is None or match["name"].lower().replace("’", "'").split()[-1] in taken:
+    """The match, if its name can be one, is not `taken` and is not denied: "Don't call me Abby."."""
+    if match is None or _NEGATION.search(match.string[: match.start("name")]):
         return None
-    return None if _NEGATION.search(match.string[: match.start("name")]) else match
+    word = match["name"].lower().replace("’", "'").split()[-1]
+    return match if word not in taken and (word not in _NO_NAMES or _all_the_same(match, word)) else None
+
+
+def _all_the_same(match: re.Match[str], word: str) -> bool:
+    """Whether a word that is seldom a name is one here: it has a capital letter within the sentence, or can be nothing else."""
+    surname = (match["surname"] or "").strip().lower()
+    if match["name"].lower() != word or "'" in word or word == "i" or surname in _NO_NAMES:
+        return False
+    capital = match["name"][0].isupper() and match.string[: match.start("name")].rstrip()[-1:].islower()
+    return capital or word in _AUXILIARIES
 
 
 def _tells(match: re.Match[str], *, asked: bool, greets: bool) -> bool:

@@ -37,6 +37,18 @@ def replier(tmp_path: Path) -> Replier:
         ("Hi, I'm Maya from Ohio.", "Maya", "from Ohio."),
         ("They call me Dr. Who.", None, ""),
         ("They call me Dr. Jones.", "Dr. Jones", ""),
+        ("My name is Will.", "Will", ""),
+        ("my name is will and i live in ohio", "Will", "i live in ohio"),
+        ("my name is grace i'm from ohio", "Grace", "i'm from ohio"),
+        ("They call me Will.", "Will", ""),
+        ("Hi, I'm Will.", "Will", ""),
+        ("I'm Will Smith.", "Will", ""),
+        ("The name's Can.", "Can", ""),
+        ("I'm called Hope.", "Hope", ""),
+        ("You can call me Lucky.", "Lucky", ""),
+        ("My name is Pip too.", "Pip", ""),
+        ("I'm Mark, and you?", "Mark", "What's your name?"),
+        ("I'm Grace, what's your name?", "Grace", "what's your name?"),
     ],
 )
 def test_a_name_and_what_else_was_said(replier: Replier, text: str, name: str | None, rest: str) -> None:
@@ -61,6 +73,16 @@ def test_a_name_and_what_else_was_said(replier: Replier, text: str, name: str | 
         "This is Abigail Claflin.",
         "Abby.",
         "I'm Welsh to the bone.",
+        "I'm hungry, and you?",
+        "I will.",
+        "I may go.",
+        "CALL ME BACK.",
+        "call me can you",
+        "Call me when you can.",
+        "call me I'm home",
+        "My name is a secret.",
+        "My name will be known.",
+        "Will you call me?",
         "",
         "...",
     ],
@@ -81,6 +103,11 @@ def test_what_gives_no_name(replier: Replier, text: str) -> None:
         ("I'm German.", "German"),
         ("This is Sam, hello.", "Sam"),
         ("Abby, please.", "Abby"),
+        ("Will.", "Will"),
+        ("will is fine", "Will"),
+        ("Can you not?", None),
+        ("Do I have to?", None),
+        ("Do I?", None),
         ("Whatever.", None),
         ("Whatever you like.", None),
         ("Never mind.", None),
@@ -93,6 +120,13 @@ def test_what_gives_no_name(replier: Replier, text: str) -> None:
 def test_the_answer_to_what_to_call_somebody(replier: Replier, text: str, name: str | None) -> None:
     found = introduced(text, ASKED, replier.mind.persona)
     assert (found and found.name) == name
+
+
+def test_who_is_german_in_the_middle_of_a_talk_is_not_called_so(replier: Replier) -> None:
+    since = (Said("Spk1", "Hello."), Said("pip", "I am from Gull Rock."))
+    assert introduced("I'm German, and you?", since, replier.mind.persona) is None
+    found = introduced("I'm Mark, and what's your name?", since, replier.mind.persona)
+    assert found and found.name == "Mark"
 
 
 def test_only_the_last_words_of_the_persona_ask(replier: Replier) -> None:
