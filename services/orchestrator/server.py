@@ -105,11 +105,11 @@ class SessionServicer(session_pb2_grpc.SessionServiceServicer):
             missing.append("llm")
             persona = llm_pb2.Persona(id=name, name=name, disclosure="You are talking to an AI.")
         if "llm" not in missing:
-            _check_persona(persona, config, components, self._peers.tts.voices)
+            check_persona(persona, config, components, self._peers.tts.voices)
         return Opening(persona, config, output, tuple(missing), _cues(components["face"].info))
 
 
-def _check_persona(
+def check_persona(
     persona: llm_pb2.Persona,
     config: session_pb2.ConverseConfig,
     components: Mapping[str, session_pb2.Component],

@@ -23,6 +23,7 @@ from tests.scripted import NoMetrics, Script, service_info, serving
 from vivant.errors import Full, NotFound, Unusable
 from vivant.face.v1 import face_pb2, face_pb2_grpc
 from vivant.llm.v1 import llm_pb2, llm_pb2_grpc
+from vivant.tts.v1 import tts_pb2, tts_pb2_grpc
 
 
 @dataclass
@@ -262,9 +263,26 @@ class Llm(llm_pb2_grpc.LlmServiceServicer):
             raise NotFound("there is no persona 'ghost'; there are: june")
         if request.persona == "torn":
             raise Unusable("persona.toml of 'torn': the field disclosure is missing", reason="bad_persona")
-        return llm_pb2.GetPersonaResponse(
-            persona=llm_pb2.Persona(id="june", name="June", description="by the sea", passages=84)
-        )
+        return llm_pb2.GetPersonaResponse(persona=self._persona(request.persona))
+
+    @rpc
+    async def PreparePersona(self, request: Any, context: Any) -> None:  # noqa: N802 - the contract's name
+        await context.write(llm_pb2.PreparePersonaResponse(preparation=llm_pb2.Preparation(done=0.4)))
+        await context.write(llm_pb2.PreparePersonaResponse(persona=self._persona(request.persona)))
+
+    def _persona(self, name: str) -> llm_pb2.Persona:
+        language, voice = ("de", "emma") if name == "german" else ("en", "")
+        return llm_pb2.Persona(id=name, name="June", description="by the sea", passages=84, languages=[language], voice=voice)
+
+
+class Tts(tts_pb2_grpc.TtsServiceServicer):
+    metrics = NoMetrics()
+
+    @rpc
+    async def GetInfo(self, request: Any, context: Any) -> tts_pb2.GetInfoResponse:  # noqa: N802 - the contract's name
+        info = service_info("tts", "hibari")
+        info.languages.extend(["en-US", "en-GB"])
+        return tts_pb2.GetInfoResponse(info=info, voices=["heart", "bella"])
 
 
 class Face(face_pb2_grpc.FaceServiceServicer):
@@ -282,14 +300,20 @@ class Face(face_pb2_grpc.FaceServiceServicer):
 
 @asynccontextmanager
 async def llm_and_face() -> AsyncIterator[dict[str, str]]:
-    """Both services on one port: the environment that leads to them."""
+    """Both services and a voice on one port: the environment that leads to them."""
     server = grpc.aio.server()
     llm_pb2_grpc.add_LlmServiceServicer_to_server(Llm(), server)
     face_pb2_grpc.add_FaceServiceServicer_to_server(Face(), server)
+    tts_pb2_grpc.add_TtsServiceServicer_to_server(Tts(), server)
     address = f"localhost:{server.add_insecure_port('127.0.0.1:0')}"
     await server.start()
     try:
-        yield {"VIVANT_LLM_ADDRESS": address, "VIVANT_FACE_ADDRESS": address}
+        yield {
+            "VIVANT_LLM_ADDRESS": address,
+            "VIVANT_FACE_ADDRESS": address,
+            "VIVANT_TTS_ADDRESS": address,
+            "VIVANT_ASR_ADDRESS": "localhost:1",
+        }
     finally:
         await server.stop(None)
 
@@ -311,8 +335,20 @@ async def test_enroll(tmp_path: Path) -> None:
         )
     assert (result.status, result.err) == (0, "")
     assert "84 passages" in result.out and "warning: a little dark" in result.out
+    assert "Not checked, because it does not answer: asr" in result.out
     assert "vivant chat --persona june" in result.out
     assert (tmp_path / "preview.png").read_bytes() == b"PNG of one face"
+
+
+async def test_who_cannot_talk_here_is_told_so_with_what_there_is() -> None:
+    async with llm_and_face() as environment:
+        result = await vivant("enroll", "german", **environment)
+        named = await vivant("enroll", "../june", **environment)
+    assert (result.status, result.err) == (1, "")
+    assert "the language 'de' is not spoken here (tts has en-US, en-GB)" in result.out
+    assert "there is no voice 'emma' here; there is: heart, bella" in result.out
+    assert "Talk to" not in result.out
+    assert named.status == 1 and "1 to 64 letters" in named.err
 
 
 @pytest.mark.parametrize(
