@@ -30,7 +30,7 @@ _MAX_SENTENCES: Final = 7
 _MAX_WORDS: Final = 110
 #: No sentence is longer, in characters: more cannot be said in one breath, nor be embedded.
 _MAX_SENTENCE: Final = 400
-_HEADING: Final = re.compile(r"[ ]{0,3}(?:(?P<level>#{1,6})[ \t]+|(?P<tight>#{2,6})(?=[^\W_]))(?P<title>.*?)[ \t#]*")
+_HEADING: Final = re.compile(r"[ ]{0,3}(?:(?P<level>#{1,6})(?:[ \t]+|$)|(?P<tight>#{2,6})(?=[^\W_]))(?P<title>.*?)[ \t#]*")
 #: Where a sentence without an end is cut rather than elsewhere: at a pause, else before a word that joins.
 _PAUSES: Final = tuple(map(re.compile, (r"[,;:，、；：。！？–—]\s*", r"\s(?=(?:and|but|so|or|because|when|then)\s)", r"\s")))
 

@@ -1,5 +1,6 @@
 """A persona as its folder has it, and what is said about a folder that is broken."""
 
+import re
 import shutil
 from pathlib import Path
 
@@ -9,6 +10,7 @@ from services.llm.persona import list_ids, load_persona
 from services.llm.story import parse_story
 from tests.llm_parts import PERSONAS
 from vivant.errors import NotFound, Unusable
+from vivant.naming import is_persona
 
 
 @pytest.fixture
@@ -65,6 +67,14 @@ def test_a_story_without_questions_works() -> None:
         ("persona.toml", b"name = ", "not valid TOML"),
         ("persona.toml", b'name = "Pip"', "greeting: field required"),
         ("story.md", b"\xff\xfe\x00", "cannot be read as UTF-8"),
+        ("story.md", b"## A\n\nI\x92m old.", "line 3 has the byte 0x92; save the file as UTF-8"),
+        ("story.md", "## A\n\nOld.".encode("utf-16-le"), "it has zero bytes, as UTF-16 has"),
+        (
+            "persona.toml",
+            b'\nlanguages = 3\ngreeting = "a"\n[conversation]\npace = 9',
+            "line 5, conversation.pace: input should",
+        ),
+        ("persona.toml", b'name = "a"\n[fallbacks]\nempty = ["b"]', "line 2, fallbacks.unknown: field required"),
         ("story.md", b"# Only a title", "nothing to remember"),
         ("story.md", b"## A\n**Q:** Why?\n\n**Q:** When?\n\nNow.", "'Why?' under 'A' has no answer"),
         ("consent.toml", b"[[", "not valid TOML"),
@@ -79,6 +89,34 @@ def test_a_broken_folder_says_which_rule_is_broken(folder: Path, file: str, cont
     with pytest.raises(Unusable, match="persona 'pip'") as caught:
         load_persona(folder, "pip")
     assert says in caught.value.message
+    assert caught.value.reason == "persona_broken"
+
+
+@pytest.mark.parametrize("file", ["persona.toml", "story.md", "consent.toml"])
+@pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16", "utf-32"])
+@pytest.mark.parametrize("end", ["\n", "\r\n", "\r"])
+def test_files_of_any_editor_are_read_alike(folder: Path, file: str, encoding: str, end: str) -> None:
+    before = load_persona(folder, "pip")
+    path = folder / "pip" / file
+    path.write_bytes(path.read_text("utf-8").replace("\n", end).encode(encoding))
+    assert load_persona(folder, "pip") == before
+
+
+@pytest.mark.parametrize("name", ["Anna", "anna.2", "Anna Maria", "ångström", "a", "9", "a_b-c", "x" * 64])
+def test_names_of_folders(folder: Path, name: str) -> None:
+    (folder / "pip").rename(folder / name)
+    toml = folder / name / "persona.toml"
+    toml.write_text(re.sub(r"(?m)^id = .*\n", "", toml.read_text("utf-8")), "utf-8")
+    assert is_persona(name) and list_ids(folder) == [name]
+    assert load_persona(folder, name).id == name
+
+
+@pytest.mark.parametrize("name", ["_anna", "-anna", "anna.", "anna ", "an,na", "an:na", "x" * 65, "a\nb"])
+def test_a_folder_that_cannot_be_named_says_the_rule(folder: Path, name: str) -> None:
+    (folder / "pip").rename(folder / name)
+    assert not is_persona(name)
+    with pytest.raises(Unusable, match="1 to 64 letters, digits") as caught:
+        load_persona(folder, name)
     assert caught.value.reason == "persona_broken"
 
 

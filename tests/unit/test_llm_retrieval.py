@@ -1,6 +1,9 @@
 """Recalling: the right passage, the right person, nothing at all."""
 
+import asyncio
+from io import BytesIO
 from pathlib import Path
+from threading import Event
 
 import numpy as np
 import pytest
@@ -14,6 +17,7 @@ from services.llm.names import Names
 from services.llm.persona import load_persona
 from services.llm.retrieval import Hit, Memory
 from services.llm.story import Passage
+from services.llm.thinking import think
 from services.llm.vectors import embed_kept
 from services.llm.vocabulary import Vocabulary
 from tests.llm_parts import PERSONAS, WordEmbedder, pip_mind
@@ -168,8 +172,48 @@ def test_each_text_is_embedded_once(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     assert made == [1]
 
 
+def damaged(whole: bytes) -> list[bytes]:
+    """A file cut short anywhere, with bytes changed anywhere, and others in its place."""
+    random = np.random.default_rng(3)
+    found = [whole[: int(size)] for size in random.integers(0, len(whole), 40)]
+    for place in random.integers(0, len(whole), 80):
+        found.append(whole[:place] + bytes([whole[place] ^ 0xFF]) + whole[place + 1 :])
+    array, others = BytesIO(), BytesIO()
+    np.save(array, np.zeros(3))
+    np.savez(others, keys=np.array(["a"]), vectors=np.full((1, 7), np.nan))
+    return [*found, b"", b"no archive", array.getvalue(), others.getvalue()]
+
+
 def test_a_damaged_file_of_embeddings_is_made_again(tmp_path: Path) -> None:
     path = tmp_path / "embeddings.npz"
+    whole = embed_kept(["one", "two"], WordEmbedder(), path)
+    for content in damaged(path.read_bytes()):
+        path.write_bytes(content)
+        assert np.allclose(embed_kept(["one", "two"], WordEmbedder(), path), whole, atol=1e-3)
+        assert [each.name for each in tmp_path.iterdir()] == [path.name]
+
+
+def test_a_file_is_whole_or_as_it_was(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "embeddings.npz"
     embed_kept(["one"], WordEmbedder(), path)
-    path.write_bytes(path.read_bytes()[:40])
-    assert embed_kept(["one"], WordEmbedder(), path).shape == (1, 384)
+    before = path.read_bytes()
+
+    def killed(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(Path, "replace", killed)
+    with pytest.raises(KeyboardInterrupt):
+        embed_kept(["one", "two"], WordEmbedder(), path)
+    assert path.read_bytes() == before
+
+
+async def test_recall_has_threads_of_its_own(tmp_path: Path) -> None:
+    """Work that fills the threads of the event loop keeps nobody from recalling."""
+    mind, free = pip_mind(tmp_path), Event()
+    filling = [asyncio.create_task(asyncio.to_thread(free.wait)) for _ in range(100)]
+    try:
+        async with asyncio.timeout(30):
+            assert (await think(mind.recall, "Where were you born?")).sure
+    finally:
+        free.set()
+        await asyncio.gather(*filling)
