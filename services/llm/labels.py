@@ -23,7 +23,7 @@ _LEAD: Final = r"[ \t]*(?:>[ \t]*)*(?:[-+*][ \t]+|\d{1,2}[.)][ \t]+)?"
 _NAME: Final = r"(?P<name>[^\W\d_](?:[\w'’. -]{0,30}[^\W\d_])??)[ ]?(?P<number>\d{0,3})"
 #: **Q:** **q**: __Q1.__ **Q: the whole question** ...
 _STRONG: Final = re.compile(
-    rf"{_LEAD}(?P<open>[*_]{{1,3}}){_NAME}[ ]?(?=[:：.)]|(?P=open))(?P<mark>[:：.)]?)[ ]*(?P<close>(?P=open))?[ ]*"
+    rf"{_LEAD}(?P<open>[*_]{{1,3}}){_NAME}[ ]?(?=[:：.)]|(?P=open))(?P<mark>[:：.)]?)[ ]*(?P<close>(?P=open))?(?P<gap>[ ]*)"
     r"(?P<late>[:：]?)(?P<rest>.*)"
 )
 #: Q: q: Q1: Q. INTERVIEWER: ...
@@ -75,7 +75,8 @@ class Labels:
             return True
         if label.name not in _KNOWN:
             return False
-        return label.strong or label.numbered or (label.name in ("q", "a") and self._dots)
+        brief = label.name in ("q", "a", "also")
+        return label.numbered or (brief and (label.strong or self._dots))
 
 
 def apart(asked: str) -> list[str]:
@@ -88,8 +89,8 @@ def _label(line: str) -> _Label | None:
         colon = found["mark"] in (":", "：") or bool(found["late"])
         rest = found["rest"]
         if found["close"] or (colon and not found["late"]):
-            # Where the marks close behind the question, its words keep one side of them; that is taken off with all markup.
-            if found["close"] and rest and not rest[0].isspace() and not found["mark"] and not found["late"]:
+            if rest and not found["gap"] and not found["mark"] and not found["late"]:
+                # "**Q**ueen"
                 return None
             return _Label(found["name"].lower(), bool(found["number"]), colon, True, rest.strip())
     if found := _PLAIN.fullmatch(line):

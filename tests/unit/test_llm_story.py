@@ -18,6 +18,7 @@ def read(story: str) -> list[tuple[str, str]]:
     "story",
     [
         "## Home\n\n**q:** Where?\n\nIn Hull.\n\n**Q**: Why?\n\nWell.",
+        "## Home\n\n**Q** Where?\n\nIn Hull.\n\n**q** Why?\n**A** Well.",
         "## Home\nQ: Where?\nA: In Hull.\nQ: Why?\nA: Well.",
         "q: Where?\na: In Hull.\n\nq: Why?\na: Well.",
         "Q1: Where?\n\nA1: In Hull.\n\nQ2. Why?\n\nA2. Well.",
@@ -70,6 +71,8 @@ def test_a_question_goes_on_in_its_next_line() -> None:
         ("Yes<!-- not that -->.\n\n* * *\n\n<script>x()</script>No.", "Yes. No."),
         ("- [x] done\n- [ ] open", "done. open"),
         ("Harold: he was a goose. A: grade. A. J. Ray knew.", "Harold: he was a goose. A: grade. A. J. Ray knew."),
+        ("**Q**ueen of hearts. **Question** all, *a* fig.", "Queen of hearts. Question all, a fig."),
+        ("**Question** everything.", "Question everything."),
         ("one\u200btwo\u00adthree", "onetwothree"),
     ],
 )  # fmt: skip
