@@ -110,6 +110,8 @@ async def test_others_answer_while_a_persona_is_prepared_and_who_left_costs_noth
         for _ in range(3):
             assert "Wren" in await asked(stub, "pip", "Do you have any brothers or sisters?")
         assert stub.personas.activities()[0].startswith("preparing walt, "), "the others have not waited for it"
+        info = (await stub.GetInfo(pb.GetInfoRequest())).info
+        assert info.ready and info.activities[0].startswith("preparing walt, ")
         refused = await asyncio.gather(*comers, return_exceptions=True)
         for error in refused[:3]:
             assert isinstance(error, grpc.aio.AioRpcError)
