@@ -145,8 +145,10 @@ class Personas:
             if (ready := self._ready.get(persona.id)) and ready.persona == persona:
                 return
             preparation = self._prepare(persona, lasting=False)
-            yield preparation.done
-            await preparation.mind(_TOLD_EVERY_S)
+            with preparation.wanted():
+                yield preparation.done
+                while await preparation.mind(_TOLD_EVERY_S) is None:
+                    yield preparation.done
 
     def done(self, persona_id: str) -> float:
         """How far a persona is, 0 to 1; 1 is for one that can be talked to."""

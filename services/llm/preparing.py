@@ -13,6 +13,7 @@ import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from typing import Any, Final, TypeVar
 
 from services.common.logs import get_logger
@@ -61,19 +62,25 @@ class Preparation:
     async def mind(self, timeout_s: float | None = None) -> Mind | None:
         """The mind, or None when it is not ready after `timeout_s`. Raises Unavailable when the work was ended."""
         assert self._task is not None
+        with self.wanted():
+            await asyncio.wait({self._task}, timeout=timeout_s)
+        if not self._task.done():
+            return None
+        if self._task.cancelled():
+            raise not_yet(self.persona.profile.name, self.done)
+        return self._task.result()
+
+    @contextmanager
+    def wanted(self) -> Iterator[None]:
+        """Somebody waits."""
         self._waiting += 1
         if self._leaving:
             self._leaving.cancel()
         try:
-            await asyncio.wait({self._task}, timeout=timeout_s)
-            if not self._task.done():
-                return None
-            if self._task.cancelled():
-                raise not_yet(self.persona.profile.name, self.done)
-            return self._task.result()
+            yield
         finally:
             self._waiting -= 1
-            if not self._waiting and not self.lasting and not self._task.done():
+            if not self._waiting and not self.lasting:
                 self._leaving = asyncio.get_running_loop().call_later(self._linger_s, self._end_unwanted)
 
     def end(self) -> None:
@@ -84,7 +91,7 @@ class Preparation:
             self._task.cancel()
 
     def _end_unwanted(self) -> None:
-        if not self._waiting and not self.lasting:
+        if not self._waiting and not self.lasting and self._task and not self._task.done():
             _log.info("preparation_ended", persona=self.persona.id, done=round(self.done, 2), detail="nobody waits for it")
             self.end()
 

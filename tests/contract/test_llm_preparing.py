@@ -102,9 +102,11 @@ async def until(true: Any) -> None:
 
 async def test_others_answer_while_a_persona_is_prepared_and_who_left_costs_nothing(folder: Path, embedded: list[str]) -> None:
     another(folder, "walt")
-    async with serving(folder, linger_s=1.0) as stub:
+    async with serving(folder, linger_s=0.1) as stub:
+        held = stub.PreparePersona(pb.PreparePersonaRequest(persona="walt"))
+        assert (await held.read()).HasField("preparation")
         comers = [asyncio.create_task(asked(stub, "walt", "Where do you live?")) for _ in range(5)]
-        await until(stub.personas.activities)
+        await until(lambda: stub.admission.active == 5)
         for comer in comers[3:]:
             comer.cancel()
         for _ in range(3):
@@ -117,6 +119,7 @@ async def test_others_answer_while_a_persona_is_prepared_and_who_left_costs_noth
             assert isinstance(error, grpc.aio.AioRpcError)
             assert (error.code(), reason(error)) == (grpc.StatusCode.UNAVAILABLE, "loading")
             assert re.fullmatch(r"June Merrow is being prepared, \d+% done; try again in a few seconds", error.details() or "")
+        held.cancel()
         await until(lambda: not stub.personas.activities() and not stub.admission.active)
         begun = set(embedded)
         assert "Wren" in await asked(stub, "pip", "Do you have any brothers or sisters?")
