@@ -41,6 +41,8 @@ function lineItem(entry, view) {
 /** What the persona was told when it said a line, to be opened by who wants to know. */
 function restsOn(sources) {
   const details = element("details", { className: "sources" });
+  // What is opened at the end of the log is seen too.
+  details.ontoggle = () => details.open && details.scrollIntoView({ block: "nearest" });
   const count = sources.length > 1 ? `${sources.length} passages` : sources.length ? "a passage" : "no passage";
   details.append(element("summary", { textContent: `Rests on ${count}` }));
   if (!sources.length) {
