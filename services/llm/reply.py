@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, replace
@@ -24,6 +23,7 @@ from services.llm.reading.reader import Reader
 from services.llm.reading.reasoning import Retract
 from services.llm.settings import LlmSettings
 from services.llm.story import Passage
+from services.llm.thinking import think
 from services.llm.words import content, wordless, words
 from vivant.errors import VivantError
 
@@ -80,7 +80,7 @@ class Replier:
         """The model's prompts begin its reasoning: its replies begin with that, and nothing marks it but its end."""
 
     async def recall(self, question: Said, history: Sequence[Said]) -> Recollection:
-        return await asyncio.to_thread(self.mind.recall, question.text, history, question.speaker)
+        return await think(self.mind.recall, question.text, history, question.speaker)
 
     async def prefill(self, question: Said, history: Sequence[Said], recollection: Recollection, lane: int) -> None:
         """Reads the prompt as far as the question is known, unless the model will hardly be asked."""

@@ -27,6 +27,12 @@ def raised() -> set[tuple[str, str]]:
                     item.value.value for item in node.keywords if item.arg == "reason" and isinstance(item.value, ast.Constant)
                 ]
                 pairs |= {(CLASSES[node.func.id].status.name, reason) for reason in reasons}
+            elif isinstance(node, ast.Call | ast.Tuple):
+                # A row of a table, or what makes the error: the class first, the reason last.
+                parts = node.args if isinstance(node, ast.Call) else node.elts
+                classes = [part.id for part in parts if isinstance(part, ast.Name) and part.id in CLASSES]
+                if classes and isinstance(parts[-1], ast.Constant) and isinstance(parts[-1].value, str):
+                    pairs.add((CLASSES[classes[0]].status.name, parts[-1].value))
     return pairs
 
 

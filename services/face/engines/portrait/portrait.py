@@ -49,9 +49,10 @@ def read_portrait(folder: Path) -> Portrait:
         raise NotFound(f"there is no persona {folder.name!r}: no folder {folder}", reason="unknown_persona")
     again = f"enrol the portrait of {folder.name!r} again"
     missing = f"persona {folder.name!r} has no portrait.png; put a portrait there and {again}"
-    data = _bytes(folder / "portrait.png", missing, "no_portrait")
+    data = _bytes(folder / "portrait.png", Unusable(missing, reason="no_portrait"))
     derived = folder / "derived"
-    raw = _bytes(derived / "landmarks.json", f"the portrait of {folder.name!r} is not enrolled; {again}", "not_enrolled")
+    unknown = Unusable(f"the portrait of {folder.name!r} is not enrolled; {again}", reason="not_enrolled")
+    raw = _bytes(derived / "landmarks.json", unknown)
     try:
         landmarks = json.loads(raw)
         version, digest = landmarks["version"], landmarks["image_sha256"]
@@ -61,7 +62,7 @@ def read_portrait(folder: Path) -> Portrait:
     if version != LANDMARKS_VERSION or digest != hashlib.sha256(data).hexdigest():
         raise Unusable(f"the portrait of {folder.name!r} has changed since its enrolment; {again}", reason="portrait_changed")
     image = decode(data)
-    person = _bytes(derived / "person.png", f"{folder.name!r} has no person mask; {again}", "not_enrolled")
+    person = _bytes(derived / "person.png", Unusable(f"{folder.name!r} has no person mask; {again}", reason="not_enrolled"))
     mask = cv2.imdecode(np.frombuffer(person, np.uint8), cv2.IMREAD_GRAYSCALE) if person else None
     if image is None or mask is None or points.shape != (POINTS, 3) or mask.shape != image.shape[:2]:
         raise Unusable(f"what enrolment left for {folder.name!r} cannot be read; {again}", reason="portrait_damaged")
@@ -103,11 +104,11 @@ def resize(picture: NDArray[Scalar], side: int) -> NDArray[Scalar]:
     return np.ascontiguousarray(cv2.resize(picture, (side, side), interpolation=method)).astype(picture.dtype)
 
 
-def _bytes(path: Path, otherwise: str, reason: str) -> bytes:
+def _bytes(path: Path, missing: Unusable) -> bytes:
     try:
         return path.read_bytes()
     except FileNotFoundError as exc:
-        raise Unusable(otherwise, reason=reason) from exc
+        raise missing from exc
     except OSError as exc:
         raise Unusable(
             f"{path.name} of {path.parent.name!r} cannot be read: {exc.strerror}", reason="portrait_damaged"
