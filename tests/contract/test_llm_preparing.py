@@ -94,6 +94,17 @@ async def asked(stub: Any, persona: str, question: str) -> str:
     return "".join([message.text.text async for message in call if message.HasField("text")])
 
 
+async def told(stub: Any, persona: str, question: str, words: str) -> None:
+    """Asks until the answer has these words, as somebody does who is told to try again: a busy machine takes its time."""
+    async with asyncio.timeout(60):
+        while True:
+            try:
+                if words in await asked(stub, persona, question):
+                    return
+            except grpc.aio.AioRpcError as exc:
+                assert reason(exc) == "loading"
+
+
 async def until(true: Any) -> None:
     async with asyncio.timeout(60):
         while not true():  # noqa: ASYNC110 - what is waited for has no event here
@@ -140,8 +151,7 @@ async def test_others_answer_while_a_persona_is_prepared_and_who_left_costs_noth
 async def test_openings_at_the_same_time_embed_once(folder: Path, embedded: list[str]) -> None:
     another(folder, "cal", "## Home\n\n**Q:** Where do you live?\n\nI live on a boat called Otter.\n")
     async with serving(folder) as stub:
-        answers = await asyncio.gather(*(asked(stub, "cal", "Where do you live?") for _ in range(5)))
-        assert all("Otter" in answer for answer in answers)
+        await asyncio.gather(*(told(stub, "cal", "Where do you live?", "Otter") for _ in range(5)))
         assert embedded.count("Where do you live? I live on a boat called Otter.") == 1
 
 
@@ -154,7 +164,7 @@ async def test_a_story_that_is_edited_is_taken_up_and_only_what_changed_is_embed
         before = story.read_text("utf-8")
         story.write_text(before.replace("forty-two hives", "sixty hives"), "utf-8")
         embedded.clear()
-        assert "sixty hives" in await asked(stub, "pip", "Do you have any brothers or sisters?")
+        await told(stub, "pip", "Do you have any brothers or sisters?", "sixty hives")
         made = [text for text in embedded if "hives" in text]
         kept = {text for text in texts_of((await stub.personas.get("pip")).passages) if "hives" not in text}
         assert len(made) == 1 and not kept & {text for text in embedded if text != "Do you have any brothers or sisters?"}
@@ -181,7 +191,7 @@ async def test_a_folder_that_comes_is_known_and_one_that_goes_is_not(folder: Pat
             await asked(stub, "cal", "Where do you live?")
         assert caught.value.code() == grpc.StatusCode.NOT_FOUND
         another(folder, "cal", "## Home\n\n**Q:** Where do you live?\n\nI live on a boat called Otter.\n")
-        assert "Otter" in await asked(stub, "cal", "Where do you live?")
+        await told(stub, "cal", "Where do you live?", "Otter")
         shutil.rmtree(folder / "cal")
         with pytest.raises(grpc.aio.AioRpcError, match="there are: pip") as caught:
             await asked(stub, "cal", "Where do you live?")
@@ -192,7 +202,7 @@ async def test_a_folder_that_comes_is_known_and_one_that_goes_is_not(folder: Pat
 async def test_a_file_that_is_broken_while_it_runs_is_named_with_line_and_field(folder: Path) -> None:
     another(folder, "cal", "## Home\n\n**Q:** Where do you live?\n\nI live on a boat called Otter.\n")
     async with serving(folder) as stub:
-        assert "Otter" in await asked(stub, "cal", "Where do you live?")
+        await told(stub, "cal", "Where do you live?", "Otter")
         file = folder / "cal" / "persona.toml"
         whole = file.read_text("utf-8")
         late = whole.replace("[conversation]\n", "[conversation]\nnod_every_s = -1\n")
@@ -204,7 +214,7 @@ async def test_a_file_that_is_broken_while_it_runs_is_named_with_line_and_field(
             assert reason(caught.value) == "persona_broken"
             assert "Wren" in await asked(stub, "pip", "Do you have any brothers or sisters?")
         file.write_text(whole, "utf-8")
-        assert "Otter" in await asked(stub, "cal", "Where do you live?")
+        await told(stub, "cal", "Where do you live?", "Otter")
 
 
 async def test_enrolment_sees_how_far_it_is_and_then_the_persona(folder: Path) -> None:
