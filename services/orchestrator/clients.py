@@ -1,6 +1,6 @@
 """The services behind the orchestrator: one channel each, short calls with deadlines, and streams that come back.
 
-The only file of the orchestrator, besides its server, that knows gRPC.
+The only file of the orchestrator, besides `link.py` and its server, that knows gRPC.
 """
 
 from __future__ import annotations
@@ -9,18 +9,19 @@ import asyncio
 from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, field
-from typing import Any, Final, Protocol
+from typing import Any, Final
 
 import grpc
 from google.protobuf.message import Message
 
 from services.common.logs import get_logger
 from services.common.tasks import say_why
+from services.orchestrator.link import Link
 from services.orchestrator.settings import OrchestratorSettings
 from vivant.asr.v1 import asr_pb2, asr_pb2_grpc
 from vivant.channel import open_channel
 from vivant.common.v1 import common_pb2
-from vivant.errors import Full, Internal, InvalidRequest, NotFound, Timeout, Unavailable, Unusable, VivantError, from_rpc_error
+from vivant.errors import Internal, Timeout, VivantError, from_rpc_error
 from vivant.face.v1 import face_pb2, face_pb2_grpc
 from vivant.llm.v1 import llm_pb2, llm_pb2_grpc
 from vivant.session.v1 import session_pb2
@@ -30,141 +31,10 @@ from vivant.turn.v1 import turn_pb2, turn_pb2_grpc
 
 _log = get_logger(__name__)
 
-#: Messages that wait for a service; one more means that it has stopped reading. 5 s of 20 ms audio.
-QUEUE: Final = 250
-BACKOFF_S: Final = (0.2, 0.5, 1.0, 2.0, 5.0)
-#: A stream that has lived so long is steady: only then is a service trusted again that has broken its streams before.
-STEADY_S: Final = 5.0
-#: A service that does not take a new stream within this time is out of reach.
-OPEN_TIMEOUT_S: Final = 5.0
 #: A portrait that is asked for first is drawn first, and others may be before it.
 PORTRAIT_TIMEOUT_S: Final = 9.0
 #: So long after the start of this orchestrator a service that has not answered yet is taken to be starting too.
 STARTING_S: Final = 15.0
-
-OnResponse = Callable[[str, Any], None]
-OnChange = Callable[[bool, VivantError | None], None]
-
-
-class Channel(Protocol):
-    """A way to send to a service that may be there or not."""
-
-    def send(self, **payload: Message) -> None: ...
-
-
-class Link:
-    """One long stream to a service. It opens again, with back-off, when it breaks; what is sent meanwhile is dropped."""
-
-    def __init__(self, ability: str, method: Any, request: type[Message], config: Callable[[], Message]) -> None:
-        self.ability = ability
-        self._method = method
-        self._request = request
-        self._config = config
-        self._queue: asyncio.Queue[Message] = asyncio.Queue(QUEUE)
-        self._overflow = asyncio.Event()
-        self.up = False
-        self._steady = False
-        self.settled = asyncio.Event()
-        """The first attempt has succeeded or failed."""
-
-    def send(self, **payload: Message) -> None:
-        """Queues one request, for example `send(flush=Flush())`. Never waits."""
-        if not self.up:
-            return
-        try:
-            self._queue.put_nowait(self._request(**payload))
-        except asyncio.QueueFull:
-            self._overflow.set()
-
-    async def run(self, on_response: OnResponse, on_change: OnChange, on_steady: Callable[[], None] = lambda: None) -> None:
-        """Keeps the stream open until cancelled, or until it is refused at its start for a reason that will not pass.
-
-        `on_change` hears of each stream that opens or breaks, `on_steady` of one that has lived for STEADY_S. The back-off
-        grows with every stream that has not: one that opens and breaks at once is no better than one that does not open.
-        """
-        attempt = 0
-        while True:
-            self._steady = False
-            try:
-                await self._converse(on_response, on_change, on_steady)
-                error: VivantError = Unavailable(f"{self.ability} closed its stream")
-            except VivantError as exc:
-                error = exc
-            attempt = 0 if self._steady else attempt + 1
-            was_up, self.up = self.up, False
-            if was_up or not self.settled.is_set():
-                on_change(False, error)
-            self.settled.set()
-            _log.warning("stream_lost", ability=self.ability, reason=error.reason, detail=error.message)
-            if not was_up and isinstance(error, InvalidRequest | NotFound | Unusable):
-                return
-            await asyncio.sleep(BACKOFF_S[min(max(attempt - 1, 0), len(BACKOFF_S) - 1)])
-
-    async def _converse(self, on_response: OnResponse, on_change: OnChange, on_steady: Callable[[], None]) -> None:
-        while not self._queue.empty():
-            self._queue.get_nowait()
-        self._overflow.clear()
-        call = self._method()
-        status = FinalStatus(call)
-        try:
-            await self._open(call)
-            await self._serve(call, on_response, on_change, on_steady)
-        except grpc.aio.AioRpcError as exc:
-            raise from_rpc_error(await status.after(exc), self.ability) from exc
-        finally:
-            call.cancel()
-
-    async def _open(self, call: Any) -> None:
-        try:
-            async with asyncio.timeout(OPEN_TIMEOUT_S):
-                await call.write(self._request(config=self._config()))
-                await call.initial_metadata()
-                if call.done():
-                    await call.read()
-        except TimeoutError:
-            raise Timeout(f"{self.ability} did not take a stream within {OPEN_TIMEOUT_S:.0f} s") from None
-
-    async def _serve(self, call: Any, on_response: OnResponse, on_change: OnChange, on_steady: Callable[[], None]) -> None:
-        def steady() -> None:
-            self._steady = True
-            on_steady()
-
-        self.up = True
-        self.settled.set()
-        on_change(True, None)
-        timer = asyncio.get_running_loop().call_later(STEADY_S, steady)
-        tasks = [
-            asyncio.create_task(self._read(call, on_response), name=f"{self.ability}-read"),
-            asyncio.create_task(self._write(call), name=f"{self.ability}-write"),
-            asyncio.create_task(self._watch(), name=f"{self.ability}-watch"),
-        ]
-        try:
-            done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
-            for task in done:
-                task.result()
-        finally:
-            timer.cancel()
-            for task in tasks:
-                task.cancel()
-            await asyncio.gather(*tasks, return_exceptions=True)
-
-    async def _read(self, call: Any, on_response: OnResponse) -> None:
-        async for message in call:
-            kind = message.WhichOneof("response")
-            if kind is not None:
-                on_response(kind, getattr(message, kind))
-
-    async def _write(self, call: Any) -> None:
-        try:
-            while True:
-                await call.write(await self._queue.get())
-        except asyncio.InvalidStateError:
-            # The call has ended; why, the reader finds out.
-            await asyncio.Event().wait()
-
-    async def _watch(self) -> None:
-        await self._overflow.wait()
-        raise Full(f"{self.ability} left {QUEUE} messages unread", reason="service_too_slow")
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 from services.orchestrator.abilities import Abilities
-from services.orchestrator.clients import Link
+from services.orchestrator.link import Link
 from services.orchestrator.listener import Listener
 from vivant.errors import VivantError
 

@@ -9,8 +9,9 @@ from typing import Any, Final
 from services.common.audio import ChunkOrder
 from services.common.labels import Labels
 from services.orchestrator import events as ev
-from services.orchestrator.clients import Link, Peers
+from services.orchestrator.clients import Peers
 from services.orchestrator.events import CLOCK_HZ
+from services.orchestrator.link import Link
 from vivant.asr.v1 import asr_pb2
 from vivant.common.v1 import common_pb2
 from vivant.errors import InvalidRequest

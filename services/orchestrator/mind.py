@@ -8,8 +8,9 @@ from typing import Any
 from services.orchestrator import events as ev
 from services.orchestrator import notices
 from services.orchestrator.abilities import Abilities
-from services.orchestrator.clients import Link, Peers
+from services.orchestrator.clients import Peers
 from services.orchestrator.events import Contribution
+from services.orchestrator.link import Link
 from services.orchestrator.recollection import Recollection
 from services.orchestrator.stage import Stage
 from services.orchestrator.timeline import Timeline

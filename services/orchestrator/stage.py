@@ -16,9 +16,10 @@ from google.protobuf.message import Message
 from services.common.metrics import Metrics
 from services.orchestrator import events as ev
 from services.orchestrator.abilities import Abilities
-from services.orchestrator.clients import Link, Peers
+from services.orchestrator.clients import Peers
 from services.orchestrator.cut import Cut
 from services.orchestrator.duck import Duck
+from services.orchestrator.link import Link
 from services.orchestrator.outbox import Outbox
 from services.orchestrator.pacer import Pacer
 from services.orchestrator.playout import Ledger, Reply

@@ -8,10 +8,10 @@ from typing import Any
 import grpc
 import pytest
 
-from services.orchestrator import clients
+from services.orchestrator import link
 from services.orchestrator.abilities import Abilities
-from services.orchestrator.clients import BACKOFF_S, Link
 from services.orchestrator.connections import Connections
+from services.orchestrator.link import BACKOFF_S, Link
 from tests.grpc_server import served
 from vivant.llm.v1 import llm_pb2, llm_pb2_grpc
 from vivant.session.v1 import session_pb2
@@ -49,8 +49,8 @@ class Waits(tuple[float, ...]):
 async def test_a_service_that_comes_and_goes_is_lost_once_and_restored_once(monkeypatch: pytest.MonkeyPatch) -> None:
     waits = Waits(BACKOFF_S)
     waits.taken = []
-    monkeypatch.setattr(clients, "BACKOFF_S", waits)
-    monkeypatch.setattr(clients, "STEADY_S", 0.2)
+    monkeypatch.setattr(link, "BACKOFF_S", waits)
+    monkeypatch.setattr(link, "STEADY_S", 0.2)
     notices: list[session_pb2.Notice] = []
     restored = asyncio.Event()
     changes: list[bool] = []
@@ -63,11 +63,11 @@ async def test_a_service_that_comes_and_goes_is_lost_once_and_restored_once(monk
     service = Flapping()
     async with served(lambda server: llm_pb2_grpc.add_LlmServiceServicer_to_server(service, server)) as channel:
         generate = llm_pb2_grpc.LlmServiceStub(channel).Generate
-        link = Link("llm", generate, llm_pb2.GenerateRequest, lambda: llm_pb2.GenerateConfig(persona="june"))
+        stream = Link("llm", generate, llm_pb2.GenerateRequest, lambda: llm_pb2.GenerateConfig(persona="june"))
         connections = Connections(Abilities((), notify, lambda _, available: changes.append(available)))
         async with asyncio.TaskGroup() as tasks, asyncio.timeout(20):
             connections.begin(tasks)
-            connections.keep(link, lambda kind, message: None)
+            connections.keep(stream, lambda kind, message: None)
             await service.living.wait()
             assert [notice.reason for notice in notices] == ["llm_unavailable"], "not back before it is sure"
             await restored.wait()
