@@ -73,7 +73,10 @@ async def recognise(engine: Engine, audio: NDArray[np.float32]) -> str:
 
 
 async def compare(spoken: list[Utterance], choices: Sequence[Choice]) -> tuple[list[Side], Side]:
-    """Ours with each of the choices, and the stock library: one after the other on each utterance, with one thread."""
+    """Ours with each of the choices, and the stock library: one after the other on each utterance, with one thread.
+
+    Seconds are those of the CPU, so that what else the machine does is not counted.
+    """
     from faster_whisper import WhisperModel
 
     engines = [_engine(choice) for choice in choices]
@@ -82,13 +85,13 @@ async def compare(spoken: list[Utterance], choices: Sequence[Choice]) -> tuple[l
     ours, theirs = [Side(str(choice)) for choice in choices], Side("faster-whisper, greedy")
     for utterance in track(spoken, "recognising", console=Console(stderr=True)):
         for engine, side in zip(engines, ours, strict=True):
-            started = time.perf_counter()
+            started = time.process_time()
             side.texts.append(await recognise(engine, utterance.audio))
-            side.seconds.append(time.perf_counter() - started)
-        started = time.perf_counter()
+            side.seconds.append(time.process_time() - started)
+        started = time.process_time()
         segments, _ = stock.transcribe(utterance.audio, language="en", beam_size=1)
         theirs.texts.append(" ".join(segment.text for segment in segments))
-        theirs.seconds.append(time.perf_counter() - started)
+        theirs.seconds.append(time.process_time() - started)
     for engine in engines:
         engine.close()
     return ours, theirs
@@ -194,7 +197,7 @@ def print_choices(sides: Sequence[Side], scores: Sequence[Score], stock: Score, 
 def _print(spoken: Sequence[Utterance], rows: list[tuple[str, Score]], streamed: list[Streamed]) -> None:
     console = Console(file=sys.stdout)
     seconds = sum(utterance.seconds for utterance in spoken)
-    table = Table("recogniser", "WER %", "s/utterance", "real-time factor", title=f"{len(spoken)} utterances, one thread")
+    table = Table("recogniser", "WER %", "CPU s/utterance", "real-time factor", title=f"{len(spoken)} utterances, one thread")
     for name, each in rows:
         spent = each.seconds.sum()
         table.add_row(name, f"{each.wer:.2f}", f"{spent / len(spoken):.3f}", f"{spent / seconds:.3f}")

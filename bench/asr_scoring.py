@@ -34,7 +34,7 @@ class Choice:
 
 @dataclass
 class Side:
-    """What one recogniser made of the utterances, and how long it took for each."""
+    """What one recogniser made of the utterances, and the seconds of CPU that it took for each."""
 
     name: str
     texts: list[str] = field(default_factory=list)
@@ -43,7 +43,7 @@ class Side:
 
 @dataclass(frozen=True)
 class Score:
-    """Wrong and spoken words, and seconds of work, of each utterance."""
+    """Wrong and spoken words, and seconds of CPU, of each utterance."""
 
     errors: NDArray[np.int64]
     words: NDArray[np.int64]
