@@ -22,6 +22,7 @@ from services.face.enrolment.finder import Finder
 from services.face.server import FaceServicer
 from services.face.settings import PortraitOptions
 from services.gateway.people import DefaultWatch
+from services.orchestrator import clients
 from services.orchestrator.clients import Peers
 from services.orchestrator.server import SessionServicer
 from services.orchestrator.settings import OrchestratorSettings
@@ -78,6 +79,12 @@ class House:
     address: str
     llm: Llm
     peers: Peers
+
+
+@pytest.fixture(autouse=True)
+def away(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The services that are not there are missing, and not taken to be starting."""
+    monkeypatch.setattr(clients, "STARTING_S", 0.0)
 
 
 @pytest.fixture
