@@ -119,8 +119,8 @@ def test_an_unknown_engine_is_refused_with_the_choices() -> None:
         ("persona.toml", b'id = "broken"\nname = "B"', "persona.toml: description: field required"),
         ("persona.toml", None, "persona.toml is missing"),
         ("story.md", None, "story.md is missing"),
-        ("story.md", b"\xff\xfe\x00 nothing that is text", "story.md cannot be read as UTF-8"),
-        ("story.md", b"Once upon a time.", "story.md"),
+        ("story.md", b"We met in a caf\xe9.", "story.md cannot be read as UTF-8"),
+        ("story.md", b"# June\n\n## Nothing yet\n", "story.md"),
         ("consent.toml", None, "consent.toml is missing"),
     ],
 )
