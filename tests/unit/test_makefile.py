@@ -1,5 +1,6 @@
 """What `make` would do, on a fresh clone, in a moved one, and wherever it lies."""
 
+import os
 import re
 import shutil
 import subprocess
@@ -27,7 +28,9 @@ def clone(tmp_path: Path) -> Path:
 
 def would(clone: Path, *arguments: str) -> str:
     """The commands that `make` would run."""
-    made = subprocess.run(["make", "-n", *arguments], cwd=clone, capture_output=True, text=True, check=False)
+    # The tests run below `make test`, of which this one is no part.
+    own = {name: value for name, value in os.environ.items() if not name.startswith(("MAKE", "MFLAGS"))}
+    made = subprocess.run(["make", "-n", *arguments], cwd=clone, env=own, capture_output=True, text=True, check=False)
     assert made.returncode == 0, made.stderr
     return made.stdout
 
