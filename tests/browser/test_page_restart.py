@@ -148,7 +148,14 @@ async def test_a_path_that_dies_is_replaced_under_the_connection(scene: Scene) -
 
 
 @pytest.mark.parametrize("state", ["disconnected", "failed"])
-async def test_a_path_that_the_browser_gives_up_is_replaced(scene: Scene, state: str) -> None:
+async def test_a_path_that_the_browser_gives_up_is_replaced(scene: Scene, state: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    restart, asked = Paths.restart, asyncio.Event()
+
+    async def noted(paths: Paths, sdp: str) -> Any:
+        asked.set()
+        return await restart(paths, sdp)
+
+    monkeypatch.setattr(Paths, "restart", noted)
     old, before = scene.path, await scene.counts()
     # Told once: what the browser then says of the new path is its own, or each of its words would begin another restart.
     await scene.page.evaluate(f"""() => {{
@@ -156,6 +163,10 @@ async def test_a_path_that_the_browser_gives_up_is_replaced(scene: Scene, state:
         peers[0].dispatchEvent(new Event('iceconnectionstatechange'));
         delete peers[0].iceConnectionState;
     }}""")
+    async with asyncio.timeout(20):
+        await asked.wait()
+    # A browser whose old path is alive after all may stay on it.
+    cut(old)
     await scene.moved(old)
     await scene.plays_on(before)
     assert await scene.is_undisturbed()
