@@ -11,7 +11,8 @@ from typing import Final, ParamSpec, TypeVar
 P = ParamSpec("P")
 T = TypeVar("T")
 
-_THREADS: Final = ThreadPoolExecutor(max(2, os.cpu_count() or 1), "recall")
+#: More than there are processors: what was begun for outdated words runs to its end, and what is wanted now does not wait for it.
+_THREADS: Final = ThreadPoolExecutor((os.cpu_count() or 1) + 4, "recall")
 
 
 async def think(recall: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
