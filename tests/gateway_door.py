@@ -167,6 +167,17 @@ class Browser:
             self._news.notify_all()
 
 
+async def an_offer() -> str:
+    """The SDP of a page that will not take the answer."""
+    browser = Browser()
+    browser.pc.addTransceiver("audio")
+    browser.pc.addTransceiver("video", direction="recvonly")
+    await browser.pc.setLocalDescription(await browser.pc.createOffer())
+    sdp: str = browser.pc.localDescription.sdp
+    await browser.close()
+    return sdp
+
+
 def silence() -> AudioStreamTrack:
     """A microphone in a quiet room."""
     return AudioStreamTrack()

@@ -31,6 +31,7 @@ from services.gateway.messages import (
     parse,
 )
 from vivant.errors import InvalidRequest, Unavailable, VivantError
+from vivant.texts import require_text
 
 _log = get_logger(__name__)
 
@@ -244,9 +245,10 @@ class Conversation:
     def _obey(self, message: Incoming) -> None:
         match message:
             case TextMessage(text=text):
-                if not text.strip():
-                    raise InvalidRequest("there is nothing in this text", reason="bad_message")
-                self._spawn(self.session.send_text(text))
+                try:
+                    self._spawn(self.session.send_text(require_text(text)))
+                except InvalidRequest as exc:
+                    raise InvalidRequest(exc.message, reason="bad_message") from exc
             case InterruptMessage():
                 self._spawn(self.session.interrupt())
             case PlayedMessage():

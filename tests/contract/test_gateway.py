@@ -18,7 +18,7 @@ import numpy as np
 import pytest
 
 from services.gateway.messages import BURST, MAX_BYTES
-from tests.gateway_door import Browser, Door, gateway_to, house, silence
+from tests.gateway_door import Browser, Door, an_offer, gateway_to, house, silence
 from tests.scripted import BEATS, Script, ScriptedSession, serving
 from vivant.errors import Full
 
@@ -364,17 +364,6 @@ def traced() -> int:
     """Bytes that Python holds now."""
     gc.collect()
     return tracemalloc.get_traced_memory()[0]
-
-
-async def an_offer() -> str:
-    """The SDP that a page sends."""
-    browser = Browser()
-    browser.pc.addTransceiver("audio")
-    browser.pc.addTransceiver("video", direction="recvonly")
-    await browser.pc.setLocalDescription(await browser.pc.createOffer())
-    sdp: str = browser.pc.localDescription.sdp
-    await browser.close()
-    return sdp
 
 
 def events(webm: bytes) -> tuple[list[float], list[float]]:

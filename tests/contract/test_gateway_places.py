@@ -11,22 +11,11 @@ import aiohttp
 import pytest
 
 from services.common.streams import Admission
-from tests.gateway_door import Browser, Door, gateway_to, house
+from tests.gateway_door import Browser, Door, an_offer, gateway_to, house
 from tests.realtime_client import open_socket, read_until
 from tests.scripted import Script
 
 VISIT = "a-visit-of-one-page-0001"
-
-
-async def an_offer() -> str:
-    """The SDP of a page that will not take the answer."""
-    browser = Browser()
-    browser.pc.addTransceiver("audio")
-    browser.pc.addTransceiver("video", direction="recvonly")
-    await browser.pc.setLocalDescription(await browser.pc.createOffer())
-    sdp: str = browser.pc.localDescription.sdp
-    await browser.close()
-    return sdp
 
 
 async def free(door: Door, places: int = 0) -> None:

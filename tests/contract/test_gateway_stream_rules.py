@@ -83,6 +83,8 @@ async def test_what_cannot_be_gone_on_from_is_told_before_it_closes(
         '{"type": "text"}',
         '{"type": "text", "text": null}',
         '{"type": "text", "text": "  "}',
+        '{"type": "text", "text": "\\u200b"}',
+        '{"type": "text", "text": "a\\u0000b"}',
         '{"type": "text", "text": "\\ud800"}',
         '{"type": "ping", "t": NaN}',
         '{"type": "ping", "t": 1e999}',

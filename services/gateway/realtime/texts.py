@@ -7,8 +7,11 @@ from typing import Final
 from services.gateway.realtime.events import CreateItem, NewItem
 from services.gateway.realtime.items import Event, Item, Items, event, new_id
 from services.gateway.realtime.wrong import ClientError
+from vivant.errors import InvalidRequest
+from vivant.texts import MAX_TEXT_CHARACTERS, require_text
 
-MAX_TEXT: Final = 4000
+#: Our reasons that the protocol has another word for.
+_CODES: Final = {"bad_unicode": "invalid_value"}
 
 
 class Texts:
@@ -31,9 +34,11 @@ class Texts:
             raise ClientError(
                 "unsupported_position", "Items can only be added at the end of the conversation.", param="previous_item_id"
             )
-        if sum(len(item.text) + 1 for item in self._waiting) + len(text) > MAX_TEXT:
+        if sum(len(item.text) + 1 for item in self._waiting) + len(text) > MAX_TEXT_CHARACTERS:
             raise ClientError(
-                "text_too_long", f"Texts that wait for an answer hold at most {MAX_TEXT} characters together.", param="item"
+                "text_too_long",
+                f"Texts that wait for an answer hold at most {MAX_TEXT_CHARACTERS} characters together.",
+                param="item",
             )
         item = Item(new.id or new_id("item"), "user", "input_text", text)
         self._waiting.append(item)
@@ -76,11 +81,11 @@ def text_of(new: NewItem) -> str:
                 "Only parts of type input_text can be added; send sound with input_audio_buffer.append.",
                 param=f"item.content.{index}.type",
             )
-    text = "\n".join(part.text or "" for part in new.content).strip()
-    if not text:
-        raise ClientError("empty_text", "There is no text in this message.", param="item.content")
-    if any("\ud800" <= character <= "\udfff" for character in text):
-        raise ClientError(
-            "invalid_value", "The text holds half a character, which cannot be written down as UTF-8.", param="item.content"
-        )
-    return text
+    try:
+        return require_text("\n".join(part.text or "" for part in new.content))
+    except InvalidRequest as exc:
+        raise ClientError(_CODES.get(exc.reason, exc.reason), _sentence(exc.message), param="item.content") from exc
+
+
+def _sentence(message: str) -> str:
+    return f"{message[0].upper()}{message[1:]}."
