@@ -11,7 +11,7 @@ from typing import Final, ParamSpec, TypeVar
 P = ParamSpec("P")
 T = TypeVar("T")
 
-#: More than there are processors: what was begun for outdated words runs to its end, and what is wanted now does not wait for it.
+#: More than processors: what was begun for outdated words runs to its end, and what is wanted now waits for none of it.
 _THREADS: Final = ThreadPoolExecutor((os.cpu_count() or 1) + 4, "recall")
 
 
