@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Final
 
 from services.orchestrator import events as ev
 from services.orchestrator.dialog import addressee, endpointing, quiet
@@ -21,7 +22,10 @@ from services.orchestrator.dialog.state import (
     with_ear,
 )
 from services.orchestrator.dialog.wording import asking, hesitating, telling
-from services.orchestrator.events import Contribution, Effect, Phase
+from services.orchestrator.events import Contribution, Effect, Phase, ms
+
+#: An opinion that has not come so long after the words is not waited for: the llm gives none, or is too slow.
+_OPINION: Final = ms(1_500)
 
 # --- while listening: thinking along, and the commit --------------------------------------------------------------------
 
@@ -80,11 +84,19 @@ def addressed(state: State, event: ev.Addressed, style: Style) -> Step:
 def commit_when_ready(state: State, at: int, style: Style) -> Step:
     """While the persona listens, whoever has finished is answered."""
     said = endpointing.complete(state, at, style) if state.phase.quiet else None
-    if said is None:
+    if said is None or _opinion_comes(state, said, at, style):
         return state, []
     state = with_ear(state, said.speaker, Ear())
     company, said = addressee.voiced(state.company, said)
     return contribute(replace(state, company=company), said, at, style)
+
+
+def _opinion_comes(state: State, said: Contribution, at: int, style: Style) -> bool:
+    """Whether words that seem to be for somebody else wait for the opinion on that: nobody waits for them to be noted."""
+    if not state.candidate or (state.opinion and state.opinion.text == said.text) or at - said.ended_at > _OPINION:
+        return False
+    asked = ear_of(state, said.came_from).drafts > 0 or asking(said.text)
+    return asked and addressee.guessed_for_other(addressee.voiced(state.company, said)[0], said, style.names)
 
 
 def contribute(state: State, said: Contribution, at: int, style: Style) -> Step:
