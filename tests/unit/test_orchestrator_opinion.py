@@ -142,3 +142,42 @@ def test_an_opinion_brings_the_persona_back_into_what_people_say_to_each_other()
     assert in_doubt(company, asked, PERSONA) == "Bob"
     assert judged(company, asked, PERSONA)[1].addressee == "Bob"
     assert judged(company, asked, PERSONA, 0.9)[1].addressee == ""
+
+
+def seemingly_for_ann(talk: Talk) -> ev.Prefill:
+    """Ann has said something to Bob, and Bob asks something that ends at 14.5 s: by the rules he asks Ann."""
+    asked = drafted(talk, REMARK, "Ann")
+    talk(ev.Addressed, 9800, asked.turn_id, REMARK, 0.0)
+    talk(ev.EndOfTurn, 9810, "Ann", 0.9)
+    talk.until(9901)
+    assert [note.contribution.addressee for note in talk.of(ev.Note)] == ["Bob"]
+    talk.effects.clear()
+    talk(ev.SpeechStarted, 13_000, "Bob")
+    talk(ev.SpeechStopped, 14_700, "Bob", last_speech_at=ms(14_500))
+    talk(ev.EndOfTurn, 14_800, "Bob", 0.9)
+    talk(ev.WordsFinal, 15_000, "Bob", talk.state.flushes, "what is it like up there")
+    (prefill,) = talk.of(ev.Prefill)
+    assert (prefill.draft, prefill.other) == (True, "Ann")
+    return prefill
+
+
+@pytest.mark.parametrize(("probability", "addressees"), [(0.9, []), (0.2, ["Ann"])])
+def test_what_seems_to_be_for_somebody_else_is_noted_when_the_opinion_is_there(
+    probability: float, addressees: list[str]
+) -> None:
+    talk = two_people()
+    asked = seemingly_for_ann(talk)
+    talk.until(15_200)
+    assert not talk.of(ev.Note) and not talk.of(ev.Commit), "nobody waits for a note"
+    talk(ev.Addressed, 15_210, asked.turn_id, "what is it like up there", probability)
+    talk.until(15_250)
+    assert [note.contribution.addressee for note in talk.of(ev.Note)] == addressees
+    assert len(talk.of(ev.Commit)) == (not addressees)
+
+
+def test_a_note_does_not_wait_for_ever_for_an_opinion() -> None:
+    talk = two_people()
+    seemingly_for_ann(talk)
+    talk.until(16_100)
+    assert [note.contribution.addressee for note in talk.of(ev.Note)] == ["Ann"]
+    assert not talk.of(ev.Commit)

@@ -153,14 +153,6 @@ def in_doubt(company: Company, said: Contribution, persona: tuple[str, ...]) -> 
     return _ruled(_introduced(joined(company, said.speaker), said), said, persona).other
 
 
-def guessed_for_other(company: Company, said: Contribution, persona: tuple[str, ...]) -> bool:
-    """Whether the rules take it to be for somebody else, and an opinion may overrule that."""
-    if said.addressee or company.told:
-        return False
-    ruling = _ruled(_introduced(joined(company, said.speaker), said), said, persona)
-    return bool(ruling.to and ruling.other)
-
-
 def meant_for_other(opinion: float) -> bool:
     """Whether this is clear enough to overrule the guess that the persona is meant."""
     return opinion <= _FOR_OTHERS

@@ -85,6 +85,8 @@ def complete(state: State, at: int, style: Style) -> Contribution | None:
             continue
         if not ear.closing and at - ear.last_speech_at < _silence_needed(ear, style) and not state.finishing:
             continue
+        if at < ear.waits_until and not state.finishing:
+            continue
         return Contribution(speaker, ear.heard, ear.addressee, ended_at=ear.last_speech_at)
     return None
 
@@ -96,7 +98,7 @@ def due(state: State, style: Style) -> list[int]:
     times: list[int] = []
     for ear in state.ears.values():
         if not ear.speaking and ear.heard and not ear.flush_id:
-            times.append(ear.last_speech_at + _silence_needed(ear, style))
+            times.append(max(ear.last_speech_at + _silence_needed(ear, style), ear.waits_until))
         elif "turn" in state.lost and ear.partial and not ear.flush_id:
             times.append(ear.partial_at + style.voiceless_endpoint)
     return times

@@ -53,16 +53,15 @@ def words_final(state: State, event: ev.WordsFinal, style: Style) -> Step:
 def _think_along(state: State, speaker: str, text: str, style: Style, *, draft: bool) -> Step:
     if not state.candidate:
         state = replace(state, turn_id=state.turn_id + 1, candidate=True)
+    ear = ear_of(state, speaker)
     who = addressee.speaker_of(state.company, speaker)
-    other = _in_doubt(state, Contribution(who, text, microphone=speaker), style) if draft else ""
+    said = Contribution(who, text, ear.addressee, ended_at=ear.last_speech_at, microphone=speaker)
+    # Empty: it is sure who is meant, or only what is said later will tell.
+    other = addressee.in_doubt(state.company, said, style.names) if draft else ""
+    # What will only be noted keeps nobody waiting: so it waits for an opinion against that.
+    noted = other and "llm" not in state.lost and addressee.judged(state.company, said, style.names)[1].addressee
+    state = with_ear(state, speaker, replace(ear, waits_until=ear.last_speech_at + _OPINION if noted else 0))
     return replace(state, opinion=None), [ev.Prefill(state.turn_id, who, text, draft, other)]
-
-
-def _in_doubt(state: State, said: Contribution, style: Style) -> str:
-    """Who may be meant instead of the persona; empty: it is sure, or only what is said later will tell."""
-    ear = ear_of(state, said.came_from)
-    said = replace(said, addressee=ear.addressee, ended_at=ear.last_speech_at)
-    return addressee.in_doubt(state.company, said, style.names)
 
 
 def addressed(state: State, event: ev.Addressed, style: Style) -> Step:
@@ -71,7 +70,8 @@ def addressed(state: State, event: ev.Addressed, style: Style) -> Step:
     It is not waited for; when it comes while nothing of the reply is audible, a reply that nobody wants is dropped.
     """
     if state.candidate and event.turn_id == state.turn_id:
-        return replace(state, opinion=Opinion(event.text, event.probability)), []
+        ears = {name: replace(ear, waits_until=0) if ear.heard == event.text else ear for name, ear in state.ears.items()}
+        return replace(state, ears=ears, opinion=Opinion(event.text, event.probability)), []
     said = state.answering
     late = state.phase is Phase.THINKING and current(state, event.turn_id) and said is not None and said.text == event.text
     if not late or said is None or not state.doubt or not addressee.meant_for_other(event.probability):
@@ -84,19 +84,11 @@ def addressed(state: State, event: ev.Addressed, style: Style) -> Step:
 def commit_when_ready(state: State, at: int, style: Style) -> Step:
     """While the persona listens, whoever has finished is answered."""
     said = endpointing.complete(state, at, style) if state.phase.quiet else None
-    if said is None or _opinion_comes(state, said, at, style):
+    if said is None:
         return state, []
     state = with_ear(state, said.speaker, Ear())
     company, said = addressee.voiced(state.company, said)
     return contribute(replace(state, company=company), said, at, style)
-
-
-def _opinion_comes(state: State, said: Contribution, at: int, style: Style) -> bool:
-    """Whether words that seem to be for somebody else wait for the opinion on that: nobody waits for them to be noted."""
-    if not state.candidate or (state.opinion and state.opinion.text == said.text) or at - said.ended_at > _OPINION:
-        return False
-    asked = ear_of(state, said.came_from).drafts > 0 or asking(said.text)
-    return asked and addressee.guessed_for_other(addressee.voiced(state.company, said)[0], said, style.names)
 
 
 def contribute(state: State, said: Contribution, at: int, style: Style) -> Step:

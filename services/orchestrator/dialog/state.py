@@ -90,6 +90,8 @@ class Ear:
     drafts: int = 0
     """How many replies were drafted to it."""
     addressee: str = ""
+    waits_until: int = 0
+    """The contribution is not complete before: it would only be noted, and an opinion against that may still come."""
     closing: bool = False
     """The speaker has said that the turn is over; its last words are awaited."""
 
