@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Final
 
 from services.common.logs import get_logger
+from services.common.tasks import say_why
 from services.llm.embedding import Embedder
 from services.llm.engine import Engine
 from services.llm.mind import Mind
@@ -88,6 +89,7 @@ class Personas:
     def begin(self) -> None:
         """Prepares the other personas, one after the other, behind all that conversations need."""
         self._behind = asyncio.create_task(self._prepare_all(), name="prepare")
+        self._behind.add_done_callback(say_why("prepare"))
 
     async def close(self) -> None:
         """Ends all preparations."""
@@ -188,7 +190,9 @@ class Personas:
         vectors = last.vectors if last else self._vectors(persona.id, self._embedder)
         preparation = Preparation(persona, vectors, lasting=lasting, linger_s=self._linger_s)
         self._preparing[persona.id] = preparation
-        preparation.begin(asyncio.create_task(self._make(preparation, self._preparer), name=f"prepare-{persona.id}"))
+        task = asyncio.create_task(self._make(preparation, self._preparer), name=f"prepare-{persona.id}")
+        task.add_done_callback(say_why(f"prepare-{persona.id}"))
+        preparation.begin(task)
         return preparation
 
     async def _make(self, preparation: Preparation, preparer: Preparer) -> Mind:
@@ -205,11 +209,8 @@ class Personas:
     async def _prepare_all(self) -> None:
         for persona in await self.usable():
             if persona.id not in self._ready:
-                try:
-                    await self._prepare(persona, lasting=True).mind()
-                except Unavailable as exc:
-                    # Its folder was changed or taken away meanwhile.
-                    _log.info("preparation_ended", persona=persona.id, detail=exc.message)
+                # However it ends: what is wrong with one is in the log, and keeps nobody else from being prepared.
+                await self._prepare(persona, lasting=True).over()
 
     def _put(self, persona: Persona, mind: Mind, vectors: Vectors) -> None:
         self._ready[persona.id] = _Ready(persona, Replier(mind, self._engine, self._settings), vectors)

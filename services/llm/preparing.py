@@ -70,6 +70,11 @@ class Preparation:
             raise not_yet(self.persona.profile.name, self.done)
         return self._task.result()
 
+    async def over(self) -> None:
+        """Waits until it has ended, in whatever way."""
+        assert self._task is not None
+        await asyncio.wait({self._task})
+
     @contextmanager
     def wanted(self) -> Iterator[None]:
         """Somebody waits."""

@@ -250,3 +250,23 @@ async def test_the_others_are_prepared_at_the_start_one_after_the_other(folder: 
         stub.personas.begin()
         await until(lambda: stub.personas.done("ann") == stub.personas.done("bob") == 1)
         assert stub.personas.done("torn") == 0
+
+
+async def test_a_fault_in_preparing_one_is_logged_and_the_next_is_prepared(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for name in ("ann", "bob"):
+        another(folder, name, f"## Home\n\n**Q:** Where do you live?\n\nI live on a boat that {name} has built.\n")
+    embed = Embedder.embed
+
+    def broken(self: Embedder, some: Sequence[str]) -> np.ndarray:
+        if any("ann has built" in text for text in some):
+            raise ZeroDivisionError("a fault of ours")
+        return embed(self, some)
+
+    monkeypatch.setattr(Embedder, "embed", broken)
+    async with serving(folder) as stub:
+        stub.personas.begin()
+        await until(lambda: stub.personas.done("bob") == 1)
+        assert stub.personas.done("ann") < 1
+    assert "a fault of ours" in capsys.readouterr().out
