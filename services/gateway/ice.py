@@ -29,6 +29,8 @@ _log = get_logger(__name__)
 _GATHER_S: Final = 1
 #: A new path that is not connected by then is given up. Pages give up sooner.
 _CONNECT_S: Final = 8.0
+#: The browser's first check is awaited for so long; where it cannot come in, ours must go out first.
+_FIRST_CHECK_S: Final = 2.0
 #: When the path is lost, a restart may still come for so long.
 _GRACE_S: Final = 5.0
 #: A browser has one candidate for each of its addresses, and one more for each server.
@@ -62,6 +64,16 @@ class _Offer:
 
 
 class _Path(aioice.Connection):
+    def __init__(self, *, controlling: bool, **wishes: Any) -> None:
+        super().__init__(controlling, **wishes)
+        self.checked = asyncio.Event()
+        """The browser knows the answer: a check of it has come."""
+
+    def request_received(self, message: Any, addr: tuple[str, int], protocol: Any) -> None:
+        super().request_received(message, addr, protocol)
+        if self._early_checks:
+            self.checked.set()
+
     async def get_component_candidates(self, component: int, addresses: list[str], timeout: int = 5) -> list[aioice.Candidate]:
         return await super().get_component_candidates(component, addresses, min(timeout, _GATHER_S))
 
@@ -102,7 +114,7 @@ class Paths:
             raise Unusable("only a connection with all in one bundle can be restarted; make a new one", reason="cannot_restart")
         async with self._one_at_a_time:
             await self.give_up()
-            path = _Path(self._path.ice_controlling, **connection_kwargs(self._servers))
+            path = _Path(controlling=self._path.ice_controlling, **connection_kwargs(self._servers))
             try:
                 await path.gather_candidates()
                 if not self._alive:
@@ -125,14 +137,19 @@ class Paths:
 
     # --- the new path ---------------------------------------------------------------------------------------------------
 
-    async def _try(self, path: aioice.Connection, offer: _Offer) -> None:
-        unused = path
+    async def _try(self, path: _Path, offer: _Offer) -> None:
+        unused: aioice.Connection = path
         outcome: Outcome = "given_up"
         path.remote_username, path.remote_password, path.remote_is_lite = offer.username, offer.password, offer.lite
         try:
             async with asyncio.timeout(_CONNECT_S):
                 # The end of the candidates is not told: others may show themselves by their checks.
                 await asyncio.gather(*map(path.add_remote_candidate, offer.candidates))
+                # A check that reaches the browser before the answer comes from an address that it does not know yet. A path
+                # learnt so ranks below the old one for ever (libwebrtc), and it never changes over while that one lives.
+                with suppress(TimeoutError):
+                    async with asyncio.timeout(_FIRST_CHECK_S):
+                        await path.checked.wait()
                 await path.connect()
             if self._alive:
                 unused = self._path
@@ -142,7 +159,7 @@ class Paths:
         except OSError as exc:
             # Not connected, or not in time.
             outcome = "failed"
-            _log.info("ice_restart_failed", detail=str(exc))
+            _log.info("ice_restart_failed", detail=str(exc) or "not in time", pairs=_pairs(path))
         finally:
             # From here on nothing cancels this task, so that no socket stays open.
             self._trial = None
@@ -247,3 +264,8 @@ def _sections(description: SessionDescription) -> list[tuple[str, str]]:
 
 def _fingerprints(media: MediaDescription) -> set[tuple[str, str]]:
     return {(each.algorithm.lower(), each.value.upper()) for each in media.dtls.fingerprints} if media.dtls else set()
+
+
+def _pairs(path: Any) -> list[str]:
+    """What became of each pair of candidates that was tried."""
+    return [f"{pair} {pair.state.name}{' nominated' if pair.remote_nominated else ''}" for pair in path._check_list]

@@ -133,6 +133,22 @@ async def test_a_network_that_changes_moves_the_connection(scene: Scene) -> None
     assert len(scene.servicer.seen["audio"]) > heard
 
 
+async def test_an_answer_may_come_late(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
+    restart = Paths.restart
+
+    async def slow(paths: Paths, sdp: str) -> Any:
+        answer = await restart(paths, sdp)
+        await asyncio.sleep(1)
+        return answer
+
+    monkeypatch.setattr(Paths, "restart", slow)
+    old, before = scene.path, await scene.counts()
+    await scene.page.evaluate("dispatchEvent(new Event('online'))")
+    await scene.moved(old)
+    await scene.plays_on(before)
+    assert await scene.is_undisturbed()
+
+
 async def test_a_path_that_dies_is_replaced_under_the_connection(scene: Scene) -> None:
     before = await scene.counts()
     for _ in range(2):
