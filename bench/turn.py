@@ -29,8 +29,8 @@ from bench.turn_picture import svg
 from bench.turn_trace import Recogniser, Silence, trace
 from services.common import registry
 from services.common.settings import SharedSettings
+from services.orchestrator.dialog.events import CLOCK_HZ
 from services.orchestrator.dialog.state import Rules, Style
-from services.orchestrator.events import CLOCK_HZ
 from services.turn.engine import StreamConfig, TurnEngine
 from services.turn.engines import ENGINES
 from vivant.errors import VivantError

@@ -12,8 +12,8 @@ import numpy as np
 from bench.turn_material import FADE_S
 from bench.turn_trace import Silence
 from services.orchestrator.dialog.endpointing import silence_needed
+from services.orchestrator.dialog.events import CLOCK_HZ
 from services.orchestrator.dialog.state import Style
-from services.orchestrator.events import CLOCK_HZ
 
 #: Waiting longer than that is no answer; every policy ends the turn here.
 LONGEST_S: Final = 2.5

@@ -10,11 +10,11 @@ import numpy as np
 
 from services.common.settings import SharedSettings
 from services.llm.engines.fake import FakeEngine
-from services.llm.mind import Mind
-from services.llm.persona import load_persona
-from services.llm.reply import Replier
+from services.llm.persona.persona import load_persona
+from services.llm.reply.recalling import Recaller
+from services.llm.reply.replier import Replier
 from services.llm.settings import FakeOptions, LlmSettings
-from services.llm.words import content
+from services.llm.understanding.words import content
 
 PERSONAS = Path(__file__).parent / "data" / "personas"
 
@@ -39,9 +39,9 @@ def fake_engine(*replies: str, token_delay_s: float = 0.0, weights: tuple[float,
     return FakeEngine(FakeOptions(replies=replies, token_delay_s=token_delay_s, weights=weights), SharedSettings())
 
 
-def pip_mind(folder: Path) -> Mind:
-    return Mind(load_persona(PERSONAS, "pip"), WordEmbedder(), folder / "embeddings.npz")
+def pip_recaller(folder: Path) -> Recaller:
+    return Recaller(load_persona(PERSONAS, "pip"), WordEmbedder(), folder / "embeddings.npz")
 
 
 def pip(folder: Path, engine: FakeEngine, **settings: object) -> Replier:
-    return Replier(pip_mind(folder), engine, LlmSettings(persona="pip", **settings))
+    return Replier(pip_recaller(folder), engine, LlmSettings(persona="pip", **settings))

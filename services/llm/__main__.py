@@ -11,7 +11,7 @@ from services.common.settings import SharedSettings
 from services.common.streams import Admission
 from services.llm.engine import Engine
 from services.llm.engines import ENGINES
-from services.llm.personas import Personas
+from services.llm.persona.library import Personas
 from services.llm.server import FULL_NAME, LlmServicer
 from services.llm.settings import LlmSettings
 from vivant.llm.v1 import llm_pb2_grpc

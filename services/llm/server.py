@@ -13,14 +13,14 @@ from grpc.aio import ServicerContext
 from services.common.logs import session_context
 from services.common.metrics import Metrics
 from services.common.streams import Admission, ServerStream, rpc
-from services.llm import embedding
-from services.llm.conversation import Addressed, Broken, Conversation, Drafted, Finished, Output
 from services.llm.engine import Engine
-from services.llm.history import Said
-from services.llm.persona import Conversing, Persona
-from services.llm.personas import Personas
-from services.llm.reading.characters import printable
-from services.llm.reply import Cue, Source, Text
+from services.llm.memory import embedding
+from services.llm.memory.history import Utterance
+from services.llm.persona.library import Personas
+from services.llm.persona.persona import Conversing, Persona
+from services.llm.reply.conversation import Addressed, Broken, Conversation, Drafted, Finished, Output
+from services.llm.reply.reading.characters import printable
+from services.llm.reply.replier import Cue, Source, Text
 from vivant.common.v1 import common_pb2
 from vivant.errors import InvalidRequest, Unavailable
 from vivant.llm.v1 import llm_pb2, llm_pb2_grpc
@@ -199,18 +199,18 @@ def _turn(turn_id: int) -> int:
     return turn_id
 
 
-def _item(item: llm_pb2.HistoryItem, turn_id: int = 0) -> Said:
+def _item(item: llm_pb2.HistoryItem, turn_id: int = 0) -> Utterance:
     said = _said(item.speaker, item.text, item.addressee, turn_id=turn_id, interrupted=item.interrupted)
     return replace(said, interrupted_by=_name(item.interrupted_by))
 
 
-def _said(speaker: str, text: str, addressee: str = "", *, turn_id: int = 0, interrupted: bool = False) -> Said:
+def _said(speaker: str, text: str, addressee: str = "", *, turn_id: int = 0, interrupted: bool = False) -> Utterance:
     if len(text) > MAX_TEXT:
         raise InvalidRequest(
             f"a text has at most {MAX_TEXT} characters, this one has {len(text)}; say it in several contributions",
             reason="text_too_long",
         )
-    return Said(_name(speaker) or "Spk1", text, _name(addressee), interrupted, turn_id)
+    return Utterance(_name(speaker) or "Spk1", text, _name(addressee), interrupted, turn_id)
 
 
 def _name(name: str) -> str:
@@ -219,7 +219,7 @@ def _name(name: str) -> str:
     return name
 
 
-def _history(items: Iterable[llm_pb2.HistoryItem]) -> list[Said]:
+def _history(items: Iterable[llm_pb2.HistoryItem]) -> list[Utterance]:
     history = [_item(item) for item in items]
     if len(history) > MAX_HISTORY:
         raise InvalidRequest(f"history has at most {MAX_HISTORY} items, not {len(history)}", reason="history_too_long")

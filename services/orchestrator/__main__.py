@@ -5,9 +5,9 @@ from __future__ import annotations
 from services.common import serving
 from services.common.metrics import Metrics
 from services.common.streams import Admission
-from services.orchestrator.clients import Peers
-from services.orchestrator.recorder import require_writable
+from services.orchestrator.links.clients import Peers
 from services.orchestrator.server import SessionServicer
+from services.orchestrator.session.recorder import require_writable
 from services.orchestrator.settings import OrchestratorSettings
 from vivant.session.v1 import session_pb2, session_pb2_grpc
 

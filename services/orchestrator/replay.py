@@ -17,10 +17,11 @@ from pydantic import ValidationError
 from rich.console import Console
 from rich.table import Table
 
-from services.orchestrator import events as ev
-from services.orchestrator import machine, recorder
+from services.orchestrator.dialog import events as ev
+from services.orchestrator.dialog import machine
+from services.orchestrator.dialog.events import CLOCK_HZ
 from services.orchestrator.dialog.state import State, Style
-from services.orchestrator.events import CLOCK_HZ
+from services.orchestrator.session import recorder
 from vivant.errors import InvalidRequest
 
 

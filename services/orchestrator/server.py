@@ -11,12 +11,12 @@ from services.common import logs
 from services.common.audio import pcm_format, require_format
 from services.common.metrics import Metrics
 from services.common.streams import Admission, ServerStream, rpc
-from services.orchestrator.clients import Peers
-from services.orchestrator.murmurs import Murmurs
-from services.orchestrator.opening import Opening, persona_card, require_name
-from services.orchestrator.recollection import Conversations
-from services.orchestrator.session import Session
+from services.orchestrator.links.clients import Peers
+from services.orchestrator.session.opening import Opening, persona_card, require_name
+from services.orchestrator.session.recollection import Conversations
+from services.orchestrator.session.session import Session
 from services.orchestrator.settings import OrchestratorSettings
+from services.orchestrator.speaking.backchannels import BackchannelSounds
 from vivant.common.v1 import common_pb2
 from vivant.errors import InvalidRequest, NotFound, Unavailable, Unusable, VivantError
 from vivant.fitting import misfits
@@ -38,7 +38,7 @@ class SessionServicer(session_pb2_grpc.SessionServiceServicer):
         self._peers = peers
         self._admission = admission
         self._conversations = Conversations()
-        self._murmurs = Murmurs(peers, settings.voice_timeout_s)
+        self._sounds = BackchannelSounds(peers, settings.voice_timeout_s)
         self.metrics = metrics
 
     @rpc
@@ -97,7 +97,7 @@ class SessionServicer(session_pb2_grpc.SessionServiceServicer):
                 kind = response.WhichOneof("response") or ""
                 await stream.send(**{kind: getattr(response, kind)})
 
-            session = Session(opening, self._peers, self._settings, self.metrics, self._conversations, murmurs=self._murmurs)
+            session = Session(opening, self._peers, self._settings, self.metrics, self._conversations, sounds=self._sounds)
             logs.session_context(session_id=session.id)
             await session.run(aiter(stream), lambda: stream.finished, write)
 

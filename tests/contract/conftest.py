@@ -13,7 +13,7 @@ import pytest
 from services.common.metrics import Metrics
 from services.common.serving import Service
 from services.common.streams import Admission
-from services.orchestrator.clients import Peers
+from services.orchestrator.links.clients import Peers
 from services.orchestrator.server import SessionServicer
 from services.orchestrator.settings import OrchestratorSettings
 from tests.gateway_door import Door, gateway_to

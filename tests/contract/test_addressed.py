@@ -9,15 +9,15 @@ from pathlib import Path
 import pytest
 
 from services.common.settings import SharedSettings
-from services.llm import addressed
-from services.llm.embedding import Embedder
-from services.llm.history import Said
-from services.llm.mind import Mind
-from services.llm.persona import load_persona
-from services.llm.reply import Replier, Text
+from services.llm.memory.embedding import Embedder
+from services.llm.memory.history import Utterance
+from services.llm.persona.persona import load_persona
+from services.llm.reply.recalling import PersonaLink
+from services.llm.reply.replier import Replier, Text
 from services.llm.settings import LlmSettings
-from services.orchestrator.dialog.addressee import Company, in_doubt, joined, judged
-from services.orchestrator.events import Contribution, ms
+from services.llm.understanding import addressed
+from services.orchestrator.dialog.addressee import Participants, in_doubt, joined, judged
+from services.orchestrator.dialog.events import Contribution, ms
 from tests.llm_parts import fake_engine
 
 DATA = Path(__file__).parents[1] / "data" / "addressees.toml"
@@ -31,26 +31,26 @@ def june() -> Replier:
     shared = SharedSettings()
     persona = load_persona(shared.personas_dir, "june")
     kept = shared.personas_dir / "june" / "derived" / "embeddings.npz"
-    mind = Mind(persona, Embedder(shared.models_dir / "minilm-l6-v2"), kept)
-    return Replier(mind, fake_engine("Mm."), LlmSettings(opening="passage"))
+    persona_link = PersonaLink(persona, Embedder(shared.models_dir / "minilm-l6-v2"), kept)
+    return Replier(persona_link, fake_engine("Mm."), LlmSettings(opening="passage"))
 
 
 async def play(lines: list[list[str]], june: Replier, *, opinions: bool) -> list[tuple[str, bool, bool]]:
     """Each line, whether it is to June, and whether she takes it to be; the conversation goes on as she takes it."""
-    company, history, found = Company(), list[Said](), []
+    participants, history, found = Participants(), list[Utterance](), []
     for speaker in dict.fromkeys(speaker for speaker, _, _ in lines if not speaker.startswith("Spk")):
-        company = joined(company, speaker)
+        participants = joined(participants, speaker)
     for at, (speaker, to, text) in enumerate(lines):
         said, opinion = Contribution(speaker, text, ended_at=ms(4000 * at)), None
-        other = in_doubt(company, said, PERSONA)
+        other = in_doubt(participants, said, PERSONA)
         if other and opinions:
-            opinion = addressed.from_memory(june.mind, Said(speaker, text), history)
-        company, said = judged(company, said, PERSONA, opinion)
+            opinion = addressed.from_memory(june.persona_link, Utterance(speaker, text), history)
+        participants, said = judged(participants, said, PERSONA, opinion)
         found.append((text, to == "June", not said.addressee))
-        question = Said(speaker, text, said.addressee)
+        question = Utterance(speaker, text, said.addressee)
         if not said.addressee:
             reply = [event.text async for event in june.reply(question, history, 0) if isinstance(event, Text)]
-            history += [question, Said("june", "".join(reply).strip())]
+            history += [question, Utterance("june", "".join(reply).strip())]
         else:
             history.append(question)
     return found

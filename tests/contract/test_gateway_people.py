@@ -22,8 +22,8 @@ from services.face.enrolment.finder import Finder
 from services.face.server import FaceServicer
 from services.face.settings import PortraitOptions
 from services.gateway.people import DefaultWatch
-from services.orchestrator import clients
-from services.orchestrator.clients import Peers
+from services.orchestrator.links import clients
+from services.orchestrator.links.clients import Peers
 from services.orchestrator.server import SessionServicer
 from services.orchestrator.settings import OrchestratorSettings
 from tests.gateway_door import Door, gateway_to

@@ -8,10 +8,10 @@ from typing import Any
 import grpc
 import pytest
 
-from services.orchestrator import link
-from services.orchestrator.abilities import Abilities
-from services.orchestrator.connections import Connections
-from services.orchestrator.link import BACKOFF_S, Link
+from services.orchestrator.links import link
+from services.orchestrator.links.link import BACKOFF_S, Link
+from services.orchestrator.session.abilities import Abilities
+from services.orchestrator.session.connections import Connections
 from tests.grpc_server import served
 from vivant.llm.v1 import llm_pb2, llm_pb2_grpc
 from vivant.session.v1 import session_pb2

@@ -20,7 +20,7 @@ from services.common.streams import Admission
 from services.llm.engine import Engine, Message, Prompt
 from services.llm.engines.llamacpp import LlamacppEngine
 from services.llm.engines.openai import OpenaiEngine
-from services.llm.personas import Personas
+from services.llm.persona.library import Personas
 from services.llm.server import MAX_TEXT, LlmServicer
 from services.llm.settings import LlamacppOptions, LlmSettings, OpenaiOptions
 from tests.grpc_server import reason, served

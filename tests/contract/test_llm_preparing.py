@@ -17,9 +17,9 @@ import pytest
 from services.common.metrics import Metrics
 from services.common.settings import SharedSettings
 from services.common.streams import Admission
-from services.llm.embedding import Embedder
-from services.llm.personas import Personas
-from services.llm.retrieval import texts_of
+from services.llm.memory.embedding import Embedder
+from services.llm.memory.retrieval import texts_of
+from services.llm.persona.library import Personas
 from services.llm.server import LlmServicer
 from services.llm.settings import LlmSettings
 from tests.grpc_server import reason, served

@@ -18,8 +18,9 @@ from services.common.audio import pcm_format
 from services.common.metrics import SERVED, SERVED_BY_ALL, Metrics
 from services.common.serving import Service
 from services.common.streams import Admission
-from services.orchestrator import clients, events, machine
-from services.orchestrator.clients import Peers
+from services.orchestrator.dialog import events, machine
+from services.orchestrator.links import clients
+from services.orchestrator.links.clients import Peers
 from services.orchestrator.server import SessionServicer
 from services.orchestrator.settings import OrchestratorSettings
 from services.turn.engines.session import TurnSession

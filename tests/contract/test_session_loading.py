@@ -17,8 +17,8 @@ import vivant
 from services.common.metrics import Metrics
 from services.common.serving import Service
 from services.common.streams import Admission
-from services.orchestrator import clients
-from services.orchestrator.clients import Peers
+from services.orchestrator.links import clients
+from services.orchestrator.links.clients import Peers
 from services.orchestrator.server import SessionServicer
 from services.orchestrator.settings import OrchestratorSettings
 from tests.grpc_server import served

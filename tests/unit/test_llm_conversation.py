@@ -8,14 +8,14 @@ from typing import Any
 
 import pytest
 
-from services.llm.clauses import sentences
-from services.llm.conversation import Addressed, Broken, Conversation, Drafted, Finished, Output
 from services.llm.engines.fake import FakeEngine
-from services.llm.history import History, Said, as_messages
-from services.llm.mind import Recollection
-from services.llm.reply import Cue, Source, Text
-from services.llm.retrieval import Hit
-from services.llm.story import Passage
+from services.llm.memory.history import History, Utterance, as_messages
+from services.llm.memory.retrieval import Hit
+from services.llm.persona.story import Passage
+from services.llm.reply.clauses import sentences
+from services.llm.reply.conversation import Addressed, Broken, Conversation, Drafted, Finished, Output
+from services.llm.reply.recalling import Recollection
+from services.llm.reply.replier import Cue, Source, Text
 from tests.llm_parts import fake_engine, pip
 from vivant.errors import Unavailable
 
@@ -76,8 +76,8 @@ async def conversation(tmp_path: Path, engine: FakeEngine, listener: Listener) -
     await made.close()
 
 
-def said(text: str, turn_id: int = 1, speaker: str = "Spk1") -> Said:
-    return Said(speaker, text, turn_id=turn_id)
+def said(text: str, turn_id: int = 1, speaker: str = "Spk1") -> Utterance:
+    return Utterance(speaker, text, turn_id=turn_id)
 
 
 async def test_a_sure_memory_is_told_in_its_own_words(
@@ -94,9 +94,9 @@ async def test_a_set_line_rests_on_nothing_whatever_came_to_mind(
     tmp_path: Path, listener: Listener, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     replier = pip(tmp_path, fake_engine("My brother Bob lives in Boston."), opening="model")
-    born = replier.mind.recall(BORN)
+    born = replier.recaller.recall(BORN)
     assert born.hits
-    monkeypatch.setattr(replier.mind, "recall", lambda *_: replace(born, sure=False))
+    monkeypatch.setattr(replier.recaller, "recall", lambda *_: replace(born, sure=False))
     conversation = Conversation(replier, 0, listener)
     await conversation.commit(1, said(BORN))
     await listener.until(1, Finished)
@@ -296,8 +296,8 @@ async def test_an_engine_out_of_reach_fails_the_turn_and_not_the_conversation(
 async def test_history_is_what_was_heard(conversation: Conversation, listener: Listener) -> None:
     await conversation.commit(1, said(BORN))
     await listener.until(1, Finished)
-    conversation.utterance(Said("Spk2", "Pass the salt.", addressee="Spk1"))
-    conversation.heard(Said("", "I was born on"), 1, interrupted=True)
+    conversation.utterance(Utterance("Spk2", "Pass the salt.", addressee="Spk1"))
+    conversation.heard(Utterance("", "I was born on"), 1, interrupted=True)
     assert [(item.speaker, item.text) for item in conversation.history] == [
         ("Spk1", BORN),
         ("pip", "I was born on"),
@@ -308,7 +308,7 @@ async def test_history_is_what_was_heard(conversation: Conversation, listener: L
 async def test_what_is_asked_next_is_understood_from_what_was_said(conversation: Conversation, listener: Listener) -> None:
     await conversation.commit(1, said("Do you have a sister?"))
     await listener.until(1, Finished)
-    conversation.heard(Said("", "My sister Wren is two years older than me."), 1, interrupted=False)
+    conversation.heard(Utterance("", "My sister Wren is two years older than me."), 1, interrupted=False)
     await conversation.commit(2, said("And where does she live?", 2))
     await listener.until(2, Finished)
     assert "Cornwall" in listener.text(2)
@@ -330,7 +330,7 @@ async def test_whether_the_persona_is_meant_is_told_beside_the_draft_where_it_is
     assert opinion.text == BORN and 0.5 < opinion.probability < 1
     await conversation.commit(1, said(BORN))
     await listener.until(1, Finished)
-    conversation.utterance(Said("Spk2", "The bread is burnt.", "Spk1"))
+    conversation.utterance(Utterance("Spk2", "The bread is burnt.", "Spk1"))
     await conversation.words(2, "Yes, the bread is burnt.", "Spk1", draft=True, other="Spk2")
     assert (await listener.until(2, Addressed)).probability < 0.25
 
@@ -344,7 +344,7 @@ async def test_who_is_alone_is_not_wondered_about(conversation: Conversation, li
 async def test_the_model_is_asked_after_memory_and_its_word_comes_last(tmp_path: Path, listener: Listener) -> None:
     engine = fake_engine(weights=(0.1, 0.7))
     conversation = Conversation(pip(tmp_path, engine, who_is_meant="model"), 0, listener)
-    conversation.utterance(Said("Spk2", "I like the sea.", "Spk1"))
+    conversation.utterance(Utterance("Spk2", "I like the sea.", "Spk1"))
     await conversation.words(1, BORN, "Spk1", draft=True, other="Spk2")
     await asyncio.gather(*(task for task in listener.tasks if task.get_name().startswith("judge")))
     told = [output.probability for _, output in listener.said if isinstance(output, Addressed)]
@@ -380,16 +380,21 @@ async def test_the_opinion_can_be_turned_off(tmp_path: Path, engine: FakeEngine,
 def test_history_is_bounded_and_cut_rarely() -> None:
     history = History("pip", 20, ())
     for number in range(50):
-        history.add(Said("Spk1", f"one two three four {number}"))
+        history.add(Utterance("Spk1", f"one two three four {number}"))
     assert sum(len(item.text.split()) for item in history.items) <= 20
     assert history.items[-1].text.endswith("49")
-    history.add(Said("Spk1", "word " * 1000))
+    history.add(Utterance("Spk1", "word " * 1000))
     assert sum(len(item.text.split()) for item in history.items) <= 20
 
 
 def test_messages_take_turns_and_name_who_spoke_to_whom() -> None:
     messages = as_messages(
-        [Said("Spk1", "Hello."), Said("Spk2", "Is it on?", addressee="Spk1"), Said("pip", "Well, I", interrupted=True)], "pip"
+        [
+            Utterance("Spk1", "Hello."),
+            Utterance("Spk2", "Is it on?", addressee="Spk1"),
+            Utterance("pip", "Well, I", interrupted=True),
+        ],
+        "pip",
     )
     assert [(message.role, message.content) for message in messages] == [
         ("user", "(Spk1:) Hello.\n(Spk2 to Spk1:) Is it on?"),

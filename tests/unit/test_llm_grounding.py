@@ -2,7 +2,7 @@
 
 import pytest
 
-from services.llm.grounding import Evidence, names, unknown_terms
+from services.llm.reply.grounding import Evidence, names, unknown_terms
 
 KNOWN = Evidence(
     (

@@ -9,30 +9,30 @@ from pathlib import Path
 import pytest
 
 from services.common.settings import SharedSettings
-from services.llm.cut_short import cut_short, interrupted
-from services.llm.embedding import Embedder
-from services.llm.history import Said, as_messages
-from services.llm.interrupting import asks_to_go_on, without_preface
-from services.llm.mind import Mind, answer
-from services.llm.names import Names
-from services.llm.persona import load_persona
-from services.llm.pointing import fits, points_back
-from services.llm.reply import Done, Replier, Text
+from services.llm.memory.embedding import Embedder
+from services.llm.memory.history import Utterance, as_messages
+from services.llm.persona.persona import load_persona
+from services.llm.reply.recalling import Recaller, answer
+from services.llm.reply.replier import Done, Replier, Text
+from services.llm.understanding.cut_short import cut_short, interrupted
+from services.llm.understanding.interrupting import asks_to_go_on, without_preface
+from services.llm.understanding.names import Names
+from services.llm.understanding.pointing import fits, points_back
 from tests.llm_parts import fake_engine, pip
 
-QUESTION = Said("Spk1", "What do you do for a living?", turn_id=1)
+QUESTION = Utterance("Spk1", "What do you do for a living?", turn_id=1)
 STEPS = "There are one hundred and twelve steps, and I climb them twice a day."
 KNEES = "My knees complain about it."
 
 
-def cut(heard: str) -> list[Said]:
+def cut(heard: str) -> list[Utterance]:
     """A conversation in which the persona was interrupted after these words."""
-    return [QUESTION, Said("pip", heard, interrupted=True, turn_id=1)]
+    return [QUESTION, Utterance("pip", heard, interrupted=True, turn_id=1)]
 
 
-async def replied(replier: Replier, text: str, history: Sequence[Said]) -> str:
+async def replied(replier: Replier, text: str, history: Sequence[Utterance]) -> str:
     said = ""
-    async for event in replier.reply(Said("Spk1", text, turn_id=2), history, 0):
+    async for event in replier.reply(Utterance("Spk1", text, turn_id=2), history, 0):
         if isinstance(event, Text):
             said += event.text
         assert not isinstance(event, Done) or said
@@ -48,7 +48,7 @@ def replier(tmp_path: Path) -> Replier:
 
 
 def test_it_is_known_where_a_passage_was_cut(replier: Replier) -> None:
-    passages = replier.mind.persona.passages
+    passages = replier.recaller.persona.passages
     found = cut_short(passages, cut("I keep the lighthouse on Gull Rock. There are one hundred and"), "pip")
     assert found is not None
     assert (found.passage.sentences[0], found.rest) == ("I keep the lighthouse on Gull Rock.", 1)
@@ -59,11 +59,11 @@ def test_it_is_known_where_a_passage_was_cut(replier: Replier) -> None:
 
 
 def test_what_was_told_to_its_end_is_not_gone_on_with(replier: Replier) -> None:
-    passages = replier.mind.persona.passages
+    passages = replier.recaller.persona.passages
     whole = next(passage for passage in passages if STEPS in passage.sentences)
-    assert cut_short(passages, [QUESTION, Said("pip", whole.text)], "pip") is None
+    assert cut_short(passages, [QUESTION, Utterance("pip", whole.text)], "pip") is None
     assert cut_short(passages, cut(whole.text), "pip") is None
-    since = [*cut("I keep the lighthouse on"), Said("Spk1", "Go on."), Said("pip", whole.text)]
+    since = [*cut("I keep the lighthouse on"), Utterance("Spk1", "Go on."), Utterance("pip", whole.text)]
     assert cut_short(passages, since, "pip") is None
     assert cut_short(passages, cut("I keep"), "pip") is None, "that may begin anything"
     assert cut_short(passages, [], "pip") is None
@@ -71,7 +71,7 @@ def test_what_was_told_to_its_end_is_not_gone_on_with(replier: Replier) -> None:
 
 def test_only_the_last_words_count_as_interrupted() -> None:
     assert interrupted(cut("I keep the"), "pip")
-    assert not interrupted([*cut("I keep the"), Said("pip", "Go ahead.")], "pip")
+    assert not interrupted([*cut("I keep the"), Utterance("pip", "Go ahead.")], "pip")
     assert not interrupted([QUESTION], "pip")
 
 
@@ -116,13 +116,13 @@ def test_asking_for_something_else_is_not_asking_for_the_rest() -> None:
 
 async def test_no_wait_is_listened_to(replier: Replier) -> None:
     heard = cut("I keep the lighthouse on Gull Rock. There are")
-    assert await replied(replier, "No, wait.", heard) in replier.mind.persona.profile.fallbacks.yielding
+    assert await replied(replier, "No, wait.", heard) in replier.recaller.persona.profile.fallbacks.yielding
     assert not replier.engine.generated  # type: ignore[attr-defined]
 
 
 async def test_no_is_an_answer_when_nothing_was_interrupted(replier: Replier) -> None:
-    told = [QUESTION, Said("pip", "I keep the lighthouse on Gull Rock.", turn_id=1)]
-    assert await replied(replier, "No, wait.", told) not in replier.mind.persona.profile.fallbacks.yielding
+    told = [QUESTION, Utterance("pip", "I keep the lighthouse on Gull Rock.", turn_id=1)]
+    assert await replied(replier, "No, wait.", told) not in replier.recaller.persona.profile.fallbacks.yielding
 
 
 async def test_it_goes_on_where_it_was_cut(replier: Replier) -> None:
@@ -135,8 +135,8 @@ async def test_it_goes_on_where_it_was_cut(replier: Replier) -> None:
 async def test_it_goes_on_after_it_has_listened(replier: Replier) -> None:
     history = [
         *cut("I keep the lighthouse on Gull Rock."),
-        Said("Spk1", "No, wait.", turn_id=2),
-        Said("pip", "Go ahead.", turn_id=2),
+        Utterance("Spk1", "No, wait.", turn_id=2),
+        Utterance("pip", "Go ahead.", turn_id=2),
     ]
     assert (await replied(replier, "No, go on.", history)).startswith(STEPS)
 
@@ -160,18 +160,18 @@ async def test_without_anything_to_go_on_with_the_question_is_answered(replier: 
 
 
 @pytest.fixture(scope="module")
-def june(tmp_path_factory: pytest.TempPathFactory) -> Mind:
+def june(tmp_path_factory: pytest.TempPathFactory) -> Recaller:
     """June, with the real embeddings of a part of her story: where she was born, her family, the piano, the stage, the shop."""
     whole = load_persona(SharedSettings().personas_dir, "june")
     some = replace(whole, passages=tuple(whole.passages[place] for place in (*range(2, 7), 11, 15, *range(18, 48))))
     embedder = Embedder(SharedSettings().models_dir / "minilm-l6-v2")
-    return Mind(some, embedder, tmp_path_factory.mktemp("june") / "embeddings.npz")
+    return Recaller(some, embedder, tmp_path_factory.mktemp("june") / "embeddings.npz")
 
 
-def said_then(june: Mind, heard: str, question: str) -> str:
+def said_then(june: Recaller, heard: str, question: str) -> str:
     """What memory says to a question over a story that was heard so far."""
     passage = next(passage for passage in june.persona.passages if passage.text.startswith(heard))
-    history = [Said("Spk1", passage.question, turn_id=1), Said("june", heard, interrupted=True, turn_id=1)]
+    history = [Utterance("Spk1", passage.question, turn_id=1), Utterance("june", heard, interrupted=True, turn_id=1)]
     found = june.recall(question, history)
     assert found.sure
     return " ".join(found.part or answer(found.hits[0], 60))
@@ -193,11 +193,11 @@ FROZE = "I froze on stage when I was"
         ("We had a goose named Harold when I was a kid.", "Wait, what did he bite?", "Harold bit the mailman"),
     ],
 )
-def test_a_short_question_is_about_what_was_just_told(june: Mind, heard: str, question: str, answered: str) -> None:
+def test_a_short_question_is_about_what_was_just_told(june: Recaller, heard: str, question: str, answered: str) -> None:
     assert answered in said_then(june, heard, question)
 
 
-def test_every_passage_is_asked_about_by_where_is_that(june: Mind) -> None:
+def test_every_passage_is_asked_about_by_where_is_that(june: Recaller) -> None:
     for passage in june.persona.passages:
         heard = " ".join(passage.text.split()[: len(passage.text.split()) // 2])
         assert said_then(june, heard, "Hold on, where is that?") in passage.text
@@ -215,13 +215,13 @@ def test_every_passage_is_asked_about_by_where_is_that(june: Mind) -> None:
         ("I grew up in a white farmhouse on Quarry", "Hold on, how old are you?", "I'm thirty-six"),
     ],
 )
-def test_and_about_somebody_else_when_that_is_who_is_meant(june: Mind, heard: str, question: str, answered: str) -> None:
+def test_and_about_somebody_else_when_that_is_who_is_meant(june: Recaller, heard: str, question: str, answered: str) -> None:
     assert answered in said_then(june, heard, question)
 
 
-def test_the_same_question_is_free_when_nothing_was_interrupted(june: Mind) -> None:
+def test_the_same_question_is_free_when_nothing_was_interrupted(june: Recaller) -> None:
     heard = " ".join(june.persona.passages[5].sentences)
-    history = [Said("Spk1", "Where did you grow up?", turn_id=1), Said("june", heard, turn_id=1)]
+    history = [Utterance("Spk1", "Where did you grow up?", turn_id=1), Utterance("june", heard, turn_id=1)]
     assert not june.recall("Where is that?", history).part
 
 
@@ -265,7 +265,7 @@ def test_which_questions_point_back() -> None:
 
 
 def test_the_model_reads_who_cut_in_when_there_are_several() -> None:
-    history = [QUESTION, Said("pip", "I keep the", interrupted=True, interrupted_by="Bob"), Said("Bob", "Wait!")]
+    history = [QUESTION, Utterance("pip", "I keep the", interrupted=True, interrupted_by="Bob"), Utterance("Bob", "Wait!")]
     assert as_messages(history, "pip")[1].content == "I keep the ... (Bob cut in)"
-    alone = [QUESTION, Said("pip", "I keep the", interrupted=True, interrupted_by="Spk1"), Said("Spk1", "Wait!")]
+    alone = [QUESTION, Utterance("pip", "I keep the", interrupted=True, interrupted_by="Spk1"), Utterance("Spk1", "Wait!")]
     assert as_messages(alone, "pip")[1].content == "I keep the ..."

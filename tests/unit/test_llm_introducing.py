@@ -7,13 +7,13 @@ from pathlib import Path
 import pytest
 from pydantic import ValidationError
 
-from services.llm.history import Said
-from services.llm.introducing import asks_own_name, introduced
-from services.llm.persona import Fallbacks
-from services.llm.reply import Cue, Done, Replier, Text
+from services.llm.memory.history import Utterance
+from services.llm.persona.persona import Fallbacks
+from services.llm.reply.replier import Cue, Done, Replier, Text
+from services.llm.understanding.introducing import asks_own_name, introduced
 from tests.llm_parts import fake_engine, pip
 
-ASKED = (Said("pip", "Ahoy, I'm Pip. What should I call you?"),)
+ASKED = (Utterance("pip", "Ahoy, I'm Pip. What should I call you?"),)
 
 
 @pytest.fixture
@@ -52,7 +52,7 @@ def replier(tmp_path: Path) -> Replier:
     ],
 )
 def test_a_name_and_what_else_was_said(replier: Replier, text: str, name: str | None, rest: str) -> None:
-    found = introduced(text, (), replier.mind.persona)
+    found = introduced(text, (), replier.recaller.persona)
     assert (found and (found.name, found.rest)) == (name and (name, rest))
 
 
@@ -88,7 +88,7 @@ def test_a_name_and_what_else_was_said(replier: Replier, text: str, name: str | 
     ],
 )
 def test_what_gives_no_name(replier: Replier, text: str) -> None:
-    assert introduced(text, (), replier.mind.persona) is None
+    assert introduced(text, (), replier.recaller.persona) is None
 
 
 @pytest.mark.parametrize(
@@ -118,25 +118,27 @@ def test_what_gives_no_name(replier: Replier, text: str) -> None:
     ],
 )
 def test_the_answer_to_what_to_call_somebody(replier: Replier, text: str, name: str | None) -> None:
-    found = introduced(text, ASKED, replier.mind.persona)
+    found = introduced(text, ASKED, replier.recaller.persona)
     assert (found and found.name) == name
 
 
 def test_who_is_german_in_the_middle_of_a_talk_is_not_called_so(replier: Replier) -> None:
-    since = (Said("Spk1", "Hello."), Said("pip", "I am from Gull Rock."))
-    assert introduced("I'm German, and you?", since, replier.mind.persona) is None
-    found = introduced("I'm Mark, and what's your name?", since, replier.mind.persona)
+    since = (Utterance("Spk1", "Hello."), Utterance("pip", "I am from Gull Rock."))
+    assert introduced("I'm German, and you?", since, replier.recaller.persona) is None
+    found = introduced("I'm Mark, and what's your name?", since, replier.recaller.persona)
     assert found and found.name == "Mark"
 
 
 def test_only_the_last_words_of_the_persona_ask(replier: Replier) -> None:
-    since = (*ASKED, Said("Spk1", "No."), Said("pip", "As you like."))
-    assert introduced("Abby.", since, replier.mind.persona) is None
+    since = (*ASKED, Utterance("Spk1", "No."), Utterance("pip", "As you like."))
+    assert introduced("Abby.", since, replier.recaller.persona) is None
 
 
-async def replied(replier: Replier, text: str, history: tuple[Said, ...] = (), speaker: str = "Spk1") -> tuple[str, list[str]]:
+async def replied(
+    replier: Replier, text: str, history: tuple[Utterance, ...] = (), speaker: str = "Spk1"
+) -> tuple[str, list[str]]:
     said, cues = "", []
-    async for event in replier.reply(Said(speaker, text, turn_id=2), history, 0):
+    async for event in replier.reply(Utterance(speaker, text, turn_id=2), history, 0):
         if isinstance(event, Text):
             said += event.text
         elif isinstance(event, Cue):
@@ -146,7 +148,7 @@ async def replied(replier: Replier, text: str, history: tuple[Said, ...] = (), s
 
 
 async def test_it_is_taken_up_with_a_smile_and_what_else_was_said_is_answered(replier: Replier) -> None:
-    lines = replier.mind.persona.profile.fallbacks.meeting
+    lines = replier.recaller.persona.profile.fallbacks.meeting
     said, cues = await replied(replier, "You can call me Abby.")
     assert said in [line.replace("{name}", "Abby") for line in lines]
     assert cues == ["warm_smile"]
@@ -156,11 +158,16 @@ async def test_it_is_taken_up_with_a_smile_and_what_else_was_said_is_answered(re
 
 
 async def test_everyone_hears_their_own_name_again(replier: Replier) -> None:
-    history = (*ASKED, Said("Spk1", "Abby."), Said("pip", "Good to meet you, Abby."), Said("Spk2", "And I'm Bob Miller."))
+    history = (
+        *ASKED,
+        Utterance("Spk1", "Abby."),
+        Utterance("pip", "Good to meet you, Abby."),
+        Utterance("Spk2", "And I'm Bob Miller."),
+    )
     assert asks_own_name("Do you remember my name?") and not asks_own_name("What's your name?")
     assert (await replied(replier, "What's my name?", history))[0] == "You told me you're Abby."
     assert (await replied(replier, "Do you remember my name?", history, "Spk2"))[0] == "You told me you're Bob."
-    unknown = replier.mind.persona.profile.fallbacks.unknown
+    unknown = replier.recaller.persona.profile.fallbacks.unknown
     assert (await replied(replier, "What's my name?", history, "Spk3"))[0] in unknown
 
 

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from services.llm.clauses import sentences
-from services.llm.persona import list_ids, load_persona
-from services.llm.story import parse_story
+from services.llm.persona.persona import list_ids, load_persona
+from services.llm.persona.story import parse_story
+from services.llm.reply.clauses import sentences
 from tests.llm_parts import PERSONAS
 from vivant.errors import NotFound, Unusable
 from vivant.naming import is_persona

@@ -8,10 +8,10 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from services.llm.cues import FaceCue
 from services.llm.engine import Called, Thought
-from services.llm.reading.reader import Read, Reader
-from services.llm.reading.reasoning import Retract
+from services.llm.reply.cues import FaceCue
+from services.llm.reply.reading.reader import Read, Reader
+from services.llm.reply.reading.reasoning import Retract
 
 OWN = ("june", "June Merrow", "June", "assistant")
 OTHERS = ("Ann", "user")

@@ -9,23 +9,23 @@ import numpy as np
 import pytest
 
 from services.common.settings import SharedSettings
-from services.llm.clauses import sentences
-from services.llm.embedding import Embedder
-from services.llm.history import Said
-from services.llm.mind import answer, context, glimpse
-from services.llm.names import Names
-from services.llm.persona import load_persona
-from services.llm.retrieval import Hit, Memory
-from services.llm.story import Passage
-from services.llm.thinking import think
-from services.llm.vectors import embed_kept
-from services.llm.vocabulary import Vocabulary
-from tests.llm_parts import PERSONAS, WordEmbedder, pip_mind
+from services.llm.memory.embedding import Embedder
+from services.llm.memory.history import Utterance
+from services.llm.memory.retrieval import Hit, Memory
+from services.llm.memory.threads import think
+from services.llm.memory.vectors import embed_kept
+from services.llm.memory.vocabulary import Vocabulary
+from services.llm.persona.persona import load_persona
+from services.llm.persona.story import Passage
+from services.llm.reply.clauses import sentences
+from services.llm.reply.recalling import answer, context, glimpse
+from services.llm.understanding.names import Names
+from tests.llm_parts import PERSONAS, WordEmbedder, pip_recaller
 from vivant.errors import Unusable
 
 
 def test_the_passage_that_answers_comes_first(tmp_path: Path) -> None:
-    found = pip_mind(tmp_path).recall("Where were you born?")
+    found = pip_recaller(tmp_path).recall("Where were you born?")
     assert found.sure
     assert found.hits[0].passage.id == "story#1"
 
@@ -44,7 +44,7 @@ def test_a_damaged_embedding_model_is_named_with_the_command_that_renews_it(tmp_
 
 
 def test_nothing_is_recalled_when_nothing_is_known(tmp_path: Path) -> None:
-    found = pip_mind(tmp_path).recall("Which football team won?")
+    found = pip_recaller(tmp_path).recall("Which football team won?")
     assert not found.sure
     assert found.hits == ()
 
@@ -57,18 +57,18 @@ def test_a_name_finds_whom_it_belongs_to() -> None:
 
 
 def test_what_is_asked_about_another_is_not_answered_about_oneself(tmp_path: Path) -> None:
-    found = pip_mind(tmp_path).recall("Where was your brother born?")
+    found = pip_recaller(tmp_path).recall("Where was your brother born?")
     assert "story#1" not in [hit.passage.id for hit in found.hits]
 
 
 def test_a_question_about_being_an_ai_is_answered_with_the_truth(tmp_path: Path) -> None:
-    found = pip_mind(tmp_path).recall("Hang on, am I talking to a computer?")
+    found = pip_recaller(tmp_path).recall("Hang on, am I talking to a computer?")
     assert found.sure
     assert "AI" in found.hits[0].passage.text
 
 
 def test_a_short_question_leans_on_what_was_said() -> None:
-    history = [Said("Spk1", "Do you have a sister?"), Said("pip", "My sister Wren keeps bees.")]
+    history = [Utterance("Spk1", "Do you have a sister?"), Utterance("pip", "My sister Wren keeps bees.")]
     assert context("And where does she live?", history) == "Do you have a sister? My sister Wren keeps bees."
     assert context("Where were you born, in what town exactly and in which year?", history) == ""
     assert context("How are you?", history) == ""
@@ -209,11 +209,11 @@ def test_a_file_is_whole_or_as_it_was(tmp_path: Path, monkeypatch: pytest.Monkey
 
 async def test_recall_has_threads_of_its_own(tmp_path: Path) -> None:
     """Work that fills the threads of the event loop keeps nobody from recalling."""
-    mind, free = pip_mind(tmp_path), Event()
+    recaller, free = pip_recaller(tmp_path), Event()
     filling = [asyncio.create_task(asyncio.to_thread(free.wait)) for _ in range(100)]
     try:
         async with asyncio.timeout(30):
-            assert (await think(mind.recall, "Where were you born?")).sure
+            assert (await think(recaller.recall, "Where were you born?")).sure
     finally:
         free.set()
         await asyncio.gather(*filling)

@@ -6,7 +6,7 @@ from contextlib import suppress
 
 import pytest
 
-from services.llm.story import parse_story
+from services.llm.persona.story import parse_story
 from vivant.errors import Unusable
 
 

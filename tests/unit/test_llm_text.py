@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.llm.clauses import ClauseSplitter, sentences
-from services.llm.cues import FaceCue, felt
-from services.llm.manners import (
+from services.llm.reply.clauses import ClauseSplitter, sentences
+from services.llm.reply.cues import FaceCue, felt
+from services.llm.understanding.manners import (
     asks_about_ai,
     asks_about_listener,
     assistant_phrase,
@@ -17,7 +17,7 @@ from services.llm.manners import (
     speakable,
     wants_more,
 )
-from services.llm.words import content, numbers, same_words
+from services.llm.understanding.words import content, numbers, same_words
 
 
 @pytest.mark.parametrize(

@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 
 from services.common.labels import Labels
-from services.orchestrator import events as ev
-from services.orchestrator.dialog.addressee import Company, joined, judged, notice, speaker_of, voiced
+from services.orchestrator.dialog import events as ev
+from services.orchestrator.dialog.addressee import Participants, joined, judged, notice, speaker_of, voiced
+from services.orchestrator.dialog.events import Contribution, ms
 from services.orchestrator.dialog.vocatives import called
-from services.orchestrator.events import Contribution, ms
 
 PERSONA = ("June Merrow", "june")
 CONVERSATIONS = tomllib.loads((Path(__file__).parents[1] / "data" / "addressees.toml").read_text("utf-8"))["conversations"]
@@ -19,12 +19,12 @@ CONVERSATIONS = tomllib.loads((Path(__file__).parents[1] / "data" / "addressees.
 
 def play(lines: list[list[str]]) -> list[tuple[str, str, str, str]]:
     """Each line of a conversation with whom it is meant for and whom the rules take it for."""
-    company, at, found = Company(), 0, []
+    participants, at, found = Participants(), 0, []
     for speaker in dict.fromkeys(speaker for speaker, _, _ in lines if not speaker.startswith("Spk")):
-        company = joined(company, speaker)
+        participants = joined(participants, speaker)
     for speaker, to, text in lines:
         at += ms(4000)
-        company, said = judged(company, Contribution(speaker, text, ended_at=at), PERSONA)
+        participants, said = judged(participants, Contribution(speaker, text, ended_at=at), PERSONA)
         meant = "" if to == "June" else to
         found.append((text, meant, said.addressee, speaker))
     return found
@@ -83,34 +83,34 @@ def test_who_is_called(text: str, who: str | None) -> None:
 
 
 def test_who_is_alone_always_means_the_persona() -> None:
-    company, said = judged(Company(), Contribution("Spk1", "Bob, did you lock the door?"), PERSONA)
+    participants, said = judged(Participants(), Contribution("Spk1", "Bob, did you lock the door?"), PERSONA)
     assert said.addressee == ""
-    assert judged(company, Contribution("Spk1", "We should go."), PERSONA)[1].addressee == ""
+    assert judged(participants, Contribution("Spk1", "We should go."), PERSONA)[1].addressee == ""
 
 
 def test_a_client_that_says_who_is_meant_is_believed_also_where_it_leaves_it_open() -> None:
-    company = joined(joined(Company(), "Ann"), "Bob")
-    company, said = judged(company, Contribution("Ann", "Did you lock the door?", "Bob"), PERSONA)
+    participants = joined(joined(Participants(), "Ann"), "Bob")
+    participants, said = judged(participants, Contribution("Ann", "Did you lock the door?", "Bob"), PERSONA)
     assert said.addressee == "Bob"
-    assert judged(company, Contribution("Bob", "Do you have any pets?"), PERSONA)[1].addressee == ""
-    assert judged(company, Contribution("Bob", "And you?", "june"), PERSONA)[1].addressee == ""
+    assert judged(participants, Contribution("Bob", "Do you have any pets?"), PERSONA)[1].addressee == ""
+    assert judged(participants, Contribution("Bob", "And you?", "june"), PERSONA)[1].addressee == ""
 
 
 def test_what_two_people_said_long_ago_does_not_count() -> None:
-    company = joined(joined(Company(), "Ann"), "Bob")
-    company, _ = judged(company, Contribution("Ann", "Bob, is it late?", ended_at=ms(1000)), PERSONA)
-    assert judged(company, Contribution("Bob", "Where did you grow up?", ended_at=ms(4000)), PERSONA)[1].addressee == "Ann"
-    assert judged(company, Contribution("Bob", "Where did you grow up?", ended_at=ms(40_000)), PERSONA)[1].addressee == ""
+    participants = joined(joined(Participants(), "Ann"), "Bob")
+    participants, _ = judged(participants, Contribution("Ann", "Bob, is it late?", ended_at=ms(1000)), PERSONA)
+    assert judged(participants, Contribution("Bob", "Where did you grow up?", ended_at=ms(4000)), PERSONA)[1].addressee == "Ann"
+    assert judged(participants, Contribution("Bob", "Where did you grow up?", ended_at=ms(40_000)), PERSONA)[1].addressee == ""
 
 
 def test_a_microphone_that_is_shared_has_the_voice_of_most_words() -> None:
-    company = Company()
+    participants = Participants()
     for text, voice in (("Well", "Spk1"), ("did you hear what she said about the geese", "Spk2")):
-        company = notice(company, ev.WordsFinal(0, "Spk1", 1, text, voice=voice))
-    assert speaker_of(company, "Spk1") == "Spk2"
-    company, said = voiced(company, Contribution("Spk1", "Well did you hear"))
+        participants = notice(participants, ev.WordsFinal(0, "Spk1", 1, text, voice=voice))
+    assert speaker_of(participants, "Spk1") == "Spk2"
+    participants, said = voiced(participants, Contribution("Spk1", "Well did you hear"))
     assert (said.speaker, said.came_from) == ("Spk2", "Spk1")
-    assert speaker_of(company, "Spk1") == "Spk1", "the next words may be anybody's"
+    assert speaker_of(participants, "Spk1") == "Spk1", "the next words may be anybody's"
 
 
 def test_what_was_told_with_the_speech_counts_and_not_what_is_told_now() -> None:
@@ -124,8 +124,8 @@ def test_what_was_told_with_the_speech_counts_and_not_what_is_told_now() -> None
 
 def test_a_wrong_guess_does_not_silence_the_persona_for_good() -> None:
     lines = ["What's the weather like?", "Let's talk about working dogs.", "I like them.", "What do they eat?", "And the cold?"]
-    company, meant = Company(), []
+    participants, meant = Participants(), []
     for at, text in enumerate(lines):
-        company, said = judged(company, Contribution(f"Spk{1 + at % 2}", text, ended_at=ms(3000 * at)), PERSONA)
+        participants, said = judged(participants, Contribution(f"Spk{1 + at % 2}", text, ended_at=ms(3000 * at)), PERSONA)
         meant.append(bool(said.addressee))
     assert meant == [False, True, True, False, False]

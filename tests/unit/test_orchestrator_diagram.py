@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from services.orchestrator.diagram import edges, mermaid
-from services.orchestrator.events import Phase
+from services.orchestrator.dialog.diagram import edges, mermaid
+from services.orchestrator.dialog.events import Phase
 
 README = Path(__file__).parents[2] / "services" / "orchestrator" / "README.md"
 
 
 def test_the_readme_shows_the_machine_as_it_is() -> None:
-    assert mermaid() in README.read_text("utf-8"), "run: python -m services.orchestrator.diagram"
+    assert mermaid() in README.read_text("utf-8"), "run: python -m services.orchestrator.dialog.diagram"
 
 
 def test_every_phase_can_be_reached_and_left() -> None:

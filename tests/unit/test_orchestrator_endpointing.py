@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 
 from services.orchestrator.dialog.endpointing import silence_needed
+from services.orchestrator.dialog.events import ms
 from services.orchestrator.dialog.state import Style
 from services.orchestrator.dialog.wording import asking, beginning, hesitating
-from services.orchestrator.events import ms
 
 STYLE = Style(
     question_rules=((ms(400), 0.5), (ms(2000), 0.0)),

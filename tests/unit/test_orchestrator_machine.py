@@ -9,11 +9,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from services.orchestrator import events as ev
-from services.orchestrator import machine
+from services.orchestrator.dialog import events as ev
+from services.orchestrator.dialog import machine
+from services.orchestrator.dialog.events import Contribution, OverlapKind, Phase, PlaybackState, ms
 from services.orchestrator.dialog.state import State, Style
 from services.orchestrator.dialog.wording import telling
-from services.orchestrator.events import Contribution, OverlapKind, Phase, PlaybackState, ms
 
 #: So that what the machine does is tested apart from how patient it is.
 RULES = ((ms(400), 0.75), (ms(900), 0.5), (ms(1800), 0.0))
@@ -483,7 +483,7 @@ def test_with_manual_turns_only_the_speaker_ends_a_turn() -> None:
     assert talk.of(ev.CloseTurn) == [ev.CloseTurn(turn_id, interrupted=True)]
     talk(ev.WordsFinal, 11_050, "Spk1", talk.state.flushes, "")
     assert len(talk.of(ev.Commit)) == 1
-    assert not talk.state.ears["Spk1"].closing
+    assert not talk.state.people["Spk1"].closing
 
 
 def test_a_reply_that_never_comes_fails_by_the_watchdog() -> None:
@@ -675,7 +675,7 @@ def test_on_a_shared_microphone_the_voice_is_the_speaker() -> None:
     (commit,) = talk.of(ev.Commit)
     assert (commit.contribution.speaker, commit.contribution.came_from) == ("Spk2", "Spk1")
     talk(ev.SpeechStarted, 2100, "Spk1")
-    assert talk.state.ears["Spk1"].heard == "Where do you live?", (
+    assert talk.state.people["Spk1"].heard == "Where do you live?", (
         "who goes on speaking is the same, whatever the voice is called"
     )
 

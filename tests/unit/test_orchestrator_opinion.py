@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from services.orchestrator import events as ev
-from services.orchestrator.dialog.addressee import Company, in_doubt, joined, judged
+from services.orchestrator.dialog import events as ev
+from services.orchestrator.dialog.addressee import Participants, in_doubt, joined, judged
+from services.orchestrator.dialog.events import Contribution, Phase, PlaybackState, ms
 from services.orchestrator.dialog.state import Style
-from services.orchestrator.events import Contribution, Phase, PlaybackState, ms
 from tests.unit.test_orchestrator_machine import Talk
 
 PERSONA = ("June Merrow", "june")
@@ -69,7 +69,7 @@ def test_a_late_opinion_drops_a_reply_of_which_nothing_was_heard() -> None:
     (note,) = talk.of(ev.Note)
     assert (note.contribution.speaker, note.contribution.addressee) == ("Bob", "Ann")
     assert [effect.turn_id for effect in talk.of(ev.Cancel)] == [asked.turn_id]
-    assert talk.state.company.last and talk.state.company.last.to == "Ann"
+    assert talk.state.participants.last and talk.state.participants.last.to == "Ann"
     talk(ev.PlaybackChanged, 9990, asked.turn_id, PlaybackState.STARTED)
     assert talk.state.phase is Phase.LISTENING
 
@@ -124,24 +124,24 @@ def test_who_is_alone_is_never_asked_about() -> None:
 
 
 def test_where_the_client_says_who_is_meant_nothing_is_in_doubt() -> None:
-    company = joined(joined(Company(), "Ann"), "Bob")
+    participants = joined(joined(Participants(), "Ann"), "Bob")
     for speaker in ("Ann", "Bob"):
-        company, _ = judged(company, Contribution(speaker, "Is it cold up there?"), PERSONA)
-    assert in_doubt(company, Contribution("Bob", REMARK), PERSONA) == "Ann"
-    assert in_doubt(company, Contribution("Bob", REMARK, "Ann"), PERSONA) == ""
-    company, _ = judged(company, Contribution("Ann", "Pass me the salt.", "Bob"), PERSONA)
-    assert in_doubt(company, Contribution("Bob", REMARK), PERSONA) == ""
+        participants, _ = judged(participants, Contribution(speaker, "Is it cold up there?"), PERSONA)
+    assert in_doubt(participants, Contribution("Bob", REMARK), PERSONA) == "Ann"
+    assert in_doubt(participants, Contribution("Bob", REMARK, "Ann"), PERSONA) == ""
+    participants, _ = judged(participants, Contribution("Ann", "Pass me the salt.", "Bob"), PERSONA)
+    assert in_doubt(participants, Contribution("Bob", REMARK), PERSONA) == ""
 
 
 def test_an_opinion_brings_the_persona_back_into_what_people_say_to_each_other() -> None:
-    company = joined(joined(Company(), "Ann"), "Bob")
+    participants = joined(joined(Participants(), "Ann"), "Bob")
     for speaker, text in (("Ann", "Bob, did you feed the cat?"), ("Bob", "I thought you did.")):
-        company, said = judged(company, Contribution(speaker, text), PERSONA)
+        participants, said = judged(participants, Contribution(speaker, text), PERSONA)
         assert said.addressee
     asked = Contribution("Ann", "Have you ever had a cat?")
-    assert in_doubt(company, asked, PERSONA) == "Bob"
-    assert judged(company, asked, PERSONA)[1].addressee == "Bob"
-    assert judged(company, asked, PERSONA, 0.9)[1].addressee == ""
+    assert in_doubt(participants, asked, PERSONA) == "Bob"
+    assert judged(participants, asked, PERSONA)[1].addressee == "Bob"
+    assert judged(participants, asked, PERSONA, 0.9)[1].addressee == ""
 
 
 def seemingly_for_ann(talk: Talk) -> ev.Prefill:

@@ -11,14 +11,14 @@ from google.protobuf.message import Message
 from numpy.typing import NDArray
 
 from services.common.metrics import Metrics
-from services.orchestrator import outbox as outbox_module
-from services.orchestrator.cut import Cut
-from services.orchestrator.duck import LOWERED, Duck
-from services.orchestrator.events import Contribution
-from services.orchestrator.outbox import FRAMES_AT, UNITS_AT, Outbox
-from services.orchestrator.pacer import Pacer
-from services.orchestrator.playout import Ledger
-from services.orchestrator.timeline import Timeline
+from services.orchestrator.dialog.events import Contribution
+from services.orchestrator.session.timeline import Timeline
+from services.orchestrator.speaking import outbox as outbox_module
+from services.orchestrator.speaking.cut import Cut
+from services.orchestrator.speaking.duck import LOWERED, Duck
+from services.orchestrator.speaking.outbox import FRAMES_AT, UNITS_AT, Outbox
+from services.orchestrator.speaking.pacer import Pacer
+from services.orchestrator.speaking.playout import HeardTracker
 from vivant.common.v1 import common_pb2
 from vivant.errors import Full
 from vivant.face.v1 import face_pb2
@@ -40,62 +40,62 @@ def unit(index: int, turn_id: int = 1, turn_sample: int = 0, *, frame: bool = Fa
 
 class TestLedger:
     @pytest.fixture
-    def ledger(self) -> Ledger:
-        ledger = Ledger()
-        reply = ledger.begin(1)
+    def tracker(self) -> HeardTracker:
+        tracker = HeardTracker()
+        reply = tracker.begin(1)
         reply.text = "I grew up by the sea. "
         reply.words.extend(
             word(text, i * UNIT, (i + 1) * UNIT) for i, text in enumerate(["I", "grew", "up", "by", "the", "sea."])
         )
-        return ledger
+        return tracker
 
-    def test_an_interrupted_reply_is_remembered_to_the_last_whole_word_that_was_sent(self, ledger: Ledger) -> None:
+    def test_an_interrupted_reply_is_remembered_to_the_last_whole_word_that_was_sent(self, tracker: HeardTracker) -> None:
         for index in range(3):
-            ledger.sent(unit(index, turn_sample=index * UNIT))
-        assert ledger.heard_text(ledger.reply, interrupted=True) == "I grew up"
+            tracker.sent(unit(index, turn_sample=index * UNIT))
+        assert tracker.heard_text(tracker.reply, interrupted=True) == "I grew up"
 
-    def test_a_word_of_which_only_a_part_was_heard_is_not_remembered(self, ledger: Ledger) -> None:
-        ledger.sent(unit(0, turn_sample=UNIT // 2))
-        assert ledger.heard_text(ledger.reply, interrupted=True) == "I"
+    def test_a_word_of_which_only_a_part_was_heard_is_not_remembered(self, tracker: HeardTracker) -> None:
+        tracker.sent(unit(0, turn_sample=UNIT // 2))
+        assert tracker.heard_text(tracker.reply, interrupted=True) == "I"
 
-    def test_the_client_knows_better_what_was_played(self, ledger: Ledger) -> None:
+    def test_the_client_knows_better_what_was_played(self, tracker: HeardTracker) -> None:
         for index in range(4):
-            ledger.sent(unit(index, turn_sample=index * UNIT))
-        ledger.played(1)
-        assert ledger.heard_text(ledger.reply, interrupted=True) == "I grew"
+            tracker.sent(unit(index, turn_sample=index * UNIT))
+        tracker.played(1)
+        assert tracker.heard_text(tracker.reply, interrupted=True) == "I grew"
 
-    def test_a_client_cannot_have_played_what_was_not_sent(self, ledger: Ledger) -> None:
-        ledger.played(77)
-        assert ledger.heard_text(ledger.reply, interrupted=True) == ""
+    def test_a_client_cannot_have_played_what_was_not_sent(self, tracker: HeardTracker) -> None:
+        tracker.played(77)
+        assert tracker.heard_text(tracker.reply, interrupted=True) == ""
 
-    def test_a_reply_that_was_not_interrupted_was_heard_whole(self, ledger: Ledger) -> None:
-        assert ledger.heard_text(ledger.reply, interrupted=False) == "I grew up by the sea."
+    def test_a_reply_that_was_not_interrupted_was_heard_whole(self, tracker: HeardTracker) -> None:
+        assert tracker.heard_text(tracker.reply, interrupted=False) == "I grew up by the sea."
 
-    def test_a_client_may_say_afterwards_that_it_has_played_less(self, ledger: Ledger) -> None:
+    def test_a_client_may_say_afterwards_that_it_has_played_less(self, tracker: HeardTracker) -> None:
         for index in range(6):
-            ledger.sent(unit(10 + index, turn_sample=index * UNIT))
-        ledger.played(15)
-        ledger.begin(2)
-        reply = ledger.truncate(12)
+            tracker.sent(unit(10 + index, turn_sample=index * UNIT))
+        tracker.played(15)
+        tracker.begin(2)
+        reply = tracker.truncate(12)
         assert reply is not None
-        assert (reply.turn_id, ledger.heard_text(reply, interrupted=False)) == (1, "I grew up")
-        assert ledger.truncate(9) is reply
-        assert ledger.heard_text(reply, interrupted=True) == ""
-        assert ledger.truncate(99) is None
-        ledger.begin(3)
-        assert ledger.truncate(12) is None
+        assert (reply.turn_id, tracker.heard_text(reply, interrupted=False)) == (1, "I grew up")
+        assert tracker.truncate(9) is reply
+        assert tracker.heard_text(reply, interrupted=True) == ""
+        assert tracker.truncate(99) is None
+        tracker.begin(3)
+        assert tracker.truncate(12) is None
 
-    def test_units_of_another_turn_do_not_count(self, ledger: Ledger) -> None:
-        ledger.sent(unit(0, turn_id=7, turn_sample=4 * UNIT))
-        assert ledger.heard_text(ledger.reply, interrupted=True) == ""
+    def test_units_of_another_turn_do_not_count(self, tracker: HeardTracker) -> None:
+        tracker.sent(unit(0, turn_id=7, turn_sample=4 * UNIT))
+        assert tracker.heard_text(tracker.reply, interrupted=True) == ""
 
-    def test_the_rest_of_the_speech_begins_at_the_sample_after_the_last_one_sent(self, ledger: Ledger) -> None:
+    def test_the_rest_of_the_speech_begins_at_the_sample_after_the_last_one_sent(self, tracker: HeardTracker) -> None:
         for start in (0, 1000, 2000):
             pcm = b"".join(int(start + i).to_bytes(2, "little") for i in range(1000))
-            ledger.reply.speech.append(face_pb2.Speech(turn_id=1, pcm=pcm, start_sample=start))
-        ledger.sent(unit(0))
-        ledger.sent(unit(1, turn_sample=UNIT))
-        rest = ledger.reply.rest()
+            tracker.reply.speech.append(face_pb2.Speech(turn_id=1, pcm=pcm, start_sample=start))
+        tracker.sent(unit(0))
+        tracker.sent(unit(1, turn_sample=UNIT))
+        rest = tracker.reply.rest()
         assert [(speech.start_sample, len(speech.pcm) // 2) for speech in rest] == [(1920, 80), (2000, 1000)]
         assert int.from_bytes(rest[0].pcm[:2], "little") == 1920
 

@@ -8,12 +8,12 @@ from typing import cast
 import numpy as np
 import pytest
 
-from services.orchestrator import events as ev
-from services.orchestrator.clients import Peers
+from services.orchestrator.dialog import events as ev
 from services.orchestrator.dialog import quiet
+from services.orchestrator.dialog.events import Contribution, Line, Phase, PlaybackState, ms
 from services.orchestrator.dialog.state import Style
-from services.orchestrator.events import Contribution, Line, Phase, PlaybackState, ms
-from services.orchestrator.murmurs import Murmurs, trimmed
+from services.orchestrator.links.clients import Peers
+from services.orchestrator.speaking.backchannels import BackchannelSounds, trimmed
 from tests.unit.test_orchestrator_machine import Talk
 from vivant.common.v1 import common_pb2
 from vivant.errors import Unavailable
@@ -190,12 +190,12 @@ class Speaker:
 
 async def test_murmurs_are_prepared_once_for_a_voice_and_silent_ones_are_left_out() -> None:
     speaker = Speaker()
-    murmurs = Murmurs(cast(Peers, speaker), timeout_s=1)
+    sounds = BackchannelSounds(cast(Peers, speaker), timeout_s=1)
     config = tts_pb2.SynthesizeConfig(audio=common_pb2.AudioFormat(sample_rate_hz=24_000))
-    assert await murmurs.of(config, ["Mm-hm.", "...", "Yeah."]) == ()
+    assert await sounds.of(config, ["Mm-hm.", "...", "Yeah."]) == ()
     speaker.available = True
-    assert [murmur.text for murmur in await murmurs.of(config, ["Mm-hm.", "...", "Yeah."])] == ["Mm-hm.", "Yeah."]
-    await murmurs.of(config, ["Mm-hm.", "...", "Yeah."])
+    assert [sound.text for sound in await sounds.of(config, ["Mm-hm.", "...", "Yeah."])] == ["Mm-hm.", "Yeah."]
+    await sounds.of(config, ["Mm-hm.", "...", "Yeah."])
     assert speaker.asked == ["Mm-hm.", "...", "Yeah."]
 
 

@@ -7,9 +7,9 @@ from typing import Any, cast
 
 from google.protobuf.message import Message
 
-from services.orchestrator.events import Contribution
-from services.orchestrator.mind import Mind
-from services.orchestrator.recollection import KEPT_S, MOST_CONVERSATIONS, MOST_ITEMS, Conversations, Recollection
+from services.orchestrator.dialog.events import Contribution
+from services.orchestrator.session.persona_link import PersonaLink
+from services.orchestrator.session.recollection import KEPT_S, MOST_CONVERSATIONS, MOST_ITEMS, Conversations, Recollection
 from vivant.llm.v1 import llm_pb2
 
 
@@ -90,29 +90,29 @@ class Line:
         self.sent += payload.items()
 
 
-def a_mind(line: Line, said: Recollection) -> Mind:
+def a_mind(line: Line, said: Recollection) -> PersonaLink:
     abilities = SimpleNamespace(lost=frozenset())
     parts: Any = (line, SimpleNamespace(), said, SimpleNamespace(), SimpleNamespace())
-    return Mind(*parts, abilities=cast(Any, abilities), persona="june", conversation_id="c")
+    return PersonaLink(*parts, abilities=cast(Any, abilities), persona="june", conversation_id="c")
 
 
 def test_who_speaks_next_is_the_one_who_has_interrupted() -> None:
     line, said = Line(), Recollection("june", [])
-    mind = a_mind(line, said)
-    mind.reply_to(1, Contribution("Ann", "Where did you grow up?"))
-    mind.heard(1, "In a white house", interrupted=True)
+    persona_link = a_mind(line, said)
+    persona_link.reply_to(1, Contribution("Ann", "Where did you grow up?"))
+    persona_link.heard(1, "In a white house", interrupted=True)
     assert [one.interrupted_by for one in said.items] == ["", ""]
-    mind.reply_to(3, Contribution("Bob", "No, wait."))
+    persona_link.reply_to(3, Contribution("Bob", "No, wait."))
     assert [(one.speaker, one.interrupted_by) for one in said.items] == [("Ann", ""), ("june", "Bob"), ("Bob", "")]
     assert [kind for kind, _ in line.sent] == ["commit", "heard", "heard", "commit"], "the persona knows before it answers"
-    mind.heard(1, "In a white", interrupted=True)
-    mind.note(Contribution("Ann", "Let her finish, Bob."))
+    persona_link.heard(1, "In a white", interrupted=True)
+    persona_link.note(Contribution("Ann", "Let her finish, Bob."))
     assert [one.interrupted_by for one in said.items if one.speaker == "june"] == ["Bob"]
 
 
 def test_nobody_has_interrupted_what_was_told_to_its_end() -> None:
     line, said = Line(), Recollection("june", [])
-    mind = a_mind(line, said)
-    mind.heard(1, "In a white house.", interrupted=False)
-    mind.note(Contribution("Bob", "Nice."))
+    persona_link = a_mind(line, said)
+    persona_link.heard(1, "In a white house.", interrupted=False)
+    persona_link.note(Contribution("Bob", "Nice."))
     assert [one.interrupted_by for one in said.items] == ["", ""]

@@ -8,11 +8,11 @@ import pytest
 from rich.console import Console
 from typer.testing import CliRunner
 
-from services.orchestrator import events as ev
 from services.orchestrator.__main__ import service
-from services.orchestrator.events import Contribution, OverlapKind, PlaybackState, ms
-from services.orchestrator.recorder import Recorder, read
+from services.orchestrator.dialog import events as ev
+from services.orchestrator.dialog.events import Contribution, OverlapKind, PlaybackState, ms
 from services.orchestrator.replay import replay, show
+from services.orchestrator.session.recorder import Recorder, read
 from tests.unit.test_orchestrator_machine import Talk
 from vivant.cli.app import app
 from vivant.errors import InvalidRequest, Unusable

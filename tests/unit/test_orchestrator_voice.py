@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.orchestrator.voice import MESSAGE_CHARS, messages
+from services.orchestrator.speaking.voice import MESSAGE_CHARS, messages
 from services.tts.server import MAX_TEXT_CHARS
 
 

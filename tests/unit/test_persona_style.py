@@ -14,12 +14,12 @@ from typing import Any
 import pytest
 
 from services.common.audio import pcm_format
-from services.llm.persona import Conversing, load_persona
+from services.llm.persona.persona import Conversing, load_persona
 from services.llm.server import _persona
-from services.orchestrator import events as ev
-from services.orchestrator.events import OverlapKind, Phase, PlaybackState
-from services.orchestrator.opening import Opening
-from services.orchestrator.session import _manner, _style
+from services.orchestrator.dialog import events as ev
+from services.orchestrator.dialog.events import OverlapKind, Phase, PlaybackState
+from services.orchestrator.session.opening import Opening
+from services.orchestrator.session.session import _manner, _style
 from services.orchestrator.settings import OrchestratorSettings
 from tests.llm_parts import PERSONAS
 from tests.unit.test_orchestrator_machine import Talk

@@ -13,9 +13,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Final
 
-from services.orchestrator import events as ev
+from services.orchestrator.dialog import events as ev
+from services.orchestrator.dialog.events import Contribution, ms
 from services.orchestrator.dialog.vocatives import called, introduced, presented
-from services.orchestrator.events import Contribution, ms
 
 #: After so long what two people said to each other is over.
 _OVER: Final = ms(20_000)
@@ -63,7 +63,7 @@ class Ruling:
 
 
 @dataclass(frozen=True)
-class Company:
+class Participants:
     """Who is there, and who spoke to whom."""
 
     people: tuple[str, ...] = ()
@@ -79,78 +79,78 @@ class Company:
     """The client says who is meant."""
 
 
-def notice(company: Company, event: ev.Event) -> Company:
+def notice(participants: Participants, event: ev.Event) -> Participants:
     """Takes in whose voice it is."""
     if isinstance(event, ev.WordsFinal) and event.voice and event.text:
-        voice, length = company.voices.get(event.speaker, ("", 0))
+        voice, length = participants.voices.get(event.speaker, ("", 0))
         if event.voice == voice:
             length += len(event.text)
         elif len(event.text) > length:
             voice, length = event.voice, len(event.text)
-        return replace(company, voices={**company.voices, event.speaker: (voice, length)})
-    return company
+        return replace(participants, voices={**participants.voices, event.speaker: (voice, length)})
+    return participants
 
 
-def speaker_of(company: Company, microphone: str) -> str:
+def speaker_of(participants: Participants, microphone: str) -> str:
     """Who speaks there: told by voice, else as the microphone is called."""
-    return company.voices.get(microphone, (microphone, 0))[0]
+    return participants.voices.get(microphone, (microphone, 0))[0]
 
 
-def voiced(company: Company, said: Contribution) -> tuple[Company, Contribution]:
+def voiced(participants: Participants, said: Contribution) -> tuple[Participants, Contribution]:
     """The contribution with its voice's label, after which the microphone is anybody's."""
-    speaker, microphone = speaker_of(company, said.speaker), said.speaker
+    speaker, microphone = speaker_of(participants, said.speaker), said.speaker
     if speaker != microphone:
         said = replace(said, speaker=speaker, microphone=microphone)
-    return unvoiced(company, microphone), said
+    return unvoiced(participants, microphone), said
 
 
-def unvoiced(company: Company, microphone: str) -> Company:
+def unvoiced(participants: Participants, microphone: str) -> Participants:
     """Nothing is known of whose voice the next words are."""
-    if microphone not in company.voices:
-        return company
-    return replace(company, voices={known: voice for known, voice in company.voices.items() if known != microphone})
+    if microphone not in participants.voices:
+        return participants
+    return replace(participants, voices={known: voice for known, voice in participants.voices.items() if known != microphone})
 
 
-def revoiced(company: Company, said: Contribution) -> Company:
+def revoiced(participants: Participants, said: Contribution) -> Participants:
     """A contribution goes on: its voice counts for what follows."""
-    return replace(company, voices={**company.voices, said.came_from: (said.speaker, len(said.text))})
+    return replace(participants, voices={**participants.voices, said.came_from: (said.speaker, len(said.text))})
 
 
 def judged(
-    company: Company, said: Contribution, persona: tuple[str, ...], opinion: float | None = None
-) -> tuple[Company, Contribution]:
+    participants: Participants, said: Contribution, persona: tuple[str, ...], opinion: float | None = None
+) -> tuple[Participants, Contribution]:
     """The contribution with whom it is meant for, empty for the persona; and what that tells of the company.
 
     `opinion` is how likely it is meant for the persona, for all that the llm can tell.
     """
-    company = _introduced(joined(company, said.speaker), said)
+    participants = _introduced(joined(participants, said.speaker), said)
     if said.addressee.lower() in {name.lower() for name in persona}:
-        company, said = replace(company, told=True), replace(said, addressee="")
+        participants, said = replace(participants, told=True), replace(said, addressee="")
     elif said.addressee:
-        company = replace(company, told=True)
-    elif not company.told:
-        said = replace(said, addressee=_decided(_ruled(company, said, persona), opinion))
-    exchange = Exchange(said.speaker, said.addressee, said.ended_at, _since_name(company, said, persona))
-    heard = (*(label for label in company.heard if label != said.speaker), said.speaker)
-    return replace(company, last=exchange, heard=heard), said
+        participants = replace(participants, told=True)
+    elif not participants.told:
+        said = replace(said, addressee=_decided(_ruled(participants, said, persona), opinion))
+    exchange = Exchange(said.speaker, said.addressee, said.ended_at, _since_name(participants, said, persona))
+    heard = (*(label for label in participants.heard if label != said.speaker), said.speaker)
+    return replace(participants, last=exchange, heard=heard), said
 
 
-def _since_name(company: Company, said: Contribution, persona: tuple[str, ...]) -> int:
+def _since_name(participants: Participants, said: Contribution, persona: tuple[str, ...]) -> int:
     """For `Exchange`."""
-    if not said.addressee or company.told or called(said.text, company.names, persona, strangers=False):
+    if not said.addressee or participants.told or called(said.text, participants.names, persona, strangers=False):
         return 0
-    last = company.last
+    last = participants.last
     if last and last.to and last.since_name <= _FOLLOWING:
         return last.since_name + 1
     # A guess, or a name that is not known: an answer to it is all that follows.
     return _FOLLOWING
 
 
-def in_doubt(company: Company, said: Contribution, persona: tuple[str, ...]) -> str:
+def in_doubt(participants: Participants, said: Contribution, persona: tuple[str, ...]) -> str:
     """Who may be meant instead of the persona, or besides it, where an opinion would help; else empty."""
-    if said.addressee or company.told:
+    if said.addressee or participants.told:
         return ""
-    return _ruled(_introduced(joined(company, said.speaker), said), said, persona).other
+    return _ruled(_introduced(joined(participants, said.speaker), said), said, persona).other
 
 
 def meant_for_other(opinion: float) -> bool:
@@ -158,9 +158,9 @@ def meant_for_other(opinion: float) -> bool:
     return opinion <= _FOR_OTHERS
 
 
-def redirected(company: Company, said: Contribution, other: str) -> tuple[Company, Contribution]:
+def redirected(participants: Participants, said: Contribution, other: str) -> tuple[Participants, Contribution]:
     """What was taken to be for the persona was for somebody else."""
-    return replace(company, last=Exchange(said.speaker, other, said.ended_at, _FOLLOWING)), replace(said, addressee=other)
+    return replace(participants, last=Exchange(said.speaker, other, said.ended_at, _FOLLOWING)), replace(said, addressee=other)
 
 
 def _decided(ruling: Ruling, opinion: float | None) -> str:
@@ -172,19 +172,19 @@ def _decided(ruling: Ruling, opinion: float | None) -> str:
     return ruling.other if meant_for_other(opinion) else ""
 
 
-def _ruled(company: Company, said: Contribution, persona: tuple[str, ...]) -> Ruling:
-    if all(label == said.speaker for label in company.people):
+def _ruled(participants: Participants, said: Contribution, persona: tuple[str, ...]) -> Ruling:
+    if all(label == said.speaker for label in participants.people):
         return Ruling("")
-    who = called(said.text, company.names, persona, strangers=True)
+    who = called(said.text, participants.names, persona, strangers=True)
     if who is not None and persona and who == persona[0].lower():
         return Ruling("")
     if who is not None and who != said.speaker:
         return Ruling(who)
-    return _by_what_was_before(company, said)
+    return _by_what_was_before(participants, said)
 
 
-def _by_what_was_before(company: Company, said: Contribution) -> Ruling:
-    last = company.last
+def _by_what_was_before(participants: Participants, said: Contribution) -> Ruling:
+    last = participants.last
     if last is None:
         return Ruling("")
     between_people = last.to and said.ended_at - last.at <= _OVER
@@ -194,38 +194,38 @@ def _by_what_was_before(company: Company, said: Contribution) -> Ruling:
         to = last.to if said.speaker == last.speaker else last.speaker
         # Who was just called by name answers; what follows then may be to anybody.
         return Ruling(to, other=to if last.since_name else "")
-    partner = next((label for label in reversed(company.heard) if label != said.speaker), "")
+    partner = next((label for label in reversed(participants.heard) if label != said.speaker), "")
     if _AMONG_US.search(said.text) or _ABOUT_PERSONA.search(said.text):
         return Ruling(partner)
     follows = last.speaker == said.speaker
     return Ruling(partner if not follows and _OUR_OWN.search(said.text) else "", other=partner)
 
 
-def joined(company: Company, label: str) -> Company:
+def joined(participants: Participants, label: str) -> Participants:
     """Somebody is there."""
-    if label in company.people:
-        return company
-    awaited = [name for name, known in company.names.items() if known not in company.people]
-    names = dict(company.names)
+    if label in participants.people:
+        return participants
+    awaited = [name for name, known in participants.names.items() if known not in participants.people]
+    names = dict(participants.names)
     if not _UNNAMED.fullmatch(label):
         names[label.lower()] = label
-    elif len(awaited) == 1 and company.people:
+    elif len(awaited) == 1 and participants.people:
         names[awaited[0]] = label
-    return replace(company, people=(*company.people, label), names=names)
+    return replace(participants, people=(*participants.people, label), names=names)
 
 
-def _introduced(company: Company, said: Contribution) -> Company:
+def _introduced(participants: Participants, said: Contribution) -> Participants:
     """Names that are heard: one's own, and that of the one who is presented, or who was called and answers."""
-    names = dict(company.names)
+    names = dict(participants.names)
     if name := introduced(said.text):
         names[name.lower()] = said.speaker
-    nameless = [label for label in company.people if label != said.speaker and label not in names.values()]
+    nameless = [label for label in participants.people if label != said.speaker and label not in names.values()]
     if (name := presented(said.text)) and name.lower() not in names and len(nameless) <= 1:
         # Who has not spoken yet goes by the name until then.
         names[name.lower()] = nameless[0] if nameless else name
-    last = company.last
-    if last and last.to and last.to not in company.people and last.speaker != said.speaker:
+    last = participants.last
+    if last and last.to and last.to not in participants.people and last.speaker != said.speaker:
         if said.speaker not in names.values():
             names.setdefault(last.to.lower(), said.speaker)
-        company = replace(company, last=replace(last, to=said.speaker))
-    return replace(company, names=names)
+        participants = replace(participants, last=replace(last, to=said.speaker))
+    return replace(participants, names=names)

@@ -4,90 +4,95 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from services.orchestrator import events as ev
-from services.orchestrator.dialog.state import Ear, Rules, State, Step, Style, ear_of, join, with_ear
+from services.orchestrator.dialog import events as ev
+from services.orchestrator.dialog.events import Contribution
+from services.orchestrator.dialog.state import Rules, SpeakerState, State, Step, Style, join, person_of, with_person
 from services.orchestrator.dialog.wording import asking, beginning, hesitating, telling
-from services.orchestrator.events import Contribution
 
 
 def speech_started(state: State, event: ev.SpeechStarted, style: Style) -> Step:
     """Somebody speaks."""
-    ear = replace(ear_of(state, event.speaker), speaking=True, probability=0.0)
-    return with_ear(state, event.speaker, ear), []
+    person = replace(person_of(state, event.speaker), speaking=True, probability=0.0)
+    return with_person(state, event.speaker, person), []
 
 
 def speech_stopped(state: State, event: ev.SpeechStopped, style: Style) -> Step:
     """The first silence: the final words are asked for, long before the turn is over."""
-    ear = replace(ear_of(state, event.speaker), speaking=False, last_speech_at=event.last_speech_at, probability=0.0)
-    return flush(with_ear(state, event.speaker, ear), event.speaker)
+    person = replace(person_of(state, event.speaker), speaking=False, last_speech_at=event.last_speech_at, probability=0.0)
+    return flush(with_person(state, event.speaker, person), event.speaker)
 
 
 def end_of_turn(state: State, event: ev.EndOfTurn, style: Style) -> Step:
     """How sure the detector is that this silence ends a turn."""
-    ear = ear_of(state, event.speaker)
-    if ear.speaking:
+    person = person_of(state, event.speaker)
+    if person.speaking:
         return state, []
-    return with_ear(state, event.speaker, replace(ear, probability=event.probability)), []
+    return with_person(state, event.speaker, replace(person, probability=event.probability)), []
 
 
 def words_heard(state: State, event: ev.WordsHeard, style: Style) -> Step:
     """A partial result; the same state when it is the one that is known."""
-    ear = ear_of(state, event.speaker)
-    if event.text == ear.partial:
+    person = person_of(state, event.speaker)
+    if event.text == person.partial:
         return state, []
-    return with_ear(state, event.speaker, replace(ear, partial=event.text, partial_at=event.at)), []
+    return with_person(state, event.speaker, replace(person, partial=event.text, partial_at=event.at)), []
 
 
 def words_final(state: State, event: ev.WordsFinal, style: Style) -> Step:
     """Words that will not change any more."""
-    ear = ear_of(state, event.speaker)
-    newest = event.flush_id == ear.flush_id
-    ear = replace(
-        ear,
-        heard=join(ear.heard, event.text),
-        partial="" if newest else ear.partial,
-        flush_id=0 if newest else ear.flush_id,
-        addressee=event.addressee or ear.addressee,
-        closing=ear.closing and bool(ear.heard or event.text or not newest),
+    person = person_of(state, event.speaker)
+    newest = event.flush_id == person.flush_id
+    person = replace(
+        person,
+        heard=join(person.heard, event.text),
+        partial="" if newest else person.partial,
+        flush_id=0 if newest else person.flush_id,
+        addressee=event.addressee or person.addressee,
+        closing=person.closing and bool(person.heard or event.text or not newest),
     )
-    return with_ear(state, event.speaker, ear), []
+    return with_person(state, event.speaker, person), []
 
 
 def words_stopped(state: State, event: ev.Ticked, style: Style) -> Step:
     """Without the turn service: no new words for a while are a silence."""
-    for speaker, ear in state.ears.items():
-        if "turn" in state.lost and ear.partial and not ear.flush_id and event.at >= ear.partial_at + style.voiceless_endpoint:
-            state = with_ear(state, speaker, replace(ear, last_speech_at=ear.partial_at, probability=1.0))
+    for speaker, person in state.people.items():
+        if (
+            "turn" in state.lost
+            and person.partial
+            and not person.flush_id
+            and event.at >= person.partial_at + style.voiceless_endpoint
+        ):
+            state = with_person(state, speaker, replace(person, last_speech_at=person.partial_at, probability=1.0))
             return flush(state, speaker)
     return state, []
 
 
 def close(state: State, speaker: str, at: int) -> Step:
     """The speaker says that the turn is over: it is, as soon as its last words are known."""
-    ear = replace(ear_of(state, speaker), speaking=False, last_speech_at=at, closing=True)
-    return flush(with_ear(state, speaker, ear), speaker)
+    person = replace(person_of(state, speaker), speaking=False, last_speech_at=at, closing=True)
+    return flush(with_person(state, speaker, person), speaker)
 
 
 def flush(state: State, speaker: str) -> Step:
     """Asks the recognition for the final words, if there is one."""
     if "asr" in state.lost:
-        return with_ear(state, speaker, replace(ear_of(state, speaker), partial="")), []
+        return with_person(state, speaker, replace(person_of(state, speaker), partial="")), []
     flush_id = state.flushes + 1
     state = replace(state, flushes=flush_id)
-    state = with_ear(state, speaker, replace(ear_of(state, speaker), flush_id=flush_id))
+    state = with_person(state, speaker, replace(person_of(state, speaker), flush_id=flush_id))
     return state, [ev.Flush(speaker, flush_id)]
 
 
 def complete(state: State, at: int, style: Style) -> Contribution | None:
     """The contribution of the first speaker whose turn is over, if there is one."""
-    for speaker, ear in state.ears.items():
-        if ear.speaking or not ear.heard or ear.flush_id or (style.manual_turns and not ear.closing):
+    for speaker, person in state.people.items():
+        if person.speaking or not person.heard or person.flush_id or (style.manual_turns and not person.closing):
             continue
-        if not ear.closing and at - ear.last_speech_at < _silence_needed(ear, style) and not state.finishing:
+        if not person.closing and at - person.last_speech_at < _silence_needed(person, style) and not state.finishing:
             continue
-        if at < ear.waits_until and not state.finishing:
+        if at < person.waits_until and not state.finishing:
             continue
-        return Contribution(speaker, ear.heard, ear.addressee, ended_at=ear.last_speech_at)
+        return Contribution(speaker, person.heard, person.addressee, ended_at=person.last_speech_at)
     return None
 
 
@@ -96,11 +101,11 @@ def due(state: State, style: Style) -> list[int]:
     if style.manual_turns:
         return []
     times: list[int] = []
-    for ear in state.ears.values():
-        if not ear.speaking and ear.heard and not ear.flush_id:
-            times.append(max(ear.last_speech_at + _silence_needed(ear, style), ear.waits_until))
-        elif "turn" in state.lost and ear.partial and not ear.flush_id:
-            times.append(ear.partial_at + style.voiceless_endpoint)
+    for person in state.people.values():
+        if not person.speaking and person.heard and not person.flush_id:
+            times.append(max(person.last_speech_at + _silence_needed(person, style), person.waits_until))
+        elif "turn" in state.lost and person.partial and not person.flush_id:
+            times.append(person.partial_at + style.voiceless_endpoint)
     return times
 
 
@@ -119,5 +124,5 @@ def _rules(text: str, style: Style) -> Rules:
     return style.beginning_rules if beginning(text) else style.endpoint_rules
 
 
-def _silence_needed(ear: Ear, style: Style) -> int:
-    return silence_needed(ear.heard, ear.probability, style)
+def _silence_needed(person: SpeakerState, style: Style) -> int:
+    return silence_needed(person.heard, person.probability, style)

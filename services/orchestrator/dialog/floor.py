@@ -5,24 +5,24 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Final
 
-from services.orchestrator import events as ev
 from services.orchestrator.dialog import addressee, endpointing, quiet
+from services.orchestrator.dialog import events as ev
+from services.orchestrator.dialog.events import Contribution, Effect, Phase, ms
 from services.orchestrator.dialog.state import (
-    Ear,
     Opinion,
+    SpeakerState,
     State,
     Step,
     Style,
     current,
-    ear_of,
     enter,
     forget_turn,
     join,
+    person_of,
     resumed,
-    with_ear,
+    with_person,
 )
 from services.orchestrator.dialog.wording import asking, hesitating, telling
-from services.orchestrator.events import Contribution, Effect, Phase, ms
 
 #: An opinion that has not come so long after the words is not waited for: the llm gives none, or is too slow.
 _OPINION: Final = ms(1_500)
@@ -35,32 +35,32 @@ def words_heard(state: State, event: ev.WordsHeard, style: Style) -> Step:
     heard, effects = endpointing.words_heard(state, event, style)
     if heard is state or not event.text:
         return heard, effects
-    return _think_along(heard, event.speaker, join(ear_of(heard, event.speaker).heard, event.text), style, draft=False)
+    return _think_along(heard, event.speaker, join(person_of(heard, event.speaker).heard, event.text), style, draft=False)
 
 
 def words_final(state: State, event: ev.WordsFinal, style: Style) -> Step:
     """The persona drafts a reply to all that was said, though the turn may go on: not where it surely will, and not often."""
-    newest = event.flush_id == ear_of(state, event.speaker).flush_id
+    newest = event.flush_id == person_of(state, event.speaker).flush_id
     state, effects = endpointing.words_final(state, event, style)
-    ear = ear_of(state, event.speaker)
-    if newest and ear.heard and not ear.speaking:
-        draft = ear.drafts < style.drafts_a_turn and not (hesitating(ear.heard) or telling(ear.heard))
-        state = with_ear(state, event.speaker, replace(ear, drafts=ear.drafts + draft))
-        return _think_along(state, event.speaker, ear.heard, style, draft=draft or asking(ear.heard))
+    person = person_of(state, event.speaker)
+    if newest and person.heard and not person.speaking:
+        draft = person.drafts < style.drafts_a_turn and not (hesitating(person.heard) or telling(person.heard))
+        state = with_person(state, event.speaker, replace(person, drafts=person.drafts + draft))
+        return _think_along(state, event.speaker, person.heard, style, draft=draft or asking(person.heard))
     return state, effects
 
 
 def _think_along(state: State, speaker: str, text: str, style: Style, *, draft: bool) -> Step:
     if not state.candidate:
         state = replace(state, turn_id=state.turn_id + 1, candidate=True)
-    ear = ear_of(state, speaker)
-    who = addressee.speaker_of(state.company, speaker)
-    said = Contribution(who, text, ear.addressee, ended_at=ear.last_speech_at, microphone=speaker)
+    person = person_of(state, speaker)
+    who = addressee.speaker_of(state.participants, speaker)
+    said = Contribution(who, text, person.addressee, ended_at=person.last_speech_at, microphone=speaker)
     # Empty: it is sure who is meant, or only what is said later will tell.
-    other = addressee.in_doubt(state.company, said, style.names) if draft else ""
+    other = addressee.in_doubt(state.participants, said, style.names) if draft else ""
     # What will only be noted keeps nobody waiting: so it waits for an opinion against that.
-    noted = other and "llm" not in state.lost and addressee.judged(state.company, said, style.names)[1].addressee
-    state = with_ear(state, speaker, replace(ear, waits_until=ear.last_speech_at + _OPINION if noted else 0))
+    noted = other and "llm" not in state.lost and addressee.judged(state.participants, said, style.names)[1].addressee
+    state = with_person(state, speaker, replace(person, waits_until=person.last_speech_at + _OPINION if noted else 0))
     return replace(state, opinion=None), [ev.Prefill(state.turn_id, who, text, draft, other)]
 
 
@@ -70,15 +70,18 @@ def addressed(state: State, event: ev.Addressed, style: Style) -> Step:
     It is not waited for; when it comes while nothing of the reply is audible, a reply that nobody wants is dropped.
     """
     if state.candidate and event.turn_id == state.turn_id:
-        ears = {name: replace(ear, waits_until=0) if ear.heard == event.text else ear for name, ear in state.ears.items()}
-        return replace(state, ears=ears, opinion=Opinion(event.text, event.probability)), []
+        people = {
+            name: replace(person, waits_until=0) if person.heard == event.text else person
+            for name, person in state.people.items()
+        }
+        return replace(state, people=people, opinion=Opinion(event.text, event.probability)), []
     said = state.answering
     late = state.phase is Phase.THINKING and current(state, event.turn_id) and said is not None and said.text == event.text
     if not late or said is None or not state.doubt or not addressee.meant_for_other(event.probability):
         return state, []
-    company, said = addressee.redirected(state.company, said, state.doubt)
+    participants, said = addressee.redirected(state.participants, said, state.doubt)
     effects: list[Effect] = [ev.Cancel(state.turn_id), ev.Silence(state.turn_id, state.turn_id + 1), ev.Note(said)]
-    return enter(forget_turn(replace(state, company=company)), Phase.LISTENING, event.at, effects)
+    return enter(forget_turn(replace(state, participants=participants)), Phase.LISTENING, event.at, effects)
 
 
 def commit_when_ready(state: State, at: int, style: Style) -> Step:
@@ -86,9 +89,9 @@ def commit_when_ready(state: State, at: int, style: Style) -> Step:
     said = endpointing.complete(state, at, style) if state.phase.quiet else None
     if said is None:
         return state, []
-    state = with_ear(state, said.speaker, Ear())
-    company, said = addressee.voiced(state.company, said)
-    return contribute(replace(state, company=company), said, at, style)
+    state = with_person(state, said.speaker, SpeakerState())
+    participants, said = addressee.voiced(state.participants, said)
+    return contribute(replace(state, participants=participants), said, at, style)
 
 
 def contribute(state: State, said: Contribution, at: int, style: Style) -> Step:
@@ -104,29 +107,29 @@ def _noted(state: State, said: Contribution, at: int) -> Step:
 
 def notice(state: State, event: ev.Event) -> State:
     """Takes in whose voice is heard, whatever the phase is."""
-    company = state.company
-    if isinstance(event, ev.SpeechStarted) and not ear_of(state, event.speaker).heard:
-        company = addressee.unvoiced(company, event.speaker)
-    company = addressee.notice(company, event)
-    return state if company is state.company else replace(state, company=company)
+    participants = state.participants
+    if isinstance(event, ev.SpeechStarted) and not person_of(state, event.speaker).heard:
+        participants = addressee.unvoiced(participants, event.speaker)
+    participants = addressee.notice(participants, event)
+    return state if participants is state.participants else replace(state, participants=participants)
 
 
 def meant(state: State, microphone: str, said: Contribution, style: Style) -> str:
     """Whom words are meant for, with what was said on that microphone before; empty for the persona."""
-    text = join(ear_of(state, microphone).heard, said.text)
-    return addressee.judged(state.company, replace(said, text=text), style.names)[1].addressee
+    text = join(person_of(state, microphone).heard, said.text)
+    return addressee.judged(state.participants, replace(said, text=text), style.names)[1].addressee
 
 
 def joined(state: State, event: ev.Joined, style: Style) -> Step:
     """Somebody has a microphone, and may be meant."""
-    return replace(state, company=addressee.joined(state.company, event.speaker)), []
+    return replace(state, participants=addressee.joined(state.participants, event.speaker)), []
 
 
 def _judged(state: State, said: Contribution, style: Style) -> tuple[State, Contribution]:
     opinion = state.opinion.probability if state.opinion and state.opinion.text == said.text else None
-    doubt = addressee.in_doubt(state.company, said, style.names) if opinion is None else ""
-    company, said = addressee.judged(state.company, said, style.names, opinion)
-    return replace(state, company=company, opinion=None, doubt=doubt), said
+    doubt = addressee.in_doubt(state.participants, said, style.names) if opinion is None else ""
+    participants, said = addressee.judged(state.participants, said, style.names, opinion)
+    return replace(state, participants=participants, opinion=None, doubt=doubt), said
 
 
 def _answer(state: State, said: Contribution, at: int, style: Style) -> Step:
@@ -157,10 +160,10 @@ def taken_back(state: State, event: ev.SpeechStarted, style: Style) -> Step:
     said = state.answering
     effects: list[Effect] = [ev.Cancel(state.turn_id), ev.Silence(state.turn_id, state.turn_id + 1)]
     if said is not None and said.came_from == event.speaker and not said.typed:
-        ear = ear_of(state, event.speaker)
-        ear = replace(ear, heard=join(said.text, ear.heard), last_speech_at=said.ended_at)
-        state = with_ear(state, event.speaker, ear)
-        state = replace(state, company=addressee.revoiced(state.company, said))
+        person = person_of(state, event.speaker)
+        person = replace(person, heard=join(said.text, person.heard), last_speech_at=said.ended_at)
+        state = with_person(state, event.speaker, person)
+        state = replace(state, participants=addressee.revoiced(state.participants, said))
     elif said is not None:
         effects.append(ev.Note(said))
     return enter(forget_turn(state), Phase.LISTENING, event.at, effects)
@@ -195,7 +198,7 @@ def _without_asides(state: State, style: Style) -> State:
     """Little words that the persona has gone on over are no contribution."""
     if state.phase is not Phase.SPEAKING or style.manual_turns:
         return state
-    return replace(state, ears={speaker: Ear(speaking=ear.speaking) for speaker, ear in state.ears.items()})
+    return replace(state, people={speaker: SpeakerState(speaking=person.speaking) for speaker, person in state.people.items()})
 
 
 def _yield_floor(state: State, at: int) -> Step:
@@ -217,5 +220,5 @@ def break_off(state: State, at: int) -> Step:
         ev.Silence(turn_id, turn_id + 1),
         ev.CloseTurn(turn_id, interrupted=True),
     ]
-    state = replace(state, ears={speaker: resumed(ear) for speaker, ear in state.ears.items()})
+    state = replace(state, people={speaker: resumed(person) for speaker, person in state.people.items()})
     return enter(forget_turn(state), Phase.LISTENING, at, effects)

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from services.orchestrator import events as ev
 from services.orchestrator.dialog import endpointing
+from services.orchestrator.dialog import events as ev
+from services.orchestrator.dialog.events import OverlapKind, Phase
 from services.orchestrator.dialog.floor import break_off
-from services.orchestrator.dialog.state import Ear, State, Step, Style, ear_of, enter, with_ear
-from services.orchestrator.events import OverlapKind, Phase
+from services.orchestrator.dialog.state import SpeakerState, State, Step, Style, enter, person_of, with_person
 
 # --- while speaking -----------------------------------------------------------------------------------------------------
 
@@ -21,11 +21,11 @@ def suspected(state: State, event: ev.SpeechSuspected, style: Style) -> Step:
 def speech_over_voice(state: State, event: ev.SpeechStarted, style: Style) -> Step:
     """The voice is held at once; what it was is judged then. What was said over it before counts no more."""
     before = _unfinished(state, event, style)
-    state = with_ear(state, event.speaker, Ear())
+    state = with_person(state, event.speaker, SpeakerState())
     state, effects = endpointing.speech_started(state, event, style)
     if style.manual_turns or not style.interruptible:
         return state, effects
-    state = with_ear(state, event.speaker, replace(ear_of(state, event.speaker), before=before))
+    state = with_person(state, event.speaker, replace(person_of(state, event.speaker), before=before))
     return enter(state, Phase.PAUSED, event.at, [ev.Hold()])
 
 
@@ -68,7 +68,7 @@ def judged(state: State, event: ev.Overlapped, style: Style) -> Step:
 
 def undecided(state: State, event: ev.Ticked, style: Style) -> Step:
     """Nobody has decided in time: it was an interruption if it goes on."""
-    going_on = any(ear.speaking for ear in state.ears.values())
+    going_on = any(person.speaking for person in state.people.values())
     return break_off(state, event.at) if going_on else _resume(state, event.at)
 
 
@@ -79,8 +79,11 @@ def due(state: State, style: Style) -> list[int]:
 
 def _resume(state: State, at: int, *, answer: bool = False) -> Step:
     """It was not meant to take the floor: go on. A little word may still be an answer, see `reply.playback_ended`."""
-    ears = {speaker: replace(ear, before="") if answer else Ear(speaking=ear.speaking) for speaker, ear in state.ears.items()}
-    return enter(replace(state, ears=ears), Phase.SPEAKING, at, [ev.Release()])
+    people = {
+        speaker: replace(person, before="") if answer else SpeakerState(speaking=person.speaking)
+        for speaker, person in state.people.items()
+    }
+    return enter(replace(state, people=people), Phase.SPEAKING, at, [ev.Release()])
 
 
 def _unfinished(state: State, event: ev.SpeechStarted, style: Style) -> str:

@@ -6,11 +6,11 @@ import re
 from dataclasses import replace
 from typing import Final
 
-from services.orchestrator import events as ev
 from services.orchestrator.dialog import endpointing
-from services.orchestrator.dialog.state import Rule, State, Step, Style, ear_of, enter, forget_turn, join
+from services.orchestrator.dialog import events as ev
+from services.orchestrator.dialog.events import Contribution, Effect, Line, Phase
+from services.orchestrator.dialog.state import Rule, State, Step, Style, enter, forget_turn, join, person_of
 from services.orchestrator.dialog.wording import telling
-from services.orchestrator.events import Contribution, Effect, Line, Phase
 
 _MOST_PROMPTS: Final = 2
 _LONGEST_REQUEST: Final = 9
@@ -32,15 +32,15 @@ def opportunity(state: State, event: ev.Opportunity, style: Style) -> Step:
 
     Outside stories a word would too often come when the turn is over: that is known only later than a word has to be said.
     """
-    ear = ear_of(state, event.speaker)
-    if ear.speaking or style.manual_turns or state.finishing:
+    person = person_of(state, event.speaker)
+    if person.speaking or style.manual_turns or state.finishing:
         return state, []
     nod = style.nods and event.at >= state.nodded_at + style.nod_every
     voice = (
         style.backchannel_every is not None
         and event.at >= state.backchannelled_at + style.backchannel_every
-        and ear.probability <= style.backchannel_below
-        and telling(join(ear.heard, ear.partial))
+        and person.probability <= style.backchannel_below
+        and telling(join(person.heard, person.partial))
     )
     if not (nod or voice):
         return state, []
@@ -56,7 +56,7 @@ def waited(state: State, event: ev.Ticked, style: Style) -> Step:
     """Words that stopped without the turn service are a silence; otherwise it has been quiet for long."""
     if endpointing.due(state, style):
         return endpointing.words_stopped(state, event, style)
-    last = state.company.last
+    last = state.participants.last
     others_talk = last is not None and last.to
     if state.held or others_talk or not state.spoken_to or state.prompted >= _MOST_PROMPTS or not style.prompts:
         return enter(state, Phase.SILENT, event.at, [])
@@ -68,7 +68,7 @@ def due(state: State, style: Style) -> list[int]:
     times = endpointing.due(state, style)
     if times or style.manual_turns or _anybody_busy(state):
         return times
-    quiet_since = max([state.since, *(ear.last_speech_at for ear in state.ears.values())])
+    quiet_since = max([state.since, *(person.last_speech_at for person in state.people.values())])
     return [quiet_since + style.silent_after]
 
 
@@ -109,4 +109,4 @@ def speak_up(state: State, at: int, line: Line, effects: list[Effect]) -> Step:
 
 
 def _anybody_busy(state: State) -> bool:
-    return any(ear.speaking or ear.heard or ear.partial or ear.flush_id for ear in state.ears.values())
+    return any(person.speaking or person.heard or person.partial or person.flush_id for person in state.people.values())

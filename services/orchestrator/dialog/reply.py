@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from services.orchestrator import events as ev
-from services.orchestrator.dialog.state import Ear, State, Step, Style, current, enter, forget_turn, resumed
-from services.orchestrator.events import Phase
+from services.orchestrator.dialog import events as ev
+from services.orchestrator.dialog.events import Phase
+from services.orchestrator.dialog.state import SpeakerState, State, Step, Style, current, enter, forget_turn, resumed
 
 
 def drafted(state: State, event: ev.Drafted, style: Style) -> Step:
@@ -92,15 +92,15 @@ def _filler_due(state: State, style: Style) -> list[int]:
 
 
 def _over(state: State, turn_id: int, at: int, style: Style) -> Step:
-    state = replace(state, ears={speaker: _after_reply(ear, at, style) for speaker, ear in state.ears.items()})
+    state = replace(state, people={speaker: _after_reply(person, at, style) for speaker, person in state.people.items()})
     return enter(forget_turn(state), Phase.LISTENING, at, [ev.CloseTurn(turn_id, interrupted=False)])
 
 
-def _after_reply(ear: Ear, at: int, style: Style) -> Ear:
+def _after_reply(person: SpeakerState, at: int, style: Style) -> SpeakerState:
     """Words that were said over the reply are answers only to its end; of manual turns, all count."""
-    if style.manual_turns or ear.speaking or ear.last_speech_at >= at - style.answer_within:
-        return resumed(ear)
-    return Ear()
+    if style.manual_turns or person.speaking or person.last_speech_at >= at - style.answer_within:
+        return resumed(person)
+    return SpeakerState()
 
 
 def _alive(state: State, at: int) -> int:

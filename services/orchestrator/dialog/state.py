@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 
-from services.orchestrator import events as ev
-from services.orchestrator.dialog.addressee import Company
-from services.orchestrator.events import Contribution, Effect, Phase, ms
+from services.orchestrator.dialog import events as ev
+from services.orchestrator.dialog.addressee import Participants
+from services.orchestrator.dialog.events import Contribution, Effect, Phase, ms
 
 Step = tuple["State", list[Effect]]
 _LONG_AGO = -ms(3_600_000)
@@ -72,7 +72,7 @@ class Style:
 
 
 @dataclass(frozen=True)
-class Ear:
+class SpeakerState:
     """What is known of one speaker since their last contribution."""
 
     speaking: bool = False
@@ -124,7 +124,7 @@ class State:
     filled: bool = False
     """A filler did."""
     flushes: int = 0
-    ears: Mapping[str, Ear] = field(default_factory=dict)
+    people: Mapping[str, SpeakerState] = field(default_factory=dict)
     lost: frozenset[str] = frozenset()
     nodded_at: int = _LONG_AGO
     backchannelled_at: int = _LONG_AGO
@@ -134,7 +134,7 @@ class State:
     """How often it has spoken up since."""
     held: bool = False
     """It was asked to wait."""
-    company: Company = field(default_factory=Company)
+    participants: Participants = field(default_factory=Participants)
     opinion: Opinion | None = None
     """The newest one; it counts for these very words and no others."""
     doubt: str = ""
@@ -143,12 +143,12 @@ class State:
     ended: bool = False
 
 
-def ear_of(state: State, speaker: str) -> Ear:
-    return state.ears.get(speaker, Ear())
+def person_of(state: State, speaker: str) -> SpeakerState:
+    return state.people.get(speaker, SpeakerState())
 
 
-def with_ear(state: State, speaker: str, ear: Ear) -> State:
-    return replace(state, ears={**state.ears, speaker: ear})
+def with_person(state: State, speaker: str, person: SpeakerState) -> State:
+    return replace(state, people={**state.people, speaker: person})
 
 
 def join(first: str, second: str) -> str:
@@ -156,9 +156,9 @@ def join(first: str, second: str) -> str:
     return f"{first} {second}".strip()
 
 
-def resumed(ear: Ear) -> Ear:
+def resumed(person: SpeakerState) -> SpeakerState:
     """The persona has yielded: what was said before it broke in belongs to what is said now."""
-    return replace(ear, heard=join(ear.before, ear.heard), before="") if ear.before else ear
+    return replace(person, heard=join(person.before, person.heard), before="") if person.before else person
 
 
 def enter(state: State, phase: Phase, at: int, effects: list[Effect]) -> Step:

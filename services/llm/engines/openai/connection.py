@@ -12,7 +12,7 @@ from yarl import URL
 
 from services.llm.engines.openai.answers import Refusal, refusal
 from services.llm.engines.openai.events import MAX_EVENT, Event, Events, NoEvents, shown
-from services.llm.reading.characters import printable
+from services.llm.reply.reading.characters import printable
 from services.llm.settings import OpenaiOptions
 from vivant.addresses import is_near
 from vivant.errors import Full, Timeout, Unavailable, Unusable, VivantError

@@ -1,0 +1,1 @@
+"""What the persona remembers: its story, embedded and indexed, and what was said."""

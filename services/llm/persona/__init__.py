@@ -1,0 +1,1 @@
+"""Who the persona is: its folder, read and prepared."""

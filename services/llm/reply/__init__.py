@@ -1,0 +1,1 @@
+"""What the persona says: recalled, generated, checked, and shown on its face."""

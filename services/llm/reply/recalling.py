@@ -1,0 +1,213 @@
+"""What a persona makes of a contribution before it speaks: what it remembers, how sure that is, which sentences answer."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from services.llm.memory.embedding import Embedder
+from services.llm.memory.history import Utterance
+from services.llm.memory.retrieval import Hit, Memory
+from services.llm.memory.vectors import Vectors
+from services.llm.persona.persona import Persona
+from services.llm.persona.story import Passage
+from services.llm.reply.clauses import sentences
+from services.llm.understanding.cut_short import CutShort, cut_short, interrupted
+from services.llm.understanding.interrupting import asks_to_go_on, without_preface
+from services.llm.understanding.introducing import asks_own_name, introduced
+from services.llm.understanding.manners import asks_about_ai, asks_about_listener, is_question, mirrored, says_ai
+from services.llm.understanding.pointing import SHORT_WORDS, fits, points_back
+from services.llm.understanding.words import LEXICON, content, words
+
+#: From here on a passage answers a question, or what was told (which risks less); below FAINT nothing has to do with it.
+SURE: Final = 0.25
+SURE_TOLD: Final = 0.3
+FAINT: Final = 0.12
+#: So many words of memory the model is given when memory is not sure.
+_GLIMPSE_WORDS: Final = 50
+#: A second passage is a memory too when it is this likely, against the first.
+_RUNNER_UP: Final = 0.75
+#: What the listener said answers a question about them from this cosine similarity on.
+_TOLD: Final = 0.3
+#: So much nearer to the question a sentence must be that was heard already.
+_HEARD: Final = 0.2
+#: When the question points at what was just told: so much nearer is one that has what is asked for, a place or a number,
+_FITS: Final = 0.3
+#: and the one that was about to come.
+_NEXT: Final = 0.1
+_LEANING: Final = frozenset(LEXICON["leaning"].split())
+_DANGLING: Final = frozenset(LEXICON["dangling"].split())
+_AI_QUESTION: Final = "Are you an AI? Are you a real person?"
+
+
+@dataclass(frozen=True)
+class Recollection:
+    """What comes to mind."""
+
+    hits: tuple[Hit, ...]
+    """Passages to speak from, best first; empty when nothing is remembered."""
+    sure: bool = False
+    """The first passage answers."""
+    told: str = ""
+    """What the listener has said of themselves, said back to them, when that is what was asked."""
+    part: tuple[str, ...] = ()
+    """The sentences of the first passage that are to be said, when it was cut short before; no others of it are."""
+    yields: bool = False
+    """Somebody took the floor and has not said more than that."""
+
+    @property
+    def passages(self) -> tuple[Passage, ...]:
+        return tuple(hit.passage for hit in self.hits)
+
+    @property
+    def memories(self) -> tuple[str, ...]:
+        """What the model is given: whole passages where memory is sure, else the sentences that are nearest.
+
+        Each word that it reads takes time after the listener has stopped, and it reads anew when other passages come to mind.
+        """
+        if self.part:
+            return (" ".join(self.part),)
+        if self.sure:
+            return tuple(passage.text for passage in self.passages)
+        return tuple(glimpse(hit, _GLIMPSE_WORDS // len(self.hits)) for hit in self.hits)
+
+
+class Recaller:
+    """A persona with its memory indexed. Making one blocks while what `kept`, or the file `kept`, does not have is embedded."""
+
+    def __init__(self, persona: Persona, embedder: Embedder, kept: Path | Vectors) -> None:
+        self.persona = persona
+        self._memory = Memory(persona.passages, embedder, kept)
+
+    def recall(self, question: str, history: Sequence[Utterance] = (), speaker: str = "") -> Recollection:
+        """What a contribution of `speaker` brings to mind. Blocks for about 10 ms."""
+        if interrupted(history, self.persona.id) and not words(question := without_preface(question)):
+            return Recollection((), yields=True)
+        cut = cut_short(self.persona.passages, history, self.persona.id)
+        if cut is not None and asks_to_go_on(question):
+            whole = Hit(cut.passage, 1.0, 1.0, (1.0,) * len(cut.passage.sentences))
+            return Recollection((whole,), sure=True, part=cut.passage.sentences[cut.rest :])
+        if asks_about_ai(question):
+            return self._about_ai(question)
+        if asks_about_listener(question):
+            return Recollection((), told=self._told(question, history, speaker))
+        told = " ".join(item.text for item in history if item.speaker == self.persona.id)
+        before, telling = context(question, history), None
+        pointing = cut is not None and interrupted(history, self.persona.id) and points_back(question)
+        if cut and pointing:
+            question = self._memory.meant(question, told)
+            # "How old is your brother?" can be asked for itself, "Where is that?" cannot.
+            before, telling = (before, cut.passage) if points_back(question) else ("", None)
+        hits = self._memory.recall(question, before, told, telling)
+        best = hits[0].score
+        sure = SURE if is_question(question) else SURE_TOLD
+        if best < FAINT:
+            return Recollection(())
+        kept = tuple(hit for hit in hits if hit.score >= max(FAINT, best * _RUNNER_UP))
+        part = self._part(cut, question, pointing=pointing) if cut and kept[0].passage == cut.passage else ()
+        return Recollection(kept[:2], sure=best >= sure, part=part)
+
+    def nearest(self, text: str) -> float:
+        """The cosine similarity of `text` with the passage that answers it best; blocks for about 10 ms."""
+        return self._memory.recall(text, limit=1)[0].similarity
+
+    def likeness(self, text: str, other: str) -> float:
+        """The cosine similarity of two texts; blocks for a few milliseconds."""
+        first, second = self._memory.embed([text, other])
+        return float(first @ second)
+
+    def _part(self, cut: CutShort, question: str, *, pointing: bool) -> tuple[str, ...]:
+        """The sentence of a passage that was cut short which answers best, a new one if one does nearly as well."""
+        texts = cut.passage.sentences
+        vectors = self._memory.embed([question, *texts])
+        near = vectors[1:] @ vectors[0]
+        near[: cut.rest] -= _HEARD
+        if pointing:
+            near += [_FITS * fits(question, text) + _NEXT * (index == cut.next) for index, text in enumerate(texts)]
+        return (texts[int(near.argmax())],)
+
+    def _told(self, question: str, history: Sequence[Utterance], speaker: str) -> str:
+        """The sentence of the listener's that is nearest to what they ask about themselves."""
+        if asks_own_name(question):
+            before = [(item, history[:index]) for index, item in enumerate(history) if item.speaker == speaker]
+            names = [found.name for item, heard in before if (found := introduced(item.text, heard, self.persona))]
+            return f"You told me you're {names[-1]}." if names else ""
+        own = [
+            text
+            for item in history
+            if item.speaker != self.persona.id
+            for text in sentences(item.text)
+            if not is_question(text)
+        ]
+        if not own:
+            return ""
+        vectors = self._memory.embed([question, *own])
+        near = vectors[1:] @ vectors[0]
+        best = int(near.argmax())
+        said = mirrored(own[best].rstrip(".!"))
+        return f"You told me {said[0].lower()}{said[1:]}." if near[best] >= _TOLD else ""
+
+    def _about_ai(self, question: str) -> Recollection:
+        """The truth about what it is: a passage that says it, or what must be said to everyone anyway."""
+        for hit in (*self._memory.recall(question), *self._memory.recall(_AI_QUESTION)):
+            if says_ai(hit.passage.text):
+                return Recollection((hit,), sure=True)
+        text = self.persona.profile.disclosure
+        disclosure = Passage("disclosure", "", _AI_QUESTION, text, (text,))
+        return Recollection((Hit(disclosure, 1.0, 1.0, (1.0,)),), sure=True)
+
+
+def glimpse(hit: Hit, max_words: int) -> str:
+    """The sentence of a passage that is nearest, and those around it as long as they fit."""
+    texts = hit.passage.sentences
+    first = last = max(range(len(texts)), key=lambda index: hit.sentences[index])
+    while True:
+        around = [index for index in (last + 1, first - 1) if 0 <= index < len(texts)]
+        room = max_words - len(" ".join(texts[first : last + 1]).split())
+        fitting = [index for index in around if len(texts[index].split()) <= room]
+        if not fitting:
+            return " ".join(texts[first : last + 1])
+        nearest = max(fitting, key=lambda index: hit.sentences[index])
+        first, last = min(first, nearest), max(last, nearest)
+
+
+def answer(hit: Hit, max_words: int) -> list[str]:
+    """The sentences of a passage that answer, as many as fit: from its start, or from the best one on when it is long.
+
+    A sentence that leans on the one before brings it along.
+    """
+    texts = hit.passage.sentences
+    start = 0
+    if len(hit.passage.text.split()) > max_words:
+        start = max(range(len(texts)), key=lambda index: hit.sentences[index])
+        while start and _leans(texts[start]):
+            start -= 1
+    return shortened(texts[start:], max_words)
+
+
+def shortened(texts: Sequence[str], max_words: int) -> list[str]:
+    """As many of these sentences as fit, but the first in any case."""
+    said: list[str] = []
+    for text in texts:
+        if said and len(" ".join((*said, text)).split()) > max_words:
+            break
+        said.append(text)
+    return said
+
+
+def context(question: str, history: Sequence[Utterance]) -> str:
+    """The last exchange, when the question cannot be understood without it; else nothing."""
+    said = words(question)
+    leaning = len(said) <= SHORT_WORDS and (any(word in _LEANING for word in said) or len(content(question)) <= 1)
+    if not leaning or re.fullmatch(r"(how|what)('s| are| is) (you|it going|up).*", question.lower().strip(" ?!.")):
+        return ""
+    return " ".join(item.text for item in history[-2:])
+
+
+def _leans(sentence: str) -> bool:
+    """Whether a sentence begins with a word that stands for something said before: "He's", "It was"."""
+    said = words(sentence)
+    return bool(said) and said[0].partition("'")[0] in _DANGLING

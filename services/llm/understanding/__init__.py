@@ -1,0 +1,1 @@
+"""What the words of others mean: whom they ask, what about, who introduces themselves."""

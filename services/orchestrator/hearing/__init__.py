@@ -1,0 +1,1 @@
+"""The microphones of a session: recognition and turn-taking of each."""

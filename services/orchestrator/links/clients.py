@@ -1,0 +1,279 @@
+"""The services behind the orchestrator: one channel each, short calls with deadlines, and streams that come back.
+
+The only file of the orchestrator, besides `link.py` and its server, that knows gRPC.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator, Callable, Sequence
+from contextlib import aclosing
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+import grpc
+from google.protobuf.message import Message
+
+from services.common.logs import get_logger
+from services.common.tasks import say_why
+from services.orchestrator.links.link import Link
+from services.orchestrator.settings import OrchestratorSettings
+from vivant.asr.v1 import asr_pb2, asr_pb2_grpc
+from vivant.channel import open_channel
+from vivant.common.v1 import common_pb2
+from vivant.errors import Internal, Timeout, VivantError, from_rpc_error
+from vivant.face.v1 import face_pb2, face_pb2_grpc
+from vivant.llm.v1 import llm_pb2, llm_pb2_grpc
+from vivant.session.v1 import session_pb2
+from vivant.status import FinalStatus
+from vivant.tts.v1 import tts_pb2, tts_pb2_grpc
+from vivant.turn.v1 import turn_pb2, turn_pb2_grpc
+
+_log = get_logger(__name__)
+
+#: A portrait that is asked for first is drawn first, and others may be before it.
+PORTRAIT_TIMEOUT_S: Final = 9.0
+#: So long after the start of this orchestrator a service that has not answered yet is taken to be starting too.
+STARTING_S: Final = 15.0
+
+
+@dataclass(frozen=True)
+class Peer:
+    """One service: its name, where it is, how to ask what it is."""
+
+    ability: str
+    address: str
+    channel: grpc.aio.Channel
+    stub: Any
+    get_info: Any
+    voices: list[str] = field(default_factory=list)
+    """Of the voice engine, when it was asked last."""
+
+    async def info(self, timeout_s: float) -> common_pb2.ServiceInfo:
+        """What the service says of itself; raises VivantError."""
+        try:
+            response = await self.stub.GetInfo(self.get_info(), timeout=timeout_s)
+        except grpc.aio.AioRpcError as exc:
+            raise from_rpc_error(exc, f"{self.ability} at {self.address}") from exc
+        self.voices[:] = getattr(response, "voices", ())
+        info: common_pb2.ServiceInfo = response.info
+        return info
+
+
+class Peers:
+    """All services of this orchestrator. The channels belong to the running event loop, so `watch` opens them."""
+
+    def __init__(self, settings: OrchestratorSettings) -> None:
+        self._timeout_s = settings.call_timeout_s
+        self.problems: Sequence[str] = ["the services have not been asked yet"]
+        """Which services are not ready, and why."""
+        self.places = settings.capacity
+        """Whole conversations that can be had at once: no service behind this one has room for more."""
+        self._default_seen = False
+        self._watching: asyncio.Task[None] | None = None
+        self._seen_ready: set[str] = set()
+        self._opened_at = 0.0
+        self._settings = settings
+        self.asr: Peer
+        self.turn: Peer
+        self.llm: Peer
+        self.tts: Peer
+        self.face: Peer
+        self.all: tuple[Peer, ...] = ()
+
+    def open(self) -> None:
+        """Makes the channels; needs the running event loop."""
+        settings = self._settings
+        self._opened_at = asyncio.get_running_loop().time()
+        self.asr = _peer("asr", settings.asr_address, asr_pb2_grpc.AsrServiceStub, asr_pb2.GetInfoRequest)
+        self.turn = _peer("turn", settings.turn_address, turn_pb2_grpc.TurnServiceStub, turn_pb2.GetInfoRequest)
+        self.llm = _peer("llm", settings.llm_address, llm_pb2_grpc.LlmServiceStub, llm_pb2.GetInfoRequest)
+        self.tts = _peer("tts", settings.tts_address, tts_pb2_grpc.TtsServiceStub, tts_pb2.GetInfoRequest)
+        self.face = _peer("face", settings.face_address, face_pb2_grpc.FaceServiceStub, face_pb2.GetInfoRequest)
+        self.all = (self.asr, self.turn, self.llm, self.tts, self.face)
+
+    async def watch(self) -> None:
+        """Asks all services once, then keeps `problems` up to date in the background."""
+        self.open()
+        await self._ask()
+        self._watching = asyncio.create_task(self._keep_asking(), name="watch")
+        self._watching.add_done_callback(say_why("watch"))
+
+    async def close(self) -> None:
+        if self._watching:
+            self._watching.cancel()
+        for peer in self.all:
+            await peer.channel.close()
+
+    async def _keep_asking(self) -> None:
+        while True:
+            await asyncio.sleep(0.3 if self.problems else 3.0)
+            try:
+                await self._ask()
+            except Exception as exc:  # noqa: BLE001 - nobody waits for this task: what is known would stay as it was, for ever
+                _log.error("watch_failed", exc_info=exc)
+                self.problems = [f"the services cannot be asked ({type(exc).__name__}); see the log"]
+
+    async def _ask(self) -> None:
+        components = await self.components()
+        problems = [f"{item.service}: {item.reason}" for item in components if not item.ready]
+        self.problems = problems or await self._nobody_there()
+
+    async def _nobody_there(self) -> list[str]:
+        """What is wrong with the default persona, until it was seen once."""
+        if self._default_seen:
+            return []
+        try:
+            await self.persona(self._settings.persona)
+        except VivantError as exc:
+            return [f"the default persona (VIVANT_PERSONA or ORCHESTRATOR_PERSONA): {exc.message}"]
+        self._default_seen = True
+        return []
+
+    async def components(self) -> list[session_pb2.Component]:
+        """What every service says of itself, asked at the same time; also brings `places` up to date."""
+        components = await asyncio.gather(*(self._component(peer) for peer in self.all))
+        rooms = [component.info.capacity for component in components if component.info.capacity]
+        self.places = min([self._settings.capacity, *rooms])
+        return components
+
+    async def _component(self, peer: Peer) -> session_pb2.Component:
+        component = session_pb2.Component(service=peer.ability, address=peer.address)
+        try:
+            component.info.CopyFrom(await peer.info(self._timeout_s))
+            component.ready = component.info.ready
+            component.reason = "" if component.ready else "still loading"
+        except VivantError as exc:
+            component.reason = exc.message
+        if component.ready:
+            self._seen_ready.add(peer.ability)
+        component.loading = not component.ready and self._is_loading(component)
+        return component
+
+    def _is_loading(self, component: session_pb2.Component) -> bool:
+        """Worth waiting for. What was ready before and comes back costs its ability meanwhile; but without the llm there
+        is no conversation."""
+        answers = component.HasField("info")
+        if component.service in self._seen_ready:
+            return answers and component.service == "llm"
+        return answers or asyncio.get_running_loop().time() - self._opened_at < STARTING_S
+
+    async def personas(self) -> list[llm_pb2.Persona]:
+        """All personas; raises VivantError."""
+        try:
+            response = await self.llm.stub.ListPersonas(llm_pb2.ListPersonasRequest(), timeout=self._timeout_s)
+        except grpc.aio.AioRpcError as exc:
+            raise from_rpc_error(exc, "llm") from exc
+        return list(response.personas)
+
+    async def persona(self, name: str) -> llm_pb2.Persona:
+        """One persona; raises NotFound, Unusable, or what says that the llm is out of reach."""
+        try:
+            response = await self.llm.stub.GetPersona(llm_pb2.GetPersonaRequest(persona=name), timeout=self._timeout_s)
+        except grpc.aio.AioRpcError as exc:
+            raise from_rpc_error(exc, "llm") from exc
+        persona: llm_pb2.Persona = response.persona
+        return persona
+
+    async def portrait(self, persona: str) -> bytes:
+        """A face at rest, as JPEG; raises NotFound, Unusable, or what says that the face is out of reach."""
+        try:
+            response = await self.face.stub.GetPortrait(
+                face_pb2.GetPortraitRequest(persona=persona), timeout=PORTRAIT_TIMEOUT_S
+            )
+        except grpc.aio.AioRpcError as exc:
+            raise from_rpc_error(exc, "face") from exc
+        jpeg: bytes = response.jpeg
+        return jpeg
+
+    async def unseen(self, personas: Sequence[str]) -> list[face_pb2.Unseen]:
+        """Those of these personas whose face cannot be shown; raises what says that the face is out of reach."""
+        try:
+            response = await self.face.stub.CheckPortraits(
+                face_pb2.CheckPortraitsRequest(personas=personas), timeout=self._timeout_s
+            )
+        except grpc.aio.AioRpcError as exc:
+            raise from_rpc_error(exc, "face") from exc
+        return list(response.unseen)
+
+    def link(self, ability: str, config: Callable[[], Message]) -> Link:
+        """A stream to asr, turn, llm or face."""
+        methods: dict[str, tuple[Any, type[Message]]] = {
+            "asr": (self.asr.stub.Transcribe, asr_pb2.TranscribeRequest),
+            "turn": (self.turn.stub.Detect, turn_pb2.DetectRequest),
+            "llm": (self.llm.stub.Generate, llm_pb2.GenerateRequest),
+            "face": (self.face.stub.Animate, face_pb2.AnimateRequest),
+        }
+        method, request = methods[ability]
+        return Link(ability, method, request, config)
+
+    async def speak(
+        self, config: tts_pb2.SynthesizeConfig, texts: AsyncGenerator[str, None], timeout_s: float
+    ) -> AsyncGenerator[tts_pb2.Audio, None]:
+        """The voice of one reply, as its clauses come; raises VivantError. The service may be silent for `timeout_s` at most
+        while it owes an answer."""
+        call = self.tts.stub.Synthesize()
+        status = FinalStatus(call)
+        owing = _Owing()
+        writer = asyncio.create_task(_write_clauses(call, config, texts, owing), name="tts-write")
+        reading: asyncio.Task[Any] | None = None
+        try:
+            while True:
+                reading = asyncio.create_task(call.read(), name="tts-read")
+                while not reading.done():
+                    waiting = {reading} if writer.done() else {reading, writer}
+                    done, _ = await asyncio.wait(waiting, timeout=timeout_s, return_when=asyncio.FIRST_COMPLETED)
+                    if not done and owing.answer:
+                        raise Timeout(f"tts did not answer within {timeout_s:.0f} s", reason="tts_timeout")
+                    if writer.done() and not reading.done():
+                        _raise_fault(writer)
+                message = reading.result()
+                if message is grpc.aio.EOF:
+                    break
+                owing.answer = owing.end
+                if message.WhichOneof("response") == "audio":
+                    yield message.audio
+            if await call.code() is not grpc.StatusCode.OK:
+                raise Internal(f"tts: {await call.details()}")
+        except grpc.aio.AioRpcError as exc:
+            raise from_rpc_error(await status.after(exc), "tts") from exc
+        finally:
+            left = [task for task in (writer, reading) if task]
+            for task in left:
+                task.cancel()
+            await asyncio.gather(*left, return_exceptions=True)
+            call.cancel()
+
+
+def _raise_fault(writer: asyncio.Task[None]) -> None:
+    """What the writer died of: nothing more would be owed, and nothing would come."""
+    fault = writer.exception()
+    if isinstance(fault, grpc.aio.AioRpcError):
+        raise fault
+    # That the call has ended already, the reader finds out, with the reason.
+    if fault is not None and not isinstance(fault, asyncio.InvalidStateError):
+        raise Internal(f"tts: the text could not be sent ({type(fault).__name__})") from fault
+
+
+@dataclass
+class _Owing:
+    """What the voice owes: an answer to the text so far, and its end once the text is complete."""
+
+    answer: bool = False
+    end: bool = False
+
+
+async def _write_clauses(call: Any, config: tts_pb2.SynthesizeConfig, texts: AsyncGenerator[str, None], owing: _Owing) -> None:
+    await call.write(tts_pb2.SynthesizeRequest(config=config))
+    async with aclosing(texts) as clauses:
+        async for text in clauses:
+            await call.write(tts_pb2.SynthesizeRequest(text=tts_pb2.Text(text=text)))
+            owing.answer = True
+    await call.write(tts_pb2.SynthesizeRequest(finish=tts_pb2.Finish()))
+    await call.done_writing()
+    owing.answer = owing.end = True
+
+
+def _peer(ability: str, address: str, stub: type, get_info: type[Message]) -> Peer:
+    channel = open_channel(address)
+    return Peer(ability, address, channel, stub(channel), get_info)

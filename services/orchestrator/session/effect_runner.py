@@ -1,0 +1,198 @@
+"""Carries out what the dialog machine decides: each effect is a word to the mind, the stage, a microphone or the client."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable
+from typing import Final
+
+from services.common.metrics import Metrics
+from services.orchestrator.dialog import events as ev
+from services.orchestrator.dialog.events import CLOCK_HZ, Contribution, Phase
+from services.orchestrator.hearing.microphones import Microphones
+from services.orchestrator.session import notices
+from services.orchestrator.session.context import SessionContext
+from services.orchestrator.session.opening import Opening
+from services.orchestrator.session.persona_link import PersonaLink
+from services.orchestrator.session.timeline import Timeline
+from services.orchestrator.speaking.backchannels import BackchannelSound
+from services.orchestrator.speaking.playout import Reply
+from services.orchestrator.speaking.stage import Stage
+from vivant.face.v1 import face_pb2
+from vivant.session.v1 import session_pb2
+
+_APOLOGY: Final = "I'm sorry, I lost my train of thought. Could you ask me that again?"
+
+_STATES: Final = {
+    Phase.LISTENING: session_pb2.STATE_LISTENING,
+    Phase.THINKING: session_pb2.STATE_THINKING,
+    Phase.SPEAKING: session_pb2.STATE_SPEAKING,
+    Phase.PAUSED: session_pb2.STATE_PAUSED,
+    Phase.SILENT: session_pb2.STATE_SILENT,
+}
+_LOOKS: Final = {Phase.THINKING: face_pb2.LOOK_THINKING, Phase.SILENT: face_pb2.LOOK_IDLE}
+
+
+class EffectRunner:
+    """Nothing here waits."""
+
+    def __init__(
+        self,
+        opening: Opening,
+        context: SessionContext,
+        persona_link: PersonaLink,
+        stage: Stage,
+        microphones: Microphones,
+        *,
+        timeline: Timeline,
+        metrics: Metrics,
+        end: Callable[[], None],
+    ) -> None:
+        self._persona = opening.persona
+        self._input_hz = opening.config.input_audio.sample_rate_hz or CLOCK_HZ
+        self._persona_link = persona_link
+        self._stage = stage
+        self._microphones = microphones
+        self._timeline = timeline
+        self._metrics = metrics
+        self._context = context
+        self._end = end
+        self._fillers = 0
+        self._lines = 0
+        self._murmured = 0
+        self.sounds: tuple[BackchannelSound, ...] = ()
+        """Backchannels in the persona's voice, once they are prepared."""
+        self._closed: deque[int] = deque(maxlen=2)
+
+    def perform(self, effect: ev.Effect) -> None:
+        """Carries out one effect."""
+        match effect:
+            case ev.Flush(speaker, flush_id):
+                self._microphones.flush(speaker, flush_id)
+            case ev.Prefill() | ev.Commit() | ev.Note() | ev.Cancel():
+                self._think(effect)
+            case ev.CloseTurn(turn_id, interrupted):
+                self._close_turn(turn_id, interrupted)
+            case ev.Show(phase, turn_id):
+                self._show(phase, turn_id)
+            case ev.Notify(reason):
+                self._context.notify(notices.event(reason))
+            case ev.DropStale(_, where):
+                self._metrics.count("vivant_stale_output_total", where)
+            case ev.End():
+                self._end()
+            case _:
+                self._act(effect)
+
+    def correct(self, reply: Reply | None) -> None:
+        """Of this reply less was heard than was thought; one that is not over is told of when it is."""
+        if reply is not None and reply.turn_id in self._closed:
+            self._tell_heard(reply, interrupted=True)
+
+    def _think(self, effect: ev.Effect) -> None:
+        match effect:
+            case ev.Prefill(turn_id, speaker, text, draft, other):
+                if draft:
+                    self._timeline.drafted(speaker, text, self._context.now())
+                self._persona_link.think_along(turn_id, speaker, text, draft=draft, other=other)
+            case ev.Commit(turn_id, contribution):
+                self._commit(turn_id, contribution)
+            case ev.Note(contribution):
+                self._persona_link.note(contribution)
+            case ev.Cancel(turn_id):
+                self._persona_link.cancel(turn_id)
+
+    def _act(self, effect: ev.Effect) -> None:
+        match effect:
+            case ev.Prepare(turn_id, text):
+                self._stage.prepare(turn_id, text)
+            case ev.Say(turn_id, text):
+                self._stage.say(turn_id, text)
+            case ev.Apologise(turn_id):
+                apologies = self._persona.apologies or [_APOLOGY]
+                self._stage.say(turn_id, apologies[turn_id % len(apologies)])
+            case ev.Fill(turn_id):
+                self._fill(turn_id)
+            case ev.SayLine(turn_id, line):
+                self._say_line(turn_id, line)
+            case ev.Backchannel(nod, voice):
+                self._backchannel(nod, voice)
+            case ev.SayEnd(turn_id):
+                self._stage.say_end(turn_id)
+            case ev.Duck():
+                self._stage.duck()
+            case ev.Hold():
+                self._stage.hold()
+                self._measure_interruption("held")
+            case ev.Release():
+                # It has the floor again: whoever made the sound has said nothing that goes on.
+                self._microphones.taken()
+                self._stage.release()
+            case ev.Silence(_, newest_turn_id):
+                self._stage.silence(newest_turn_id)
+                self._measure_interruption("stopped")
+
+    def _commit(self, turn_id: int, contribution: Contribution) -> None:
+        self._microphones.taken()
+        self._stage.begin(turn_id)
+        self._timeline.begin(turn_id, contribution)
+        self._timeline.mark(turn_id, "end_of_turn", self._context.now())
+        self._persona_link.reply_to(turn_id, contribution)
+
+    def _fill(self, turn_id: int) -> None:
+        self._timeline.mark(turn_id, "filler", self._context.now())
+        fillers = self._persona.fillers
+        self._stage.say(turn_id, f"{fillers[self._fillers % len(fillers)]} ")
+        self._fillers += 1
+
+    def _say_line(self, turn_id: int, line: ev.Line) -> None:
+        style = self._persona.style
+        lines = style.waits if line is ev.Line.WAIT else style.prompts
+        self._stage.say(turn_id, lines[self._lines % len(lines)])
+        self._lines += 1
+
+    def _backchannel(self, nod: bool, voice: bool) -> None:
+        sound = self.sounds[self._murmured % len(self.sounds)] if voice and self.sounds else None
+        nod = nod and self._stage.nod()
+        if sound is not None:
+            self._murmured += 1
+            self._stage.direct(aside=sound.aside)
+        if nod or sound is not None:
+            self._context.send(backchannel=session_pb2.Backchannel(text=sound.text if sound else "", nod=nod))
+
+    def _close_turn(self, turn_id: int, interrupted: bool) -> None:
+        reply = self._stage.reply
+        if reply.turn_id == turn_id:
+            self._closed.append(turn_id)
+            self._tell_heard(reply, interrupted=interrupted or reply.cut_at is not None)
+
+    def _tell_heard(self, reply: Reply, *, interrupted: bool) -> None:
+        """What was heard of a reply is remembered, here and by the persona; and the client is told."""
+        turn_id, heard = reply.turn_id, self._stage.heard_text(reply, interrupted=interrupted)
+        self._persona_link.heard(turn_id, heard, interrupted=interrupted)
+        turn = session_pb2.Turn(
+            turn_id=turn_id,
+            heard_text=heard,
+            full_text=reply.text.strip(),
+            interrupted=interrupted,
+            sources=[passage.id for passage in reply.sources],
+            passages=reply.sources,
+        )
+        self._context.send(turn=turn)
+
+    def _show(self, phase: Phase, turn_id: int) -> None:
+        change = session_pb2.StateChange(
+            state=_STATES[phase],
+            turn_id=turn_id,
+            input_sample=self._context.now() * self._input_hz // CLOCK_HZ,
+            output_sample=self._stage.output_sample,
+        )
+        self._context.send(state=change)
+        self._stage.direct(look=face_pb2.LookChange(look=_LOOKS.get(phase, face_pb2.LOOK_LISTENING)))
+        if phase is Phase.LISTENING:
+            self._stage.regain_face()
+
+    def _measure_interruption(self, stage: str) -> None:
+        started = self._microphones.speech_started_at
+        if started:
+            self._metrics.observe("vivant_interruption_seconds", (self._context.now() - started) / CLOCK_HZ, stage)
