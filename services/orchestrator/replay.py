@@ -1,13 +1,15 @@
 """Replays the decisions of a conversation: the same events, the machine of today, and what it decides otherwise.
 
 ORCHESTRATOR_DECISIONS_DIR=out/decisions make up
-vivant replay out/decisions/<session>.jsonl
-vivant replay out/decisions/<session>.jsonl --set 'filler_after=16000'
+python -m services.orchestrator.replay out/decisions/<session>.jsonl
+python -m services.orchestrator.replay out/decisions/<session>.jsonl --set 'filler_after=16000'
 """
 
 from __future__ import annotations
 
+import argparse
 import json
+import sys
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
@@ -22,7 +24,7 @@ from services.orchestrator.dialog import machine
 from services.orchestrator.dialog.events import CLOCK_HZ
 from services.orchestrator.dialog.state import State, Style
 from services.orchestrator.session import recorder
-from vivant.errors import InvalidRequest
+from vivant.errors import InvalidRequest, VivantError
 
 
 @dataclass(frozen=True)
@@ -91,3 +93,24 @@ def show(path: Path, changes: Iterable[str], console: Console) -> bool:
 def _words(event: ev.Event) -> str:
     values = [str(getattr(event, field.name)) for field in fields(event) if field.name != "at"]
     return f"{type(event).__name__} {' '.join(values)}"[:60]
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """The command: 0 when all is decided as it was, 2 when something is decided otherwise, 1 for what cannot be replayed."""
+    parser = argparse.ArgumentParser(
+        prog="python -m services.orchestrator.replay",
+        description="Make the decisions of a conversation again, and see which ones are made otherwise now.",
+    )
+    parser.add_argument("recording", type=Path, help="a file that a server with ORCHESTRATOR_DECISIONS_DIR has written")
+    changed_help = "another value in the style; times in samples"
+    parser.add_argument("--set", dest="changes", metavar="NAME=VALUE", action="append", default=[], help=changed_help)
+    args = parser.parse_args(arguments)
+    try:
+        return 0 if show(args.recording, args.changes, Console()) else 2
+    except (VivantError, OSError) as exc:
+        Console(stderr=True).print(str(exc), style="red", markup=False)
+        return 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

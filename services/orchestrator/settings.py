@@ -40,7 +40,8 @@ class OrchestratorSettings(ServiceSettings):
     idle_timeout_s: float = Field(default=600.0, gt=0)
     """A session in which nobody has said anything for so long is ended."""
     decisions_dir: Path | None = None
-    """Folder for the decisions of each session, for `vivant replay`. They hold what people said; unset: none are kept.
-    A folder that cannot be written is refused at start; one that fails later costs the recording, not the session."""
+    """Folder for the decisions of each session, for `python -m services.orchestrator.replay`. They hold what people said;
+    unset: none are kept. A folder that cannot be written is refused at start; one that fails later costs the recording, not the
+    session."""
     interruptible: bool = True
     """Speaking over the persona stops it."""

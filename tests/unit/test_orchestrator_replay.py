@@ -6,15 +6,13 @@ from pathlib import Path
 
 import pytest
 from rich.console import Console
-from typer.testing import CliRunner
 
 from services.orchestrator.__main__ import service
 from services.orchestrator.dialog import events as ev
 from services.orchestrator.dialog.events import Contribution, OverlapKind, PlaybackState, ms
-from services.orchestrator.replay import replay, show
+from services.orchestrator.replay import main, replay, show
 from services.orchestrator.session.recorder import Recorder, read
 from tests.unit.test_orchestrator_machine import Talk
-from vivant.cli.app import app
 from vivant.errors import InvalidRequest, Unusable
 
 
@@ -89,9 +87,9 @@ def test_another_file_is_refused(tmp_path: Path, text: str) -> None:
 
 
 def test_the_command_line(recording: Path, tmp_path: Path) -> None:
-    assert CliRunner().invoke(app, ["replay", str(recording)]).exit_code == 0
-    assert CliRunner().invoke(app, ["replay", str(recording), "--set", "interruptible=false"]).exit_code == 2
-    assert CliRunner().invoke(app, ["replay", str(tmp_path / "none")]).exit_code == 1
+    assert main([str(recording)]) == 0
+    assert main([str(recording), "--set", "interruptible=false"]) == 2
+    assert main([str(tmp_path / "none")]) == 1
 
 
 def test_a_recording_that_breaks_off_is_replayed_up_to_there(recording: Path) -> None:

@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import Annotated, Any, Final
 
 import typer
-from rich.console import Console
 
 from vivant.cli import screen
 from vivant.client import DEFAULT_ADDRESS
@@ -89,28 +88,6 @@ def ask(
         conversation_id=conversation,
     )
     _run(run_ask(order, address, show_sources=sources, as_json=as_json, wait_s=wait))
-
-
-@app.command()
-def replay(
-    recording: Annotated[Path, typer.Argument(help="A file that a server with ORCHESTRATOR_DECISIONS_DIR has written.")],
-    changes: Annotated[
-        list[str] | None, typer.Option("--set", metavar="NAME=VALUE", help="Another value in the style; times in samples.")
-    ] = None,
-) -> None:
-    """Make the decisions of a conversation again, and see which ones are made otherwise now."""
-    import importlib
-
-    try:
-        show = importlib.import_module("services.orchestrator.replay").show
-    except ModuleNotFoundError as exc:
-        raise typer.BadParameter("the rules of conversation are in Vivant's own folder: run this there") from exc
-    try:
-        same = show(recording, changes or [], Console())
-    except (VivantError, OSError) as exc:
-        screen.failure(str(exc))
-        raise typer.Exit(1) from exc
-    raise typer.Exit(0 if same else 2)
 
 
 @app.command()
