@@ -29,7 +29,7 @@ from rich.table import Table
 from bench.running import running
 from services.llm.persona.persona import Persona, load_persona
 from services.llm.reply.grounding import unknown_terms
-from services.llm.understanding.manners import assistant_phrase, speakable
+from services.llm.reply.manners import assistant_phrase, speakable
 from vivant.channel import open_channel
 from vivant.llm.v1 import llm_pb2, llm_pb2_grpc
 

@@ -8,15 +8,8 @@ from hypothesis import strategies as st
 
 from services.llm.reply.clauses import ClauseSplitter, sentences
 from services.llm.reply.cues import FaceCue, felt
-from services.llm.understanding.manners import (
-    asks_about_ai,
-    asks_about_listener,
-    assistant_phrase,
-    is_question,
-    mirrored,
-    speakable,
-    wants_more,
-)
+from services.llm.reply.manners import assistant_phrase, speakable
+from services.llm.understanding.questions import asks_about_ai, asks_about_listener, is_question, mirrored, wants_more
 from services.llm.understanding.words import content, numbers, same_words
 
 

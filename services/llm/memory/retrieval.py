@@ -22,8 +22,8 @@ from services.llm.memory.vectors import Vectors, embed_kept
 from services.llm.memory.vocabulary import Vocabulary
 from services.llm.persona.story import Passage
 from services.llm.reply.clauses import sentences
-from services.llm.understanding.manners import is_question
 from services.llm.understanding.names import Names
+from services.llm.understanding.questions import is_question
 from services.llm.understanding.words import LEXICON, words
 
 #: Softmax regression: every way to ask in June's story, left out once, and 103 paraphrased questions, 37 of them without an

@@ -18,8 +18,8 @@ from services.llm.reply.clauses import sentences
 from services.llm.understanding.cut_short import CutShort, cut_short, interrupted
 from services.llm.understanding.interrupting import asks_to_go_on, without_preface
 from services.llm.understanding.introducing import asks_own_name, introduced
-from services.llm.understanding.manners import asks_about_ai, asks_about_listener, is_question, mirrored, says_ai
 from services.llm.understanding.pointing import SHORT_WORDS, fits, points_back
+from services.llm.understanding.questions import asks_about_ai, asks_about_listener, is_question, mirrored, says_ai
 from services.llm.understanding.words import LEXICON, content, words
 
 #: From here on a passage answers a question, or what was told (which risks less); below FAINT nothing has to do with it.

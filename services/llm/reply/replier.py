@@ -16,6 +16,7 @@ from services.llm.persona.story import Passage
 from services.llm.reply.clauses import ClauseSplitter, sentences
 from services.llm.reply.cues import FaceCue, felt
 from services.llm.reply.grounding import Evidence
+from services.llm.reply.manners import plans, speakable, speaks_of_user
 from services.llm.reply.reading.listening import Clause, Listening
 from services.llm.reply.reading.reader import Reader
 from services.llm.reply.reading.reasoning import Retract
@@ -23,7 +24,7 @@ from services.llm.reply.recalling import Recaller, Recollection, answer, shorten
 from services.llm.reply.replier import prompt as prompts
 from services.llm.settings import LlmSettings
 from services.llm.understanding.introducing import introduced
-from services.llm.understanding.manners import is_question, plans, speakable, speaks_of_user, wants_more
+from services.llm.understanding.questions import is_question, wants_more
 from services.llm.understanding.words import content, wordless, words
 from vivant.errors import VivantError
 

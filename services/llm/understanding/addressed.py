@@ -15,7 +15,7 @@ from services.llm.memory.threads import think
 from services.llm.reply.prompt import build_whom
 from services.llm.reply.recalling import Recaller
 from services.llm.reply.replier import Replier
-from services.llm.understanding.manners import is_question
+from services.llm.understanding.questions import is_question
 
 #: Logistic regression on the 126 lines of the parts "dev" and "dev_2" of tests/data/addressees.toml that no rule is sure of.
 _BIAS: Final = -2.14

@@ -10,7 +10,7 @@ from typing import Final
 from services.llm.memory.history import Utterance
 from services.llm.persona.persona import Persona
 from services.llm.reply.clauses import sentences
-from services.llm.understanding.manners import is_question
+from services.llm.understanding.questions import is_question
 from services.llm.understanding.words import LEXICON, content, words
 
 _TITLES: Final = "|".join(LEXICON["titles"].split())
