@@ -226,7 +226,7 @@ def test_the_same_question_is_free_when_nothing_was_interrupted(june: Recaller) 
 
 
 def test_whom_he_and_she_stand_for() -> None:
-    names = Names(["my brother Cal, my sister Bea, my grandmother Elsa, my goose Harold"])
+    names = Names(["my brother Cal, my sister Bea, my grandmother Elsa, my goose Harold"], ["goose"])
     assert names.meant("How old is he?", "Elsa scolded my brother Cal") == "How old is your brother?"
     assert names.meant("What's her name?", "Elsa scolded my brother Cal") == "What's your grandmother's name?"
     assert names.meant("She's how old?", "Bea came") == "your sister is how old?"

@@ -65,13 +65,15 @@ class Hit:
 class Memory:
     """The index of one life story. `kept` has its embeddings, or is a file in which they are found again."""
 
-    def __init__(self, passages: Sequence[Passage], embedder: Embedder, kept: Path | Vectors) -> None:
+    def __init__(
+        self, passages: Sequence[Passage], embedder: Embedder, kept: Path | Vectors, relations: Sequence[str] = ()
+    ) -> None:
         self._passages = tuple(passages)
         self._embedder = embedder
         ways = [_ways_to_ask(passage) for passage in passages]
         self._way_starts = _starts(ways)
         self._bounds = np.cumsum([0, *(len(passage.sentences) for passage in passages)])
-        self._names = Names(f"{passage.question} {passage.text}" for passage in passages)
+        self._names = Names((f"{passage.question} {passage.text}" for passage in passages), relations)
         wholes = [f"{' '.join((passage.question, *passage.also))} {passage.text}" for passage in passages]
         self._vocabulary = Vocabulary(wholes, self._names, embedder)
         self._subjects = [self._names.subjects(whole) for whole in wholes]

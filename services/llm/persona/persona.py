@@ -12,7 +12,7 @@ import tomllib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, Final
+from typing import Annotated, Any, Final, Literal
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints, ValidationError
 from pydantic_core import ErrorDetails
@@ -111,6 +111,15 @@ class Conversing(BaseModel):
     """Of the speech; 1 is the voice's own."""
 
 
+class OwnWords(_Table):
+    """Words that mean more in this life than in others."""
+
+    relations: tuple[str, ...] = ()
+    """Who or what belongs to it besides people, dogs and cats: "goose", as in "my goose Harold"."""
+    felt: dict[Literal["concern", "amusement", "surprise", "warm_smile", "thought"], tuple[str, ...]] = {}
+    """Beginnings of words that show how something is meant, by the name of a cue."""
+
+
 class Profile(_Table):
     """persona.toml."""
 
@@ -128,6 +137,7 @@ class Profile(_Table):
     examples: tuple[Example, ...] = ()
     fallbacks: Fallbacks
     conversation: Conversing = Conversing()
+    words: OwnWords = OwnWords()
 
 
 @dataclass(frozen=True)

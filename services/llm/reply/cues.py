@@ -5,8 +5,9 @@ The names are those that a face engine may list as "cue:<name>".
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
 from services.llm.understanding.words import LEXICON, words
 
@@ -24,13 +25,13 @@ class FaceCue:
     intensity: float
 
 
-def felt(text: str) -> FaceCue | None:
-    """The cue that the words themselves suggest; None when they suggest none."""
+def felt(text: str, own: Mapping[Any, Sequence[str]] | None = None) -> FaceCue | None:
+    """The cue that the words themselves suggest; None when they suggest none. `own`: the persona's own, by cue."""
     said = words(text)
     if said[:1] in (["yes"], ["sure"], ["certainly"]):
         return FaceCue("nod", _INTENSITY)
     for name, beginnings in _FELT.items():
-        if any(word.startswith(beginnings) for word in said):
+        if any(word.startswith((*beginnings, *(own or {}).get(name, ()))) for word in said):
             return FaceCue(name, _INTENSITY)
     return None
 

@@ -39,9 +39,12 @@ class Evidence:
     """Passages of the life story, and what was said in the conversation."""
     known: tuple[str, ...] = ()
     """Names that may always be said: the persona's own, and the listener's."""
+    relations: tuple[str, ...] = ()
+    """Who or what belongs to this life besides what belongs to all."""
     _words: frozenset[str] = field(init=False)
     _numbers: frozenset[int] = field(init=False)
     _people: frozenset[str] = field(init=False)
+    _relations: frozenset[str] = field(init=False)
     _spans: tuple[tuple[str, frozenset[str]], ...] = field(init=False)
 
     def __post_init__(self) -> None:
@@ -50,6 +53,7 @@ class Evidence:
         object.__setattr__(self, "_words", _all_words(together))
         object.__setattr__(self, "_numbers", frozenset(numbers(together)))
         object.__setattr__(self, "_people", frozenset(stem(name.lower()) for text in self.texts for name in names(text)))
+        object.__setattr__(self, "_relations", _RELATIONS | frozenset(map(stem, self.relations)))
         object.__setattr__(self, "_spans", tuple((span, frozenset(content(span))) for span in spans))
 
     def problem(self, clause: str) -> str | None:
@@ -59,7 +63,7 @@ class Evidence:
         if not (numbers(clause) - _SMALL) <= self._numbers:
             return "number"
         said = set(content(clause)) - _NEGATIONS - _NUMBERS
-        if any(word in _RELATIONS and word not in self._words for word in said):
+        if any(word in self._relations and word not in self._words for word in said):
             return "relation"
         problem = self._claim_problem(clause, said) if said else None
         if problem == "unsupported" and not (_LIFE.search(clause) or said & self._people):

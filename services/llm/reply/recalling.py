@@ -75,28 +75,77 @@ class Recollection:
         return tuple(glimpse(hit, _GLIMPSE_WORDS // len(self.hits)) for hit in self.hits)
 
 
+@dataclass(frozen=True)
+class _Asked:
+    """What the rules look at."""
+
+    question: str
+    """Without what only asks for the floor, when somebody has broken in."""
+    history: Sequence[Utterance]
+    speaker: str
+    cut: CutShort | None
+    """The passage that was being told when somebody broke in, the last time."""
+    broke_in: bool
+    """It has just been interrupted."""
+
+
 class Recaller:
     """A persona with its memory indexed. Making one blocks while what `kept`, or the file `kept`, does not have is embedded."""
 
     def __init__(self, persona: Persona, embedder: Embedder, kept: Path | Vectors) -> None:
         self.persona = persona
-        self._memory = Memory(persona.passages, embedder, kept)
+        self._memory = Memory(persona.passages, embedder, kept, persona.profile.words.relations)
 
     def recall(self, question: str, history: Sequence[Utterance] = (), speaker: str = "") -> Recollection:
-        """What a contribution of `speaker` brings to mind. Blocks for about 10 ms."""
-        if interrupted(history, self.persona.id) and not words(question := without_preface(question)):
-            return Recollection((), yields=True)
-        cut = cut_short(self.persona.passages, history, self.persona.id)
-        if cut is not None and asks_to_go_on(question):
-            whole = Hit(cut.passage, 1.0, 1.0, (1.0,) * len(cut.passage.sentences))
-            return Recollection((whole,), sure=True, part=cut.passage.sentences[cut.rest :])
-        if asks_about_ai(question):
-            return self._about_ai(question)
-        if asks_about_listener(question):
-            return Recollection((), told=self._told(question, history, speaker))
+        """What a contribution of `speaker` brings to mind, by the first rule that knows it. Blocks for about 10 ms."""
+        broke_in = interrupted(history, self.persona.id)
+        asked = _Asked(
+            without_preface(question) if broke_in else question,
+            history,
+            speaker,
+            cut_short(self.persona.passages, history, self.persona.id),
+            broke_in=broke_in,
+        )
+        rules = (self._floor_taken, self._told_on, self._about_ai, self._about_listener, self._remembered)
+        return next(found for rule in rules if (found := rule(asked)) is not None)
+
+    # --- the rules: None is for what they do not know -------------------------------------------------------------------
+
+    def _floor_taken(self, asked: _Asked) -> Recollection | None:
+        """ "No, wait." asks for the floor and for nothing else."""
+        return Recollection((), yields=True) if asked.broke_in and not words(asked.question) else None
+
+    def _told_on(self, asked: _Asked) -> Recollection | None:
+        """ "Sorry, you were saying?" asks for the rest of what was cut short."""
+        if asked.cut is None or not asks_to_go_on(asked.question):
+            return None
+        passage = asked.cut.passage
+        whole = Hit(passage, 1.0, 1.0, (1.0,) * len(passage.sentences))
+        return Recollection((whole,), sure=True, part=passage.sentences[asked.cut.rest :])
+
+    def _about_ai(self, asked: _Asked) -> Recollection | None:
+        """The truth about what it is: a passage that says it, or what must be said to everyone anyway."""
+        if not asks_about_ai(asked.question):
+            return None
+        for hit in (*self._memory.recall(asked.question), *self._memory.recall(_AI_QUESTION)):
+            if says_ai(hit.passage.text):
+                return Recollection((hit,), sure=True)
+        text = self.persona.profile.disclosure
+        disclosure = Passage("disclosure", "", _AI_QUESTION, text, (text,))
+        return Recollection((Hit(disclosure, 1.0, 1.0, (1.0,)),), sure=True)
+
+    def _about_listener(self, asked: _Asked) -> Recollection | None:
+        """ "What's my name?" is answered from what the one who asks has said."""
+        if not asks_about_listener(asked.question):
+            return None
+        return Recollection((), told=self._told(asked.question, asked.history, asked.speaker))
+
+    def _remembered(self, asked: _Asked) -> Recollection:
+        """All else: from the story, in the light of the conversation."""
+        question, history, cut = asked.question, asked.history, asked.cut
         told = " ".join(item.text for item in history if item.speaker == self.persona.id)
         before, telling = context(question, history), None
-        pointing = cut is not None and interrupted(history, self.persona.id) and points_back(question)
+        pointing = cut is not None and asked.broke_in and points_back(question)
         if cut and pointing:
             question = self._memory.meant(question, told)
             # "How old is your brother?" can be asked for itself, "Where is that?" cannot.
@@ -149,15 +198,6 @@ class Recaller:
         best = int(near.argmax())
         said = mirrored(own[best].rstrip(".!"))
         return f"You told me {said[0].lower()}{said[1:]}." if near[best] >= _TOLD else ""
-
-    def _about_ai(self, question: str) -> Recollection:
-        """The truth about what it is: a passage that says it, or what must be said to everyone anyway."""
-        for hit in (*self._memory.recall(question), *self._memory.recall(_AI_QUESTION)):
-            if says_ai(hit.passage.text):
-                return Recollection((hit,), sure=True)
-        text = self.persona.profile.disclosure
-        disclosure = Passage("disclosure", "", _AI_QUESTION, text, (text,))
-        return Recollection((Hit(disclosure, 1.0, 1.0, (1.0,)),), sure=True)
 
 
 def glimpse(hit: Hit, max_words: int) -> str:

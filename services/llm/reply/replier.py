@@ -158,6 +158,7 @@ class _Making:
         self._evidence = Evidence(
             tuple(passage.text for passage in recollection.passages),
             (profile.name, question.speaker, question.text, *(said.text for said in history)),
+            profile.words.relations,
         )
         self._said = ""
         self._face = ""
@@ -270,7 +271,7 @@ class _Making:
 
     def _speak(self, text: str, cue: FaceCue | None = None) -> list[Event]:
         self._said += text
-        cue = cue or felt(text)
+        cue = cue or felt(text, self._replier.recaller.persona.profile.words.felt)
         if cue is None or cue.name == self._face:
             return [Text(text)]
         self._face = cue.name

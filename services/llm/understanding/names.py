@@ -4,18 +4,14 @@ from __future__ import annotations
 
 import re
 from collections import Counter, defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Final
 
 from services.llm.understanding.words import LEXICON, content, stem, stems, words
 
-_RELATION: Final = "|".join(sorted(LEXICON["relations"].split(), key=len, reverse=True))
+_RELATIONS: Final = tuple(LEXICON["relations"].split())
 _NAME: Final = r"([A-Z][a-z]+)\b"
-_PATTERNS: Final = (
-    re.compile(rf"\b[Mm]y (?:\w+ ){{0,2}}({_RELATION})(?:'s)?,? {_NAME}"),
-    re.compile(rf"\b((?i:grandma|grandpa|aunt|uncle|cousin)) {_NAME}"),
-)
-_REVERSED: Final = re.compile(rf"\b{_NAME}(?: [A-Z][a-z]+)? (?:is|was) (?:my|[A-Z]\w+'s) (?:\w+ )?({_RELATION})\b")
+_TITLED: Final = re.compile(rf"\b((?i:grandma|grandpa|aunt|uncle|cousin)) {_NAME}")
 _IN_LAW: Final = re.compile(r"\b\w+[- ]in[- ]law\b", re.IGNORECASE)
 _SHE: Final = {stem(word): word for word in reversed(LEXICON["she"].split())}
 _HE: Final = {stem(word): word for word in reversed(LEXICON["he"].split())}
@@ -23,19 +19,22 @@ _TITLES: Final = frozenset({"mister", "missus", "miss", "doctor", "she", "he"})
 
 
 class Names:
-    """What a story calls people and animals by name and by relation."""
+    """What a story calls people and animals by name and by relation; `own` are relations of this life alone: "goose"."""
 
-    def __init__(self, texts: Iterable[str]) -> None:
+    def __init__(self, texts: Iterable[str], own: Sequence[str] = ()) -> None:
+        relation = "|".join(sorted(map(re.escape, (*_RELATIONS, *own)), key=len, reverse=True))
+        mine = re.compile(rf"\b[Mm]y (?:\w+ ){{0,2}}({relation})(?:'s)?,? {_NAME}")
+        reversed_ = re.compile(rf"\b{_NAME}(?: [A-Z][a-z]+)? (?:is|was) (?:my|[A-Z]\w+'s) (?:\w+ )?({relation})\b")
         counted: dict[str, Counter[str]] = defaultdict(Counter)
         written: dict[str, str] = {}
         for text in texts:
-            pairs = [(name, relation) for pattern in _PATTERNS for relation, name in pattern.findall(text)]
-            for name, relation in pairs + _REVERSED.findall(text):
+            pairs = [(name, relation) for pattern in (mine, _TITLED) for relation, name in pattern.findall(text)]
+            for name, relation in pairs + reversed_.findall(text):
                 if name.lower() not in _TITLES:
                     counted[stem(name.lower())][relation.lower()] += 1
                     written[stem(name.lower())] = name
         self._relation = {name: found.most_common(1)[0][0] for name, found in counted.items()}
-        self._relations = stems("relations")
+        self._relations = stems("relations") | frozenset(map(stem, own))
         self._named: dict[str, list[str]] = defaultdict(list)
         for name, relation in self._relation.items():
             self._named[stem(relation)].append(written[name])
