@@ -1,4 +1,4 @@
-"""The JSON messages between a page and the gateway; README.md has the table.
+"""The JSON messages between a page and the gateway; MESSAGES.md has the table.
 
 Events of a session become messages, messages of a page become the few things that one can do in a conversation.
 """

@@ -1,6 +1,6 @@
 """One decoding of a stretch of speech: encoder, beam search, loop guard, word times.
 
-Short context (see README.md): Whisper is made for 30 s, but its encoder takes fewer columns, and its time goes with their
+Short context (STREAMING.md): Whisper is made for 30 s, but its encoder takes fewer columns, and its time goes with their
 number. With too little silence after the speech the decoder may loop; then the stretch is decoded again at full length.
 """
 
@@ -24,7 +24,7 @@ _MAX_TOKENS_PER_S: Final = 8
 _SPARE_TOKENS: Final = 10
 #: One position of the encoder's output is two columns.
 _COLUMNS_PER_POSITION: Final = 2
-#: Attention moves on to a word this much before it begins: measured on a synthetic voice with exact times (README.md).
+#: Attention moves on to a word this much before it begins (bench/results/2026-11-22-word-times.md).
 _EARLY_COLUMNS: Final = 4
 #: Whisper's own rule for silence: it says so, and is not sure of its words (paper, section 4.5).
 _NO_SPEECH_PROBABILITY: Final = 0.6

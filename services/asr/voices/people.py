@@ -5,7 +5,7 @@ utterance is far from all that are known, or when several that are like each oth
 become one: from then on it has the older label. What was already said under the younger one stands.
 
 The numbers were chosen on 102 readers that the space of voices was not made of (it is now made of them too), and on voices of
-AMI meetings; README.md says what came out for others.
+AMI meetings; bench/results/2026-11-23-voices-apart.md says what came out for others.
 """
 
 from __future__ import annotations
