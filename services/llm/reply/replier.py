@@ -131,7 +131,8 @@ class Replier:
         """Whether the model has something to say.
 
         What nobody could know is not given to it: a model that is asked all the same makes something up. Where memory opens the
-        replies it is not asked what memory is not sure of either; README.md says what that was worth.
+        replies it is not asked what memory is not sure of either; what that was worth is in
+        bench/results/2026-11-22-small-model.md.
         """
         if recollection.yields:
             return False

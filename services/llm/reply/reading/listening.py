@@ -95,7 +95,7 @@ class Listening:
                 f"used up its {self._max_tokens} tokens with reasoning" if finish != "stop" else "reasoned and did not answer"
             )
             return Unusable(
-                f"the model {used}; turn its thinking off (services/llm/README.md says how), or raise LLM_MAX_REPLY_TOKENS",
+                f"the model {used}; turn its thinking off (services/llm/MODELS.md says how), or raise LLM_MAX_REPLY_TOKENS",
                 reason="reasoning_used_up" if finish != "stop" else "reasoning_only",
             )
         for found, what in ((reader.code, "code"), (reader.pictures, "pictures"), (reader.signs, "signs")):
