@@ -162,7 +162,7 @@ class Playout:
         """Shows an expression from now on, for a few seconds."""
         self._cue, self._cue_until = cue, self._index + CUE_UNITS
 
-    def murmur(self, pcm: Samples, phonemes: Sequence[Phoneme] = ()) -> bool:
+    def aside(self, pcm: Samples, phonemes: Sequence[Phoneme] = ()) -> bool:
         """Says a little word beside all replies, at once. False: another one is being said, and this one is not."""
         if self._aside is not None:
             return False

@@ -92,7 +92,7 @@ class FaceStream:
                 self._report(self._playout.end(turn_id), "speech_end")
             case "aside":
                 wire.check_aside(payload.pcm, self._playout.rate)
-                self._playout.murmur(to_float(payload.pcm), wire.phonemes(payload))
+                self._playout.aside(to_float(payload.pcm), wire.phonemes(payload))
             case "cue":
                 self._playout.express(wire.cue(payload, self._engine.info))
             case "look":

@@ -12,7 +12,7 @@ from services.common.settings import SharedSettings
 from services.llm.memory.embedding import Embedder
 from services.llm.memory.history import Utterance
 from services.llm.persona.persona import load_persona
-from services.llm.reply.recalling import PersonaLink
+from services.llm.reply.recalling import Recaller
 from services.llm.reply.replier import Replier, Text
 from services.llm.settings import LlmSettings
 from services.llm.understanding import addressed
@@ -31,8 +31,8 @@ def june() -> Replier:
     shared = SharedSettings()
     persona = load_persona(shared.personas_dir, "june")
     kept = shared.personas_dir / "june" / "derived" / "embeddings.npz"
-    persona_link = PersonaLink(persona, Embedder(shared.models_dir / "minilm-l6-v2"), kept)
-    return Replier(persona_link, fake_engine("Mm."), LlmSettings(opening="passage"))
+    recaller = Recaller(persona, Embedder(shared.models_dir / "minilm-l6-v2"), kept)
+    return Replier(recaller, fake_engine("Mm."), LlmSettings(opening="passage"))
 
 
 async def play(lines: list[list[str]], june: Replier, *, opinions: bool) -> list[tuple[str, bool, bool]]:
@@ -44,7 +44,7 @@ async def play(lines: list[list[str]], june: Replier, *, opinions: bool) -> list
         said, opinion = Contribution(speaker, text, ended_at=ms(4000 * at)), None
         other = in_doubt(participants, said, PERSONA)
         if other and opinions:
-            opinion = addressed.from_memory(june.persona_link, Utterance(speaker, text), history)
+            opinion = addressed.from_memory(june.recaller, Utterance(speaker, text), history)
         participants, said = judged(participants, said, PERSONA, opinion)
         found.append((text, to == "June", not said.addressee))
         question = Utterance(speaker, text, said.addressee)

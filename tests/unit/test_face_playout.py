@@ -304,8 +304,8 @@ def test_positions_add_up_whatever_happens(actions: list[tuple[str, int, int]]) 
 def test_a_little_word_is_said_at_once_and_belongs_to_no_reply() -> None:
     playout = Playout(RATE)
     step(playout)
-    assert playout.murmur(voice(1000), [Phoneme("m", 0, 900, 0)])
-    assert not playout.murmur(voice(1000)), "one at a time"
+    assert playout.aside(voice(1000), [Phoneme("m", 0, 900, 0)])
+    assert not playout.aside(voice(1000)), "one at a time"
     slot = playout.plan()
     assert slot.turn_id < 0, "the mouth moves"
     assert [phoneme.symbol for phoneme in slot.phonemes] == ["m"]
@@ -313,12 +313,12 @@ def test_a_little_word_is_said_at_once_and_belongs_to_no_reply() -> None:
     assert [unit.turn_id for unit in units] == [0, 0, 0]
     assert [len(np.flatnonzero(unit.pcm)) for unit in units] == [UNIT, 1000 - UNIT, 0]
     assert not any(unit.before or unit.after for unit in units)
-    assert playout.murmur(voice(1000)), "and then another"
+    assert playout.aside(voice(1000)), "and then another"
 
 
 def test_a_little_word_is_mixed_into_a_reply_that_begins_and_outlives_a_clear() -> None:
     playout = Playout(RATE)
-    playout.murmur(voice(3 * UNIT, 0.25))
+    playout.aside(voice(3 * UNIT, 0.25))
     say(playout, 7, UNIT)
     unit = step(playout)
     assert (unit.turn_id, unit.turn_sample) == (7, 0)

@@ -90,7 +90,7 @@ class Line:
         self.sent += payload.items()
 
 
-def a_mind(line: Line, said: Recollection) -> PersonaLink:
+def a_link(line: Line, said: Recollection) -> PersonaLink:
     abilities = SimpleNamespace(lost=frozenset())
     parts: Any = (line, SimpleNamespace(), said, SimpleNamespace(), SimpleNamespace())
     return PersonaLink(*parts, abilities=cast(Any, abilities), persona="june", conversation_id="c")
@@ -98,7 +98,7 @@ def a_mind(line: Line, said: Recollection) -> PersonaLink:
 
 def test_who_speaks_next_is_the_one_who_has_interrupted() -> None:
     line, said = Line(), Recollection("june", [])
-    persona_link = a_mind(line, said)
+    persona_link = a_link(line, said)
     persona_link.reply_to(1, Contribution("Ann", "Where did you grow up?"))
     persona_link.heard(1, "In a white house", interrupted=True)
     assert [one.interrupted_by for one in said.items] == ["", ""]
@@ -112,7 +112,7 @@ def test_who_speaks_next_is_the_one_who_has_interrupted() -> None:
 
 def test_nobody_has_interrupted_what_was_told_to_its_end() -> None:
     line, said = Line(), Recollection("june", [])
-    persona_link = a_mind(line, said)
+    persona_link = a_link(line, said)
     persona_link.heard(1, "In a white house.", interrupted=False)
     persona_link.note(Contribution("Bob", "Nice."))
     assert [one.interrupted_by for one in said.items] == ["", ""]

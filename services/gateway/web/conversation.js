@@ -29,7 +29,7 @@ export function empty() {
     log: [], // what was said: {key, who: "you" | "persona" | "note", text, typed, interrupted, from, at, sources}
     dropped: 0, // lines that the log holds no longer
     notices: [], // {key, severity, reason, message, ability}
-    murmur: null, // what the persona said last while it listened: {key, text}
+    backchannel: null, // what the persona said last while it listened: {key, text}
     stages: null, // of the last reply: [[name, ms], ...]
     bye: null,
     keys: 0,
@@ -120,7 +120,7 @@ const STEPS = {
   },
 
   backchannel(view, message) {
-    return message.text ? { ...view, murmur: { key: view.keys, text: message.text }, keys: view.keys + 1 } : view;
+    return message.text ? { ...view, backchannel: { key: view.keys, text: message.text }, keys: view.keys + 1 } : view;
   },
 
   metrics(view, message) {

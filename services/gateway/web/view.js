@@ -123,7 +123,7 @@ export function showConversation(view) {
   const floor = view.stopped && view.floor === "listening" ? "stopped" : view.floor;
   $("frame").dataset.floor = floor;
   $("floor-text").textContent = floor === "stopped" ? "Stopped. Listening" : (FLOORS[floor] ?? "");
-  showMurmur(view.murmur);
+  showBackchannel(view.backchannel);
   $("stop").disabled = !["speaking", "thinking", "paused"].includes(view.floor);
 }
 
@@ -170,13 +170,13 @@ function showNotices(notices) {
 }
 
 /** "Mm-hm" beside the state, for as long as a word stays in the ear. */
-function showMurmur(murmur) {
-  const element = $("murmur");
-  if (!murmur || element.dataset.key === String(murmur.key)) return;
-  element.dataset.key = murmur.key;
-  element.textContent = murmur.text;
+function showBackchannel(backchannel) {
+  const element = $("backchannel");
+  if (!backchannel || element.dataset.key === String(backchannel.key)) return;
+  element.dataset.key = backchannel.key;
+  element.textContent = backchannel.text;
   element.animate([{ opacity: 1, offset: 0.7 }, { opacity: 0 }], MURMUR_MS).finished.then(
-    () => element.dataset.key === String(murmur.key) && element.replaceChildren(),
+    () => element.dataset.key === String(backchannel.key) && element.replaceChildren(),
     () => {},
   );
 }

@@ -39,7 +39,7 @@ Tell = Callable[[float], None]
 
 
 class Preparation:
-    """A mind in the making. It ends when nobody waits for it any more, unless it is `lasting`."""
+    """A `Recaller` in the making. It ends when nobody waits for it any more, unless it is `lasting`."""
 
     def __init__(self, persona: Persona, vectors: Vectors, *, lasting: bool, linger_s: float = LINGER_S) -> None:
         self.persona = persona
@@ -60,7 +60,7 @@ class Preparation:
         self.done = done
 
     async def recaller(self, timeout_s: float | None = None) -> Recaller | None:
-        """The mind, or None when it is not ready after `timeout_s`. Raises Unavailable when the work was ended."""
+        """The recaller, or None when it is not ready after `timeout_s`. Raises Unavailable when the work was ended."""
         assert self._task is not None
         with self.wanted():
             await asyncio.wait({self._task}, timeout=timeout_s)

@@ -119,7 +119,7 @@ def revoiced(participants: Participants, said: Contribution) -> Participants:
 def judged(
     participants: Participants, said: Contribution, persona: tuple[str, ...], opinion: float | None = None
 ) -> tuple[Participants, Contribution]:
-    """The contribution with whom it is meant for, empty for the persona; and what that tells of the company.
+    """The contribution with whom it is meant for, empty for the persona; and what that tells of the participants.
 
     `opinion` is how likely it is meant for the persona, for all that the llm can tell.
     """

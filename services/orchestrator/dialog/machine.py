@@ -3,7 +3,7 @@
 `step(state, event, style)` returns the next state and the effects to carry out. No clock, no I/O: time is in the events, and
 `deadline(state, style)` says when the next `Ticked` is due. The same events always give the same conversation.
 
-This is the table of its rules; the rules are in `dialog/`. A phase that has no rule for an event does nothing about it.
+This is the table of its rules; the rules stand beside it. A phase that has no rule for an event does nothing about it.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Carries out what the dialog machine decides: each effect is a word to the mind, the stage, a microphone or the client."""
+"""Carries out what the dialog machine decides: each effect is a word to the llm, the stage, a microphone or the client."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ class EffectRunner:
         self._end = end
         self._fillers = 0
         self._lines = 0
-        self._murmured = 0
+        self._next_sound = 0
         self.sounds: tuple[BackchannelSound, ...] = ()
         """Backchannels in the persona's voice, once they are prepared."""
         self._closed: deque[int] = deque(maxlen=2)
@@ -152,10 +152,10 @@ class EffectRunner:
         self._lines += 1
 
     def _backchannel(self, nod: bool, voice: bool) -> None:
-        sound = self.sounds[self._murmured % len(self.sounds)] if voice and self.sounds else None
+        sound = self.sounds[self._next_sound % len(self.sounds)] if voice and self.sounds else None
         nod = nod and self._stage.nod()
         if sound is not None:
-            self._murmured += 1
+            self._next_sound += 1
             self._stage.direct(aside=sound.aside)
         if nod or sound is not None:
             self._context.send(backchannel=session_pb2.Backchannel(text=sound.text if sound else "", nod=nod))

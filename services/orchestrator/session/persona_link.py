@@ -1,4 +1,4 @@
-"""The persona's mind for one session: what was said goes there and is remembered, replies come back."""
+"""A session and the llm service: what was said goes there and is remembered, replies come back."""
 
 from __future__ import annotations
 

@@ -148,7 +148,7 @@ class Session:
                 self._connections.begin(self._tasks)
                 writing = self._tasks.create_task(self._stage.outbox.run(write), name="outbox")
                 await self._get_ready()
-                learning = self._tasks.create_task(self._learn_murmurs(), name="murmurs")
+                learning = self._tasks.create_task(self._learn_backchannels(), name="backchannels")
                 reading = self._tasks.create_task(self._read(requests, finished), name="read")
                 watching = self._tasks.create_task(self._watch(), name="watch")
                 await self._ended.wait()
@@ -192,7 +192,7 @@ class Session:
         if config.greeting == session_pb2.GREETING_SPOKEN:
             self._requests.greet()
 
-    async def _learn_murmurs(self) -> None:
+    async def _learn_backchannels(self) -> None:
         """Beside all else: a voice that takes its time holds up neither the beginning nor the end of a session."""
         texts = self._opening.persona.style.backchannels
         if texts:

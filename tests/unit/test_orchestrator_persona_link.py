@@ -11,7 +11,7 @@ from vivant.llm.v1 import llm_pb2
 
 
 class Parts:
-    """Whatever else a mind is connected to: nothing of it is asked here."""
+    """Whatever else the link is connected to: nothing of it is asked here."""
 
     def __getattr__(self, name: str) -> Any:
         return lambda *arguments, **named: None
