@@ -116,6 +116,8 @@ def test_speech_is_cut_at_the_end_of_a_sentence_rather_than_inside() -> None:
         ("What's the weather like?", 1.4, False),
         ("Yes.", 0.3, False),
         ("I ask him I ask him I ask him I ask him I ask him I ask him", 9.0, True),
+        ("Computer, what's the weather like? Computer, what's the weather like?", 2.9, True),
+        ("I think that, I think that we should go, we should go", 4.0, False),
         ("far more words than anybody is able to say in this time", 1.0, True),
     ],
 )

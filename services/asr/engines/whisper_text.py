@@ -25,6 +25,9 @@ _SPACE: Final = "\u0120"
 _MAX_WORDS_PER_S: Final = 4.5
 _MAX_COMPRESSION: Final = 1.9
 _MIN_COMPRESSED_BYTES: Final = 40
+#: Fewer are said twice by many: "I think, I think", "no, no".
+_REPEATED_WORDS: Final = 4
+_MARKS: Final = ".,!?…;:—-\"'"
 
 
 @dataclass(frozen=True)
@@ -85,8 +88,14 @@ class Vocabulary:
 
 
 def looks_looped(text: str, seconds: float) -> bool:
-    """More words than anyone can say in the time, or a text that repeats itself."""
-    if len(text.split()) > max(2.0, _MAX_WORDS_PER_S * seconds):
+    """More words than anyone can say in the time, or a text that repeats itself, or that ends in the same words twice.
+
+    People do say things twice; it costs them a second look.
+    """
+    said = [word.strip(_MARKS).casefold() for word in text.split()]
+    if len(said) > max(2.0, _MAX_WORDS_PER_S * seconds):
+        return True
+    if any(said[-count:] == said[-2 * count : -count] for count in range(_REPEATED_WORDS, len(said) // 2 + 1)):
         return True
     raw = text.encode()
     return len(raw) > _MIN_COMPRESSED_BYTES and len(raw) / len(zlib.compress(raw)) > _MAX_COMPRESSION
