@@ -8,7 +8,7 @@ from typing import Final
 import ctranslate2
 import numpy as np
 
-from services.asr.engine import EngineInfo, Model, StreamConfig
+from services.asr.engine import AsrInfo, StreamConfig
 from services.asr.engines.decode_pool import DecodePool
 from services.asr.engines.speech_gate import Silero, SpeechGate
 from services.asr.engines.whisper_decoder import Decoder, Hypothesis, Task
@@ -16,6 +16,7 @@ from services.asr.engines.whisper_session import WhisperSession
 from services.asr.engines.whisper_text import LANGUAGES
 from services.asr.settings import WhisperOptions
 from services.asr.voices.listening import Voices
+from services.common.engines import Model
 from services.common.settings import SharedSettings
 from vivant.errors import Unavailable, Unusable
 
@@ -42,14 +43,14 @@ class WhisperEngine:
         self._silero: Silero | None = None
 
     @property
-    def info(self) -> EngineInfo:
+    def info(self) -> AsrInfo:
         if self._options.model is None:
             model = Model("whisper-base", "MIT")
         else:
             model = Model(self._options.model_name or self._folder.name, self._options.licence)
         default = self._options.language
         languages = LANGUAGES if self._decoder is None or self._decoder.multilingual else ("en",)
-        return EngineInfo(
+        return AsrInfo(
             name="whisper",
             version=ctranslate2.__version__,
             sample_rates_hz=_RATES,

@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import numpy as np
 
+from services.common.engines import Model
 from services.common.settings import SharedSettings
-from services.turn.engine import EngineInfo, Model, StreamConfig
+from services.turn.engine import StreamConfig, TurnInfo
 from services.turn.engines.endings import endings
 from services.turn.engines.estimate import ByFusion
 from services.turn.engines.evidence import model
@@ -29,7 +30,7 @@ class FusionEngine:
         self._smart_turn_path = shared.models_dir / "smart-turn" / "smart-turn-v3.2-cpu.onnx"
         self._silero: Silero | None = None
         self._smart_turn: SmartTurn | None = None
-        self.info = EngineInfo(
+        self.info = TurnInfo(
             name="fusion",
             version="1",
             user_rates_hz=RATES_HZ,

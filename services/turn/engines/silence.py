@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import Final
 
+from services.common.engines import Model
 from services.common.settings import SharedSettings
-from services.turn.engine import EngineInfo, Model, StreamConfig
+from services.turn.engine import StreamConfig, TurnInfo
 from services.turn.engines.estimate import BySilence
 from services.turn.engines.segments import Segmenter
 from services.turn.engines.session import TurnSession
@@ -23,7 +24,7 @@ class SilenceEngine:
         self._options = options
         self._path = shared.models_dir / "silero-vad" / "silero_vad.onnx"
         self._silero: Silero | None = None
-        self.info = EngineInfo(
+        self.info = TurnInfo(
             name="silence",
             version="1",
             user_rates_hz=RATES_HZ,
