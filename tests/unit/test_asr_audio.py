@@ -11,9 +11,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from services.asr.engines.speech_gate import WINDOW_SAMPLES, SpeechGate
+from services.asr.engines.speech_gate import SpeechGate
 from services.asr.engines.whisper_features import HOP_SAMPLES, LogMelStream, whisper_input
 from services.common.resample import Resampler
+from services.common.silero import WINDOW_SAMPLES
 
 Samples = NDArray[np.float32]
 

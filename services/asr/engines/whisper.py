@@ -10,12 +10,13 @@ import numpy as np
 
 from services.asr.engine import AsrInfo, StreamConfig
 from services.asr.engines.decode_pool import DecodePool
-from services.asr.engines.speech_gate import Silero, SpeechGate
+from services.asr.engines.speech_gate import SpeechGate
 from services.asr.engines.whisper_decoder import Decoder, Hypothesis, Task
 from services.asr.engines.whisper_session import WhisperSession
 from services.asr.engines.whisper_text import LANGUAGES
 from services.asr.settings import WhisperOptions
 from services.asr.voices.listening import Voices
+from services.common import silero
 from services.common.engines import Model
 from services.common.settings import SharedSettings
 from vivant.errors import Unavailable, Unusable
@@ -35,12 +36,12 @@ class WhisperEngine:
             )
         self._options = options
         self._folder = options.model or shared.models_dir / "whisper-base"
-        self._gate_file = shared.models_dir / "silero-vad" / "silero_vad.onnx"
+        self._gate_file = shared.models_dir / silero.FILE
         self._voices_file = shared.models_dir / "resemblyzer" / "pretrained.pt"
         self._voices: Voices | None = None
         self._pool = DecodePool(options.workers)
         self._decoder: Decoder | None = None
-        self._silero: Silero | None = None
+        self._silero: silero.Silero | None = None
 
     @property
     def info(self) -> AsrInfo:
@@ -56,7 +57,7 @@ class WhisperEngine:
             sample_rates_hz=_RATES,
             languages=(default, *(language for language in languages if language != default)),
             capabilities=("partials", "stable_partials", "word_times", "word_confidence", "voices"),
-            models=(model, Model("silero-vad", "MIT"), Model("resemblyzer", "Apache-2.0")),
+            models=(model, silero.MODEL, Model("resemblyzer", "Apache-2.0")),
         )
 
     def load(self) -> None:
@@ -71,7 +72,7 @@ class WhisperEngine:
                 f"ASR_WHISPER_COMPUTE_TYPE={options.compute_type}: {exc}; if a file is damaged, run: make models",
                 reason="model_unusable",
             ) from exc
-        self._silero = Silero(self._gate_file)
+        self._silero = silero.Silero(self._gate_file)
         self._voices = Voices(self._voices_file)
         quiet = np.full((80, _WARM_COLUMNS), -8.0, np.float32)
         self._decoder.decode(Task(quiet, options.language, 2 * _WARM_COLUMNS, beam=options.beam, times=True))
