@@ -1,4 +1,4 @@
-"""Silero VAD on one stream that hears everything: when its state is set back."""
+"""Silero VAD along one stream, and when its state is set back: by digital silence, and in the quiet after a noise."""
 
 from __future__ import annotations
 
