@@ -9,12 +9,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from services.common.settings import SharedSettings
+from services.common.silero import Silero
 from services.turn.engine import StreamConfig
 from services.turn.engines.estimate import Estimator, Evidence
 from services.turn.engines.segments import RATE_HZ, Segmenter
 from services.turn.engines.session import TurnSession
-from services.turn.engines.silero import Silero, VoiceActivity
 from services.turn.engines.smart_turn import SmartTurn
+from services.turn.engines.voice_activity import VoiceActivity
 
 _STOP_MS: Final = 200
 

@@ -13,28 +13,15 @@ from typing import Protocol, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-
-@dataclass(frozen=True)
-class Model:
-    """A model file in use and its terms."""
-
-    name: str
-    licence: str
-    notice: str = ""
+from services.common.engines import EngineInfo
 
 
-@dataclass(frozen=True)
-class EngineInfo:
-    """What an engine can do, as data."""
+@dataclass(frozen=True, kw_only=True)
+class AsrInfo(EngineInfo):
+    """Of its languages the first one is the default; a config may name a region too, "en-GB"."""
 
-    name: str
-    version: str
     sample_rates_hz: tuple[int, ...]
     """The first one needs no conversion."""
-    languages: tuple[str, ...]
-    """BCP 47 tags; the first one is the default. A config may name a region too, "en-GB"."""
-    capabilities: tuple[str, ...] = ()
-    models: tuple[Model, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -43,7 +30,7 @@ class StreamConfig:
 
     sample_rate_hz: int
     language: str
-    """One of `EngineInfo.languages`."""
+    """One of `AsrInfo.languages`."""
     partials: bool = True
     voices: bool = False
     """Say who speaks, told by voice; engines that cannot leave it open."""
@@ -124,7 +111,7 @@ class Engine(Protocol):
     """One loaded model, shared by all streams of the process."""
 
     @property
-    def info(self) -> EngineInfo: ...
+    def info(self) -> AsrInfo: ...
 
     def load(self) -> None:
         """Loads and warms the models; blocking. Raises Unusable when a file is missing."""

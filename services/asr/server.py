@@ -9,7 +9,8 @@ from typing import Any, Final
 
 from services.asr.engine import Engine, Event, NoSpeech, Partial, Session, StreamConfig, Word
 from services.asr.engine import Final as FinalEvent
-from services.common.audio import ChunkOrder, pcm_format, require_format, to_float
+from services.common.audio import ChunkOrder, require_format, to_float
+from services.common.info import service_info
 from services.common.labels import Labels
 from services.common.logs import get_logger, session_context
 from services.common.metrics import Metrics
@@ -36,22 +37,7 @@ class AsrServicer(asr_pb2_grpc.AsrServiceServicer):
     @rpc
     async def GetInfo(self, request: asr_pb2.GetInfoRequest, context: Any) -> asr_pb2.GetInfoResponse:
         info = self._engine.info
-        return asr_pb2.GetInfoResponse(
-            info=common_pb2.ServiceInfo(
-                service="asr",
-                engine=info.name,
-                version=info.version,
-                capabilities=info.capabilities,
-                input_audio=[pcm_format(rate) for rate in info.sample_rates_hz],
-                languages=info.languages,
-                capacity=self._admission.capacity,
-                active=self._admission.active,
-                ready=self._admission.ready,
-                models=[
-                    common_pb2.ModelInfo(name=model.name, licence=model.licence, notice=model.notice) for model in info.models
-                ],
-            )
-        )
+        return asr_pb2.GetInfoResponse(info=service_info(info, self._admission, input_rates_hz=info.sample_rates_hz))
 
     @rpc
     async def Transcribe(self, request: Any, context: Any) -> None:  # type: ignore[override]

@@ -8,10 +8,10 @@ from typing import Literal
 from pydantic import Field
 from pydantic_settings import SettingsConfigDict
 
-from services.common.settings import Frozen, Port, ServiceSettings
+from services.common.settings import EngineSettings, Frozen, Port
 
 
-class AsrSettings(ServiceSettings):
+class AsrSettings(EngineSettings):
     model_config = SettingsConfigDict(env_prefix="ASR_")
 
     port: Port = 50051

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from environment import WrongSetting
-from services.common.settings import Frozen
+from services.common.settings import EngineSettings, Frozen, SharedSettings
 from vivant.errors import Unusable
 
 
@@ -23,6 +23,11 @@ class EngineSpec:
     """Settings of this engine alone, read from the environment when it is chosen."""
     requirements: str
     """The lock that has its packages, for the error message: `requirements/asr.txt`."""
+
+
+def choose(table: Sequence[EngineSpec], settings: EngineSettings, shared: SharedSettings) -> Any:
+    """The engine that the settings name, constructed but not yet loaded. Raises as `find` and `load` do."""
+    return load(find(table, settings.engine, settings.variable("engine")), shared)
 
 
 def find(table: Sequence[EngineSpec], name: str, variable: str) -> EngineSpec:

@@ -10,7 +10,7 @@ import sys
 from collections.abc import Awaitable, Callable, Coroutine, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, Protocol, TypeVar
 
 import grpc
 from aiohttp import web
@@ -22,13 +22,15 @@ from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from environment import WrongSetting
 from services.common import logs
 from services.common.metrics import Metrics
-from services.common.settings import ServiceSettings, SharedSettings
+from services.common.settings import EngineSettings, ServiceSettings, SharedSettings
 from services.common.streams import Admission
 from vivant import addresses
 from vivant.channel import SERVER_OPTIONS
 from vivant.errors import Unusable, VivantError
 
 _log = logs.get_logger(__name__)
+
+Servicer = TypeVar("Servicer")
 
 #: Streams and requests have this long to end after SIGTERM.
 GRACE_S: Final = 2.0
@@ -54,6 +56,47 @@ class Service:
     """Sentences that say why a warm service is not ready after all."""
     activities: Callable[[], Sequence[str]] = tuple
     """What it does in the background, for people; shown by /readyz."""
+
+
+class Loadable(Protocol):
+    """An engine, as far as serving knows it."""
+
+    def load(self) -> None:
+        """Blocks until it is loaded and warm."""
+
+
+def engine_service(
+    *,
+    name: str,
+    full_name: str,
+    settings: EngineSettings,
+    engine: Loadable,
+    servicer: Callable[[Admission, Metrics], Servicer],
+    add: Callable[[Servicer, grpc.aio.Server], None],
+    warm: Callable[[], Coroutine[Any, Any, None]] | None = None,
+    close: Callable[[], Awaitable[None]] | None = None,
+    problems: Callable[[], Sequence[str]] = tuple,
+    activities: Callable[[], Sequence[str]] = tuple,
+) -> Service:
+    """A service around one engine: `servicer` makes what serves it, `add` registers that; the rest is as in `Service`.
+
+    To warm it is to load the engine, unless there is more to do.
+    """
+    metrics = Metrics(name, settings.engine)
+    admission = Admission(name, settings.capacity, metrics)
+    made = servicer(admission, metrics)
+    return Service(
+        name=name,
+        full_name=full_name,
+        settings=settings,
+        metrics=metrics,
+        admission=admission,
+        add_to=lambda server: add(made, server),
+        warm=warm or (lambda: asyncio.to_thread(engine.load)),
+        close=close,
+        problems=problems,
+        activities=activities,
+    )
 
 
 def run(service: Service | Callable[[], Service], name: str = "") -> None:

@@ -126,7 +126,7 @@ def default_persona() -> str:
 
 
 class ServiceSettings(Frozen):
-    """What each service has under its own prefix; subclasses set `env_prefix`, `port`, `metrics_port` and `engine`."""
+    """What each service has under its own prefix; subclasses set `env_prefix`, `port` and `metrics_port`."""
 
     host: Host = "127.0.0.1"
     """Address to listen on; 0.0.0.0 in a container, :: for all addresses, IPv6 too."""
@@ -136,3 +136,10 @@ class ServiceSettings(Frozen):
     """Port of /metrics, /healthz and /readyz."""
     capacity: int = Field(default=4, ge=1)
     """Streams served at once; one more is refused with RESOURCE_EXHAUSTED."""
+
+
+class EngineSettings(ServiceSettings):
+    """What each service with engines has besides; subclasses set the default."""
+
+    engine: str
+    """One of the names in the service's `engines/__init__.py`."""

@@ -101,7 +101,7 @@ class Admission:
     """How many streams a process serves at once, and whether its engine is ready."""
 
     def __init__(self, service: str, capacity: int, metrics: Metrics) -> None:
-        self._service = service
+        self.service = service
         self._metrics = metrics
         self.capacity = capacity
         self.active = 0
@@ -112,10 +112,10 @@ class Admission:
         """Holds one place; raises Unavailable while loading, Full when all places are taken."""
         if not self.ready:
             self._metrics.count("vivant_refused_total", "loading")
-            raise Unavailable(f"{self._service} is still loading; try again in a few seconds", reason="loading")
+            raise Unavailable(f"{self.service} is still loading; try again in a few seconds", reason="loading")
         if self.active >= self.capacity:
             self._metrics.count("vivant_refused_total", "full")
-            raise Full(f"{self._service} serves {self.capacity} streams already; try again later", reason="full")
+            raise Full(f"{self.service} serves {self.capacity} streams already; try again later", reason="full")
         self.active += 1
         try:
             with self._metrics.active():

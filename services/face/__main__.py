@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import asyncio
+from functools import partial
 
 from services.common import registry, serving
-from services.common.metrics import Metrics
 from services.common.settings import SharedSettings
-from services.common.streams import Admission
 from services.face.engine import FaceEngine
 from services.face.engines import ENGINES
 from services.face.enrolment.enroller import Enroller
@@ -19,22 +17,16 @@ from vivant.face.v1 import face_pb2_grpc
 
 def service() -> serving.Service:
     """The service as its environment asks for it."""
-    settings = FaceSettings()
-    shared = SharedSettings()
-    engine: FaceEngine = registry.load(registry.find(ENGINES, settings.engine, "FACE_ENGINE"), shared)
+    settings, shared = FaceSettings(), SharedSettings()
+    engine: FaceEngine = registry.choose(ENGINES, settings, shared)
     enroller = Enroller(engine, Finder(settings.enroll_python, settings.enroll_timeout_s), shared.personas_dir)
-    metrics = Metrics("face", settings.engine)
-    admission = Admission("face", settings.capacity, metrics)
-    servicer = FaceServicer(engine, enroller, admission, metrics, settings.lead_ms)
-
-    return serving.Service(
+    return serving.engine_service(
         name="face",
         full_name=FULL_NAME,
         settings=settings,
-        metrics=metrics,
-        admission=admission,
-        add_to=lambda server: face_pb2_grpc.add_FaceServiceServicer_to_server(servicer, server),
-        warm=lambda: asyncio.to_thread(engine.load),
+        engine=engine,
+        servicer=partial(FaceServicer, engine, enroller, lead_ms=settings.lead_ms),
+        add=face_pb2_grpc.add_FaceServiceServicer_to_server,
     )
 
 

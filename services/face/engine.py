@@ -14,6 +14,8 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from services.common.engines import EngineInfo
+
 #: One unit of the output: 40 ms, 25 in a second.
 UNIT_MS = 40
 FRAMES_PER_SECOND = 25
@@ -78,26 +80,12 @@ def resting(sample_rate_hz: int = 24_000) -> Slot:
     return Slot(0, silence, sample_rate_hz, 0, 0, (), Look.IDLE, None, paused=False)
 
 
-@dataclass(frozen=True)
-class Model:
-    """A model in use, with its terms."""
+@dataclass(frozen=True, kw_only=True)
+class FaceInfo(EngineInfo):
+    """Its capabilities are such as "phonemes", "loudness", "cue:warm_smile", "look:listening"."""
 
-    name: str
-    licence: str
-    notice: str = ""
-
-
-@dataclass(frozen=True)
-class EngineInfo:
-    """What an engine says of itself."""
-
-    name: str
-    version: str
-    sizes_px: Sequence[int]
+    sizes_px: tuple[int, ...]
     """Sizes of the square picture that it draws."""
-    capabilities: Sequence[str]
-    """Stable names, for example "phonemes", "loudness", "cue:warm_smile", "look:listening"."""
-    models: Sequence[Model] = ()
 
 
 class FaceSession(Protocol):
@@ -116,7 +104,7 @@ class FaceEngine(Protocol):
     """Loaded once, opened for each stream."""
 
     @property
-    def info(self) -> EngineInfo:
+    def info(self) -> FaceInfo:
         """Known before `load`."""
         ...
 

@@ -10,6 +10,7 @@ from contextlib import aclosing
 from typing import Any, Final
 
 from services.common.audio import to_float
+from services.common.info import service_info
 from services.common.logs import get_logger, session_context
 from services.common.metrics import Metrics
 from services.common.metronome import Metronome
@@ -145,9 +146,15 @@ class FaceServicer(face_pb2_grpc.FaceServiceServicer):
     @rpc
     async def GetInfo(self, request: face_pb2.GetInfoRequest, context: Any) -> face_pb2.GetInfoResponse:
         """What this face can do."""
-        admission = self._admission
+        info = self._engine.info
         return face_pb2.GetInfoResponse(
-            info=wire.info(self._engine.info, admission.capacity, admission.active, admission.ready)
+            info=service_info(
+                info,
+                self._admission,
+                input_rates_hz=wire.RATES_HZ,
+                output_rates_hz=wire.RATES_HZ,
+                output_video=wire.output_video(info.sizes_px),
+            )
         )
 
     @rpc

@@ -7,10 +7,10 @@ from pathlib import Path
 from pydantic import Field
 from pydantic_settings import SettingsConfigDict
 
-from services.common.settings import Frozen, Port, ServiceSettings, default_persona
+from services.common.settings import EngineSettings, Frozen, Port, default_persona
 
 
-class FaceSettings(ServiceSettings):
+class FaceSettings(EngineSettings):
     """The service."""
 
     model_config = SettingsConfigDict(env_prefix="FACE_")

@@ -6,10 +6,10 @@ import math
 from collections.abc import Sequence
 from typing import Final
 
-from services.common.audio import MAX_CHUNK_MS, pcm_format, require_format, to_pcm
+from services.common.audio import MAX_CHUNK_MS, require_format, to_pcm
 from services.face.animation import Video
 from services.face.codecs import Codec
-from services.face.engine import FRAMES_PER_SECOND, Cue, EngineInfo, Look, Phoneme
+from services.face.engine import FRAMES_PER_SECOND, Cue, FaceInfo, Look, Phoneme
 from services.face.enrolment.enroller import Enrolled, Step
 from services.face.outbox import Outgoing
 from services.face.playout import Playback, State
@@ -122,7 +122,7 @@ def phonemes(speech: face_pb2.Speech | face_pb2.Aside) -> list[Phoneme]:
     return [Phoneme(item.symbol, item.start_sample, item.end_sample, item.stress) for item in speech.phonemes]
 
 
-def cue(message: common_pb2.Cue, info: EngineInfo) -> Cue:
+def cue(message: common_pb2.Cue, info: FaceInfo) -> Cue:
     """An expression that the engine knows."""
     names = sorted(name.removeprefix("cue:") for name in info.capabilities if name.startswith("cue:"))
     if message.name not in names:
@@ -174,24 +174,11 @@ def enrolment(persona: str, step: Step | Enrolled) -> dict[str, face_pb2.Progres
     return {"enrolled": face_pb2.Enrolled(persona=persona, preview=step.preview, warnings=step.warnings)}
 
 
-def info(about: EngineInfo, capacity: int, active: int, ready: bool) -> common_pb2.ServiceInfo:
-    """What GetInfo answers."""
-    audio = [pcm_format(rate) for rate in RATES_HZ]
+def output_video(sizes_px: Sequence[int]) -> list[common_pb2.VideoFormat]:
+    """What streams may ask for: no pictures, or one of the sizes in one of the codecs."""
     formats = [
         common_pb2.VideoFormat(codec=codec, size_px=size, frames_per_second=FRAMES_PER_SECOND)
         for codec in _CODECS
-        for size in about.sizes_px
+        for size in sizes_px
     ]
-    return common_pb2.ServiceInfo(
-        service="face",
-        engine=about.name,
-        version=about.version,
-        capabilities=about.capabilities,
-        input_audio=audio,
-        output_audio=audio,
-        output_video=[common_pb2.VideoFormat(codec=common_pb2.VIDEO_CODEC_NONE), *formats],
-        capacity=capacity,
-        active=active,
-        ready=ready,
-        models=[common_pb2.ModelInfo(name=model.name, licence=model.licence, notice=model.notice) for model in about.models],
-    )
+    return [common_pb2.VideoFormat(codec=common_pb2.VIDEO_CODEC_NONE), *formats]

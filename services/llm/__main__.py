@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+from functools import partial
 from typing import Final
 
 from services.common import registry, serving
-from services.common.metrics import Metrics
 from services.common.settings import SharedSettings
-from services.common.streams import Admission
 from services.llm.engine import Engine
 from services.llm.engines import ENGINES
 from services.llm.persona.library import Personas
@@ -22,13 +21,10 @@ _EMBEDDING_FOLDER: Final = "minilm-l6-v2"
 def service() -> serving.Service:
     """The service as its environment asks for it."""
     settings, shared = LlmSettings(), SharedSettings()
-    engine: Engine = registry.load(registry.find(ENGINES, settings.engine, "LLM_ENGINE"), shared)
+    engine: Engine = registry.choose(ENGINES, settings, shared)
     if not settings.opening:
         settings = settings.model_copy(update={"opening": engine.info.opening})
     personas = Personas(shared.personas_dir, shared.models_dir / _EMBEDDING_FOLDER, engine, settings)
-    metrics = Metrics("llm", settings.engine)
-    admission = Admission("llm", settings.capacity, metrics)
-    servicer = LlmServicer(engine, personas, admission, metrics)
 
     async def prepare_engine() -> None:
         await asyncio.to_thread(engine.load)
@@ -43,13 +39,13 @@ def service() -> serving.Service:
         await personas.close()
         await engine.close()
 
-    return serving.Service(
+    return serving.engine_service(
         name="llm",
         full_name=FULL_NAME,
         settings=settings,
-        metrics=metrics,
-        admission=admission,
-        add_to=lambda server: llm_pb2_grpc.add_LlmServiceServicer_to_server(servicer, server),
+        engine=engine,
+        servicer=partial(LlmServicer, engine, personas),
+        add=llm_pb2_grpc.add_LlmServiceServicer_to_server,
         warm=warm,
         close=close,
         problems=engine.problems,

@@ -7,6 +7,8 @@ from collections.abc import AsyncGenerator, Sequence
 from dataclasses import dataclass
 from typing import Literal, Protocol
 
+from services.common.engines import EngineInfo
+
 Role = Literal["system", "user", "assistant"]
 
 
@@ -55,21 +57,8 @@ Item = str | Thought | Called | Usage
 """A piece of the text as the model writes it, marks and all, or what else comes beside it."""
 
 
-@dataclass(frozen=True)
-class ModelCard:
-    """A model in use and its terms."""
-
-    name: str
-    licence: str
-    notice: str = ""
-
-
-@dataclass(frozen=True)
-class EngineInfo:
-    name: str
-    version: str
-    capabilities: tuple[str, ...]
-    models: tuple[ModelCard, ...]
+@dataclass(frozen=True, kw_only=True)
+class LlmInfo(EngineInfo):
     opening: Literal["passage", "model"] = "model"
     """How replies begin unless the settings say: a model that is too small to be trusted leaves the word to the life story."""
 
@@ -85,7 +74,7 @@ class Engine(Protocol):
     """A language model. `lane` is a number from 0 that each conversation keeps, so that an engine can keep its state apart."""
 
     @property
-    def info(self) -> EngineInfo: ...
+    def info(self) -> LlmInfo: ...
 
     def load(self) -> None:
         """Gets ready; blocks. Raises Unusable when it cannot work as it is set up."""

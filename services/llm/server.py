@@ -10,6 +10,7 @@ from typing import Any, Final
 
 from grpc.aio import ServicerContext
 
+from services.common.info import service_info
 from services.common.logs import session_context
 from services.common.metrics import Metrics
 from services.common.streams import Admission, ServerStream, rpc
@@ -43,24 +44,15 @@ class LlmServicer(llm_pb2_grpc.LlmServiceServicer):
 
     @rpc
     async def GetInfo(self, request: llm_pb2.GetInfoRequest, context: ServicerContext[Any, Any]) -> llm_pb2.GetInfoResponse:
-        info = self._engine.info
-        return llm_pb2.GetInfoResponse(
-            info=common_pb2.ServiceInfo(
-                service="llm",
-                engine=info.name,
-                version=info.version,
-                capabilities=[*info.capabilities, "words", "draft", "cues", "sources"],
-                languages=["en"],
-                capacity=self._admission.capacity,
-                active=self._admission.active,
-                ready=self._admission.ready,
-                activities=self._personas.activities(),
-                models=[
-                    common_pb2.ModelInfo(name=model.name, licence=model.licence, notice=model.notice)
-                    for model in (*info.models, embedding.MODEL)
-                ],
-            )
+        engine = self._engine.info
+        # An engine makes words; personas and their memories are the service's.
+        info = replace(
+            engine,
+            capabilities=(*engine.capabilities, "words", "draft", "cues", "sources"),
+            languages=("en",),
+            models=(*engine.models, embedding.MODEL),
         )
+        return llm_pb2.GetInfoResponse(info=service_info(info, self._admission, activities=self._personas.activities()))
 
     @rpc
     async def ListPersonas(

@@ -8,13 +8,13 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, SecretStr
 from pydantic_settings import SettingsConfigDict
 
-from services.common.settings import Frozen, Port, ServiceSettings, default_persona
+from services.common.settings import EngineSettings, Frozen, Port, default_persona
 from services.common.values import like
 
 WebAddress = Annotated[str, like(r"https?://[^\s/]\S*", "expected an address such as http://localhost:8000/v1")]
 
 
-class LlmSettings(ServiceSettings):
+class LlmSettings(EngineSettings):
     model_config = SettingsConfigDict(env_prefix="LLM_")
 
     port: Port = 50053

@@ -9,10 +9,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import AsyncIterator, Iterator
-from typing import Final, NamedTuple
+from typing import Final
 
+from services.common.boundaries import Boundary, boundaries
 from services.tts.engine import Flush, Text
-from services.tts.english.abbreviations import goes_on, starts_with_a_name
 
 #: A piece without a clause end is cut at a word before it grows longer than this.
 MAX_PIECE_CHARS: Final = 240
@@ -21,13 +21,6 @@ MAX_WORD_CHARS: Final = 1_000
 MIN_CLAUSE_CHARS: Final = 12
 MIN_FIRST_CHARS: Final = 4
 
-_CLOSING = r"[\"'”’)\]*_]*+"
-_END: Final = re.compile(
-    rf"(?<![.!?…])(?P<sentence>[.!?…]++){_CLOSING}(?=\s|$)|(?P<clause>[,;:]|[—–]|(?<=\s)--?){_CLOSING}(?=\s|$)|\n"
-)
-_LAST_WORD: Final = re.compile(r"[^\s\"'“‘(\[*_]*$")
-#: Longer words are no abbreviations: no more of what stands before a full stop is looked at.
-_LONGEST_ABBREVIATION: Final = 24
 _WORD_BREAK: Final = re.compile(r"(?<!\s)\s++(?=\S)")
 #: A speaker without any mark to go by breathes before one of these.
 _CONJUNCTION: Final = re.compile(
@@ -36,21 +29,8 @@ _CONJUNCTION: Final = re.compile(
 _SAID: Final = re.compile(r"[^\W_]")
 #: Inside a word that is too long: after a mark.
 _MARK: Final = re.compile(r"[^\w\s](?=\w)")
-#: These can end a sentence, but only a capital letter after them shows it.
-_ABBREVIATION: Final = re.compile(
-    r"(?:etc|approx|dept|est|inc|ltd|co|corp|ft|ave|blvd|rd|jan|feb|mar|apr|jun|jul|aug|sept?|oct|nov|dec|[ap]\.m|u\.[sk])",
-    re.IGNORECASE,
-)
-
-#: Days and measures: "Sat. 5 June", "8 lb. 4 oz.".
-_BEFORE_DIGITS: Final = re.compile(r"(?:Mon|Tues?|Wed|Thu(?:rs)?|Fri|Sat|Sun|in|lbs?|oz|st|hrs?|min|yd|sq|cu|ca|[cbd])")
-#: "U.S." and "J.R.R."; a time of day is none.
-_INITIALS: Final = re.compile(r"(?![AaPp]\.[Mm]$)[A-Za-z](?:\.[A-Za-z])+")
-
-
-class _Boundary(NamedTuple):
-    end: int
-    sentence: bool
+#: "3." at the beginning numbers what follows.
+_ITEM: Final = re.compile(r"\d+\.")
 
 
 class ClauseSplitter:
@@ -93,7 +73,7 @@ class ClauseSplitter:
         for boundary in self._boundaries(whole_message=whole_message):
             if boundary.end > MAX_PIECE_CHARS:
                 break
-            if boundary.sentence:
+            if boundary.kind != "breath":
                 return boundary.end
             if boundary.end >= least:
                 best = boundary.end
@@ -103,37 +83,20 @@ class ClauseSplitter:
             return _word_cut(self._text)
         return best
 
-    def _boundaries(self, *, whole_message: bool) -> Iterator[_Boundary]:
+    def _boundaries(self, *, whole_message: bool) -> Iterator[Boundary]:
         said = _SAID.search(self._text, 0, MAX_PIECE_CHARS)
         # A little more than a piece: what is further on decides nothing yet.
-        for match in _END.finditer(self._text, 0, 2 * MAX_PIECE_CHARS):
-            end = match.end()
-            if end == len(self._text) and not whole_message and match.group() != "\n":
-                return
-            if match["sentence"] is None:
-                if match.group() == "\n" or (said and said.start() < end):
-                    yield _Boundary(end, sentence=match.group() == "\n")
+        for boundary in boundaries(self._text, whole=whole_message, limit=2 * MAX_PIECE_CHARS):
+            if boundary.kind == "breath" and not (said and said.start() < boundary.end):
                 continue
-            after = self._text[end : end + MAX_PIECE_CHARS].lstrip()
-            if not _goes_on(self._text[: match.start()], match["sentence"], after, whole_message=whole_message):
-                yield _Boundary(end, sentence=True)
+            if boundary.kind == "sentence" and self._goes_on(boundary.end):
+                continue
+            yield boundary
 
-
-def _goes_on(before: str, mark: str, after: str, *, whole_message: bool) -> bool:
-    """True when a mark does not end a sentence: "Dr. Smith", "J. K. Rowling", "e.g. this", "3. item", "so... maybe"."""
-    if mark != "." or after[:1].islower():
-        return after[:1].islower()
-    match = _LAST_WORD.search(before[-_LONGEST_ABBREVIATION:])
-    word = match.group() if match else ""
-    if (len(word) == 1 and word.isalpha() and word != "I") or (word.isdigit() and before.strip() == word):
-        return True
-    if _INITIALS.fullmatch(word):
-        return not after or starts_with_a_name(after)
-    if _ABBREVIATION.fullmatch(word):
-        return not after or after[:1].isdecimal()
-    if _BEFORE_DIGITS.fullmatch(word):
-        return after[:1].isdecimal() or (not after and not whole_message)
-    return goes_on(word, after, whole_message=whole_message)
+    def _goes_on(self, end: int) -> bool:
+        """Whether a sentence is spoken on after its mark: "so... maybe", "3. item"."""
+        after = self._text[end : end + MAX_PIECE_CHARS].lstrip()
+        return after[:1].islower() or _ITEM.fullmatch(self._text, 0, end) is not None
 
 
 def _word_cut(text: str) -> int | None:

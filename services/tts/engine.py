@@ -1,6 +1,6 @@
 """What a voice engine is: text and flushes in, stretches of speech with the times of their sounds and words out.
 
-All times are samples of `EngineInfo.sample_rate_hz` from the start of the reply; stretches follow each other without gaps.
+All times are samples of `TtsInfo.sample_rate_hz` from the start of the reply; stretches follow each other without gaps.
 """
 
 from __future__ import annotations
@@ -9,29 +9,16 @@ from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-
-@dataclass(frozen=True)
-class Model:
-    """A model file in use and its terms."""
-
-    name: str
-    licence: str
-    notice: str = ""
+from services.common.engines import EngineInfo
 
 
-@dataclass(frozen=True)
-class EngineInfo:
-    """What an engine can do, as data."""
+@dataclass(frozen=True, kw_only=True)
+class TtsInfo(EngineInfo):
+    """A config may name one of its languages, "en-GB", or just "en"."""
 
-    name: str
-    version: str
     sample_rate_hz: int
     voices: tuple[str, ...]
     """The first one is the default."""
-    languages: tuple[str, ...]
-    """BCP 47 tags; a config may name one of them or just its language, "en"."""
-    capabilities: tuple[str, ...] = ()
-    models: tuple[Model, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -90,7 +77,7 @@ class VoiceEngine(Protocol):
     """One loaded voice model, shared by all streams of the process."""
 
     @property
-    def info(self) -> EngineInfo: ...
+    def info(self) -> TtsInfo: ...
 
     def load(self) -> None:
         """Loads and warms the models; blocking. Raises Unusable when a file is missing."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 import unicodedata
 from typing import Final
 
-from services.tts.english.tables import pairs
+from services.common.tables import pairs
 
 #: Latin letters up to here are pronounced with their marks; beyond, the marks are taken off: "Nguyễn".
 _LAST_MARKED: Final = 0x17F

@@ -10,11 +10,12 @@ from typing import Any, Final
 
 from grpc.aio import ServicerContext
 
-from services.common.audio import MAX_CHUNK_MS, pcm_format, require_format
+from services.common.audio import MAX_CHUNK_MS, require_format
+from services.common.info import service_info
 from services.common.logs import get_logger, session_context
 from services.common.metrics import Metrics
 from services.common.streams import Admission, Cancelled, ServerStream, rpc
-from services.tts.engine import EngineInfo, Flush, Speech, Text, VoiceConfig, VoiceEngine
+from services.tts.engine import Flush, Speech, Text, TtsInfo, VoiceConfig, VoiceEngine
 from vivant.common.v1 import common_pb2
 from vivant.errors import InvalidRequest, NotFound
 from vivant.tts.v1 import tts_pb2, tts_pb2_grpc
@@ -45,18 +46,7 @@ class TtsServicer(tts_pb2_grpc.TtsServiceServicer):
         """What this service can do."""
         info = self._engine.info
         return tts_pb2.GetInfoResponse(
-            info=common_pb2.ServiceInfo(
-                service="tts",
-                engine=info.name,
-                version=info.version,
-                capabilities=info.capabilities,
-                output_audio=[pcm_format(info.sample_rate_hz)],
-                languages=info.languages,
-                capacity=self._admission.capacity,
-                active=self._admission.active,
-                ready=self._admission.ready,
-                models=[common_pb2.ModelInfo(name=m.name, licence=m.licence, notice=m.notice) for m in info.models],
-            ),
+            info=service_info(info, self._admission, output_rates_hz=[info.sample_rate_hz]),
             voices=info.voices,
         )
 
@@ -143,7 +133,7 @@ class _Reply:
             self._samples += len(pcm) // 2
 
 
-def _config(wire: tts_pb2.SynthesizeConfig, info: EngineInfo) -> VoiceConfig:
+def _config(wire: tts_pb2.SynthesizeConfig, info: TtsInfo) -> VoiceConfig:
     """The checked config; raises InvalidRequest, or NotFound for a voice that is not there."""
     require_format("audio", wire.audio, [info.sample_rate_hz])
     voice = wire.voice or info.voices[0]

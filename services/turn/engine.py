@@ -15,29 +15,18 @@ from typing import Protocol, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-
-@dataclass(frozen=True)
-class Model:
-    """A model file in use and its terms."""
-
-    name: str
-    licence: str
-    notice: str = ""
+from services.common.engines import EngineInfo
 
 
-@dataclass(frozen=True)
-class EngineInfo:
-    """What an engine can do, as data."""
+@dataclass(frozen=True, kw_only=True)
+class TurnInfo(EngineInfo):
+    """Its capabilities are of "speech", "end_of_turn", "overlap", "backchannel_opportunity", "words", "bot_audio".
 
-    name: str
-    version: str
+    Its languages are those that the rules about words know.
+    """
+
     user_rates_hz: tuple[int, ...]
     bot_rates_hz: tuple[int, ...]
-    capabilities: tuple[str, ...] = ()
-    """Of "speech", "end_of_turn", "overlap", "backchannel_opportunity", "words", "bot_audio"."""
-    languages: tuple[str, ...] = ()
-    """BCP 47 tags that the rules about words know; empty: not bound to a language."""
-    models: tuple[Model, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -139,7 +128,7 @@ class TurnEngine(Protocol):
     """Loaded models, shared by all streams of the process."""
 
     @property
-    def info(self) -> EngineInfo: ...
+    def info(self) -> TurnInfo: ...
 
     def load(self) -> None:
         """Loads and warms the models; blocking. Raises Unusable when a file is missing."""

@@ -9,12 +9,12 @@ from typing import Any, Final
 
 from grpc.aio import ServicerContext
 
-from services.common.audio import ChunkOrder, pcm_format, require_format, to_float
+from services.common.audio import ChunkOrder, require_format, to_float
+from services.common.info import service_info
 from services.common.logs import get_logger, session_context
 from services.common.metrics import Metrics
 from services.common.streams import Admission, Cancelled, ServerStream, rpc
 from services.turn import engine as turn
-from vivant.common.v1 import common_pb2
 from vivant.errors import InvalidRequest
 from vivant.turn.v1 import turn_pb2, turn_pb2_grpc
 
@@ -47,20 +47,7 @@ class TurnServicer(turn_pb2_grpc.TurnServiceServicer):
     async def GetInfo(self, request: turn_pb2.GetInfoRequest, context: ServicerContext[Any, Any]) -> turn_pb2.GetInfoResponse:
         """What this service can do."""
         info = self._engine.info
-        return turn_pb2.GetInfoResponse(
-            info=common_pb2.ServiceInfo(
-                service="turn",
-                engine=info.name,
-                version=info.version,
-                capabilities=info.capabilities,
-                input_audio=[pcm_format(rate) for rate in info.user_rates_hz],
-                languages=info.languages,
-                capacity=self._admission.capacity,
-                active=self._admission.active,
-                ready=self._admission.ready,
-                models=[common_pb2.ModelInfo(name=m.name, licence=m.licence, notice=m.notice) for m in info.models],
-            )
-        )
+        return turn_pb2.GetInfoResponse(info=service_info(info, self._admission, input_rates_hz=info.user_rates_hz))
 
     @rpc
     async def Detect(self, request_iterator: Any, context: ServicerContext[Any, Any]) -> None:  # type: ignore[override]

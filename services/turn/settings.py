@@ -5,10 +5,10 @@ from __future__ import annotations
 from pydantic import Field
 from pydantic_settings import SettingsConfigDict
 
-from services.common.settings import Frozen, Port, ServiceSettings
+from services.common.settings import EngineSettings, Frozen, Port
 
 
-class TurnSettings(ServiceSettings):
+class TurnSettings(EngineSettings):
     """The service."""
 
     model_config = SettingsConfigDict(env_prefix="TURN_")

@@ -20,6 +20,7 @@ from services.common.audio import pcm_format, to_pcm
 from services.common.metrics import SERVED, SERVED_BY_ALL, Metrics
 from services.common.resample import Resampler
 from services.common.settings import SharedSettings
+from services.common.silero import Silero
 from services.common.streams import Admission
 from services.turn.engine import SpeechStarted, SpeechStopped, StreamConfig, TurnEngine
 from services.turn.engines import ENGINES
@@ -28,7 +29,7 @@ from services.turn.engines.evidence import model
 from services.turn.engines.overlap import SURE
 from services.turn.engines.segments import Segmenter
 from services.turn.engines.session import TurnSession
-from services.turn.engines.silero import Silero, VoiceActivity
+from services.turn.engines.voice_activity import VoiceActivity
 from services.turn.server import TurnServicer
 from tests.grpc_server import reason, served
 from vivant.common.v1 import common_pb2

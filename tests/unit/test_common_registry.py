@@ -1,11 +1,20 @@
 """Choosing and loading an engine: what is wrong is said as it is."""
 
 import pytest
+from pydantic_settings import SettingsConfigDict
 
 from environment import WrongSetting
-from services.common.registry import EngineSpec, find, load
-from services.common.settings import Frozen
+from services.common.registry import EngineSpec, choose, find, load
+from services.common.settings import EngineSettings, Frozen, Port, SharedSettings
 from vivant.errors import Unusable
+
+
+class OwnSettings(EngineSettings):
+    model_config = SettingsConfigDict(env_prefix="OWN_")
+
+    port: Port = 1
+    metrics_port: Port = 2
+    engine: str = "own"
 
 
 def spec(module: str) -> EngineSpec:
@@ -15,6 +24,11 @@ def spec(module: str) -> EngineSpec:
 def test_an_engine_that_does_not_exist_is_refused_with_the_choices() -> None:
     with pytest.raises(WrongSetting, match=r"ASR_ENGINE='other' cannot be used: .*choose one of: own"):
         find([spec("services")], "other", "ASR_ENGINE")
+
+
+def test_the_variable_to_correct_is_that_of_the_service() -> None:
+    with pytest.raises(WrongSetting, match=r"OWN_ENGINE='other' cannot be used: .*choose one of: own"):
+        choose([spec("services")], OwnSettings(engine="other"), SharedSettings())
 
 
 def test_a_missing_package_is_named_with_the_command_that_installs_it() -> None:

@@ -14,7 +14,7 @@ from services.common.metrics import Metrics
 from services.common.metronome import Metronome
 from services.face.animation import Animation, Video
 from services.face.codecs import Codec
-from services.face.engine import EngineInfo, Slot
+from services.face.engine import FaceInfo, Slot
 from services.face.outbox import Outbox, Outgoing
 from services.face.playout import Playout, State
 
@@ -40,7 +40,7 @@ class GatedSession:
 
 
 class GatedEngine:
-    info = EngineInfo("gated", "1", (SIZE,), ())
+    info = FaceInfo(name="gated", version="1", sizes_px=(SIZE,))
 
     def __init__(self) -> None:
         self.gate = threading.Event()

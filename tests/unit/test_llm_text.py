@@ -44,6 +44,15 @@ def test_a_clause_is_given_as_soon_as_its_end_is_certain() -> None:
     assert splitter.push(" ") == ["I was born in 1941. "]
 
 
+def test_an_abbreviation_does_not_end_a_clause() -> None:
+    splitter = ClauseSplitter()
+    tokens = re.findall(r"\S+ ", "He came on Jan. 5 with Dr. Brown. Then he left. ")
+    assert [clause for token in tokens for clause in splitter.push(token)] == [
+        "He came on Jan. 5 with Dr. Brown. ",
+        "Then he left. ",
+    ]
+
+
 @given(st.lists(st.text(alphabet="ab .,!?\n1'", max_size=8)))
 def test_the_clauses_joined_are_the_text(tokens: list[str]) -> None:
     splitter = ClauseSplitter()

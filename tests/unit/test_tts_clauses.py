@@ -98,6 +98,10 @@ def test_an_abbreviation_stays_with_what_it_belongs_to(text: str) -> None:
     assert pieces(text) == [text]
 
 
+def test_a_short_form_with_an_apostrophe_ends_its_sentence() -> None:
+    assert pieces("You shouldn't. It was Tom's. She did.") == ["You shouldn't.", "It was Tom's.", "She did."]
+
+
 def test_a_street_ends_its_sentence() -> None:
     assert pieces("We live on Main St. The house is blue.") == ["We live on Main St.", "The house is blue."]
 

@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator
 import numpy as np
 from numpy.typing import NDArray
 
-from services.asr.engine import EngineInfo, Event, Final, NoSpeech, Partial, StreamConfig, Word
+from services.asr.engine import AsrInfo, Event, Final, NoSpeech, Partial, StreamConfig, Word
 from services.asr.engines.outbox import Outbox
 from services.asr.settings import FakeOptions
 from services.common.settings import SharedSettings
@@ -23,8 +23,8 @@ class FakeEngine:
         self._options = options
 
     @property
-    def info(self) -> EngineInfo:
-        return EngineInfo(
+    def info(self) -> AsrInfo:
+        return AsrInfo(
             name="fake",
             version="1",
             sample_rates_hz=(16_000, 8_000, 24_000, 48_000),

@@ -6,15 +6,13 @@ Invariant: `position` advances in windows of 32 ms; all positions are samples at
 from __future__ import annotations
 
 from collections import deque
-from pathlib import Path
 from typing import Final
 
 import numpy as np
-import onnxruntime
 from numpy.typing import NDArray
 
-WINDOW_SAMPLES: Final = 512
-_CONTEXT_SAMPLES: Final = 64
+from services.common.silero import CONTEXT_SAMPLES, WINDOW_SAMPLES, Silero, rested
+
 #: Windows that stay below this peak (-60 dBFS) are silence without asking the model.
 _SILENT_PEAK: Final = 0.001
 #: Speech starts above the first threshold and goes on above the second, as Silero's own iterator does it.
@@ -28,29 +26,13 @@ _SOFT: Final = 480
 _MAX_STRETCHES: Final = 128
 
 
-class Silero:
-    """The model, shared by all streams; `probability` carries the stream's own state."""
-
-    def __init__(self, path: Path) -> None:
-        options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = 1
-        options.inter_op_num_threads = 1
-        self._session = onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
-        self._rate = np.array(16_000, np.int64)
-
-    def probability(self, window: NDArray[np.float32], state: NDArray[np.float32]) -> tuple[float, NDArray[np.float32]]:
-        """`window` is float32 `[576]`: 64 samples of the window before, then 512. Returns speech probability and new state."""
-        result, state = self._session.run(None, {"input": window[None], "state": state, "sr": self._rate})
-        return float(result[0, 0]), state
-
-
 class SpeechGate:
     """Where speech starts and ends in one stream."""
 
     def __init__(self, model: Silero) -> None:
         self._model = model
-        self._state = self._rested()
-        self._context = np.zeros(_CONTEXT_SAMPLES, np.float32)
+        self._state = rested()
+        self._context = np.zeros(CONTEXT_SAMPLES, np.float32)
         self._rest = np.empty(0, np.float32)
         self.position = 0
         """All audio before this is judged."""
@@ -63,10 +45,6 @@ class SpeechGate:
         """Samples judged to be speech since `restart`."""
         self._stretches: deque[tuple[int, int]] = deque(maxlen=_MAX_STRETCHES)
 
-    @staticmethod
-    def _rested() -> NDArray[np.float32]:
-        return np.zeros((2, 1, 128), np.float32)
-
     def push(self, samples: NDArray[np.float32]) -> None:
         """Takes float32 samples in [-1, 1) at 16 kHz."""
         audio = np.concatenate((self._rest, samples))
@@ -77,10 +55,10 @@ class SpeechGate:
 
     def _judge(self, window: NDArray[np.float32]) -> None:
         if np.abs(window).max() < _SILENT_PEAK:
-            probability, self._state = 0.0, self._rested()
+            probability, self._state = 0.0, rested()
         else:
             probability, self._state = self._model.probability(np.concatenate((self._context, window)), self._state)
-        self._context = window[-_CONTEXT_SAMPLES:]
+        self._context = window[-CONTEXT_SAMPLES:]
         spoken = probability >= (_HOLD if self.speaking else _ONSET)
         if spoken and not self.speaking:
             self.speech_start = self.position
@@ -110,7 +88,7 @@ class SpeechGate:
         """Moves on over silence."""
         self.position += samples
         self.speaking = False
-        self._state = self._rested()
+        self._state = rested()
 
     def restart(self) -> None:
         """Counts `voiced` from here on."""

@@ -8,14 +8,16 @@ from typing import Final
 import ctranslate2
 import numpy as np
 
-from services.asr.engine import EngineInfo, Model, StreamConfig
+from services.asr.engine import AsrInfo, StreamConfig
 from services.asr.engines.decode_pool import DecodePool
-from services.asr.engines.speech_gate import Silero, SpeechGate
+from services.asr.engines.speech_gate import SpeechGate
 from services.asr.engines.whisper_decoder import Decoder, Hypothesis, Task
 from services.asr.engines.whisper_session import WhisperSession
 from services.asr.engines.whisper_text import LANGUAGES
 from services.asr.settings import WhisperOptions
 from services.asr.voices.listening import Voices
+from services.common import silero
+from services.common.engines import Model
 from services.common.settings import SharedSettings
 from vivant.errors import Unavailable, Unusable
 
@@ -34,28 +36,28 @@ class WhisperEngine:
             )
         self._options = options
         self._folder = options.model or shared.models_dir / "whisper-base"
-        self._gate_file = shared.models_dir / "silero-vad" / "silero_vad.onnx"
+        self._gate_file = shared.models_dir / silero.FILE
         self._voices_file = shared.models_dir / "resemblyzer" / "pretrained.pt"
         self._voices: Voices | None = None
         self._pool = DecodePool(options.workers)
         self._decoder: Decoder | None = None
-        self._silero: Silero | None = None
+        self._silero: silero.Silero | None = None
 
     @property
-    def info(self) -> EngineInfo:
+    def info(self) -> AsrInfo:
         if self._options.model is None:
             model = Model("whisper-base", "MIT")
         else:
             model = Model(self._options.model_name or self._folder.name, self._options.licence)
         default = self._options.language
         languages = LANGUAGES if self._decoder is None or self._decoder.multilingual else ("en",)
-        return EngineInfo(
+        return AsrInfo(
             name="whisper",
             version=ctranslate2.__version__,
             sample_rates_hz=_RATES,
             languages=(default, *(language for language in languages if language != default)),
             capabilities=("partials", "stable_partials", "word_times", "word_confidence", "voices"),
-            models=(model, Model("silero-vad", "MIT"), Model("resemblyzer", "Apache-2.0")),
+            models=(model, silero.MODEL, Model("resemblyzer", "Apache-2.0")),
         )
 
     def load(self) -> None:
@@ -70,7 +72,7 @@ class WhisperEngine:
                 f"ASR_WHISPER_COMPUTE_TYPE={options.compute_type}: {exc}; if a file is damaged, run: make models",
                 reason="model_unusable",
             ) from exc
-        self._silero = Silero(self._gate_file)
+        self._silero = silero.Silero(self._gate_file)
         self._voices = Voices(self._voices_file)
         quiet = np.full((80, _WARM_COLUMNS), -8.0, np.float32)
         self._decoder.decode(Task(quiet, options.language, 2 * _WARM_COLUMNS, beam=options.beam, times=True))

@@ -16,8 +16,9 @@ import ctranslate2
 import numpy as np
 from numpy.typing import NDArray
 
-from services.asr.engines.whisper_features import FRAMES_PER_S, FULL_FRAMES, whisper_input
+from services.asr.engines.whisper_features import FULL_FRAMES
 from services.asr.engines.whisper_text import TokenWord, Vocabulary, looks_looped
+from services.common.log_mel import FRAMES_PER_S, whisper_input
 
 #: Nobody says more; a decoder that loops is stopped there.
 _MAX_TOKENS_PER_S: Final = 8

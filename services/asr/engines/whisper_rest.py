@@ -12,7 +12,7 @@ from math import inf
 from typing import Final
 
 from services.asr.engines.whisper_decoder import Hypothesis, Task, TimedWord
-from services.asr.engines.whisper_features import FRAMES_PER_S
+from services.common.log_mel import FRAMES_PER_S
 
 Decode = Callable[[Task], Awaitable[Hypothesis | None]]
 

@@ -20,11 +20,12 @@ from services.asr.engine import NoSpeech, Partial, StreamConfig, Word
 from services.asr.engines.outbox import Outbox
 from services.asr.engines.speech_gate import SpeechGate
 from services.asr.engines.whisper_decoder import Task, TimedWord
-from services.asr.engines.whisper_features import FRAMES_PER_S, HOP_SAMPLES, SAMPLE_RATE_HZ, LogMelStream
+from services.asr.engines.whisper_features import LogMelStream
 from services.asr.engines.whisper_rest import Decode, whole
 from services.asr.engines.whisper_transcript import Transcript
 from services.asr.settings import WhisperOptions
 from services.asr.voices.listening import Listening
+from services.common.log_mel import FRAMES_PER_S, HOP_SAMPLES, SAMPLE_RATE_HZ
 from services.common.resample import Resampler
 
 #: Columns kept before the gate opens. The onset of a word is softer than what opens it, and Whisper errs less after silence:

@@ -13,15 +13,13 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from services.asr.engines.whisper_features import mel_filters
 from services.asr.voices.torch_file import read_tensors
+from services.common.log_mel import HOP_SAMPLES, WINDOW_SAMPLES, mel_filters, power_spectra
 from vivant.errors import Unusable
 
 Array = NDArray[np.float32]
 
 SAMPLE_RATE_HZ: Final = 16_000
-_WINDOW: Final = 400
-_HOP: Final = 160
 _BANDS: Final = 40
 #: Frames of one piece, and from one piece to the next.
 _PIECE: Final = 160
@@ -59,7 +57,6 @@ class Voiceprints:
         except KeyError as exc:
             raise Unusable(f"{path} holds another model: it has no {exc}", reason="model_unusable") from exc
         self._filters = mel_filters(_BANDS)
-        self._taper = np.hanning(_WINDOW + 1)[:-1].astype(np.float32)
 
     def of(self, samples: Array) -> tuple[Array, float]:
         """The print of mono float32 audio at 16 kHz, and how many seconds of speech it is made of; blocks.
@@ -67,7 +64,7 @@ class Voiceprints:
         float32 `[256]` of length 1; zeros for silence.
         """
         mels = self._mels(samples)
-        spoken = len(mels) * _HOP / SAMPLE_RATE_HZ
+        spoken = len(mels) * HOP_SAMPLES / SAMPLE_RATE_HZ
         if not len(mels):
             return np.zeros(_HIDDEN, np.float32), 0.0
         pieces = _pieces(mels)[-_MOST_PIECES:]
@@ -77,12 +74,9 @@ class Voiceprints:
 
     def _mels(self, samples: Array) -> Array:
         """The power of each band, `[frames, 40]`, without long pauses and at the level that the model knows."""
-        if len(samples) < _WINDOW:
+        if len(samples) < WINDOW_SAMPLES:
             return np.zeros((0, _BANDS), np.float32)
-        padded = np.pad(samples, _WINDOW // 2)
-        frames = np.lib.stride_tricks.sliding_window_view(padded, _WINDOW)[::_HOP]
-        power = np.abs(np.fft.rfft(frames * self._taper, axis=1)).astype(np.float32) ** 2
-        mels = power @ self._filters.T
+        mels = power_spectra(np.pad(samples, WINDOW_SAMPLES // 2)) @ self._filters.T
         energy = mels.sum(axis=1)
         loud = np.percentile(energy, 95)
         kept = _without_pauses(energy > loud * 10 ** (-_PAUSE_DB / 10))

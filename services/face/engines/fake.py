@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from services.common.settings import SharedSettings
-from services.face.engine import EngineInfo, Look, Slot
+from services.face.engine import FaceInfo, Look, Slot
 from services.face.settings import FakeOptions
 from vivant.errors import NotFound
 
@@ -51,7 +51,7 @@ class FakeEngine:
 
     def __init__(self, options: FakeOptions, shared: SharedSettings) -> None:
         self._options = options
-        self.info = EngineInfo(
+        self.info = FaceInfo(
             name="fake",
             version="1",
             sizes_px=(64, 256, 512),

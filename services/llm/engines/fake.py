@@ -7,7 +7,7 @@ import re
 from collections.abc import AsyncGenerator, Sequence
 
 from services.common.settings import SharedSettings
-from services.llm.engine import EngineInfo, Item, Prompt, Usage
+from services.llm.engine import Item, LlmInfo, Prompt, Usage
 from services.llm.settings import FakeOptions
 
 _MEMORIES = re.compile(r"\[memories: (.*?)\]", re.DOTALL)
@@ -28,8 +28,8 @@ class FakeEngine:
         """Raised by the next calls, until it is None again."""
 
     @property
-    def info(self) -> EngineInfo:
-        return EngineInfo("fake", "1", ("prefill",), ())
+    def info(self) -> LlmInfo:
+        return LlmInfo(name="fake", version="1", capabilities=("prefill",))
 
     def load(self) -> None:
         return

@@ -15,8 +15,9 @@ from collections.abc import AsyncGenerator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Final, Literal
 
+from services.common.engines import Model
 from services.common.settings import SharedSettings
-from services.llm.engine import EngineInfo, Finish, Item, ModelCard, Prompt, Usage, weighed
+from services.llm.engine import Finish, Item, LlmInfo, Prompt, Usage, weighed
 from services.llm.engines.templates import MARKS, TEMPLATES
 from services.llm.settings import LlamacppOptions
 from vivant.errors import Internal, Unavailable, Unusable
@@ -89,12 +90,18 @@ class LlamacppEngine:
         self._runs: set[_Run] = set()
 
     @property
-    def info(self) -> EngineInfo:
-        card = ModelCard(name="Qwen2.5-Coder-0.5B-Instruct (Q4_K_M)", licence="Apache-2.0")
+    def info(self) -> LlmInfo:
+        model = Model(name="Qwen2.5-Coder-0.5B-Instruct (Q4_K_M)", licence="Apache-2.0")
         if self._options.model:
-            card = ModelCard(name=self._options.model_name or self._path.stem, licence=self._options.licence)
+            model = Model(name=self._options.model_name or self._path.stem, licence=self._options.licence)
         opening: Literal["passage", "model"] = "model" if self._options.model else "passage"
-        return EngineInfo("llamacpp", xllamacpp.__version__, ("prefill", "opening", "cancel"), (card,), opening)
+        return LlmInfo(
+            name="llamacpp",
+            version=xllamacpp.__version__,
+            capabilities=("prefill", "opening", "cancel"),
+            models=(model,),
+            opening=opening,
+        )
 
     def load(self) -> None:
         if not self._path.is_file():

@@ -15,12 +15,12 @@ from numpy.typing import NDArray
 from safetensors import SafetensorError, safe_open
 from tokenizers import Tokenizer
 
-from services.llm.engine import ModelCard
+from services.common.engines import Model
 from vivant.errors import Unusable
 
 Array = NDArray[np.float32]
 
-MODEL: Final = ModelCard(name="all-MiniLM-L6-v2", licence="Apache-2.0")
+MODEL: Final = Model("all-MiniLM-L6-v2", "Apache-2.0")
 SIZE: Final = 384
 _LAYERS: Final = 6
 _HEADS: Final = 12

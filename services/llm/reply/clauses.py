@@ -2,63 +2,16 @@
 
 from __future__ import annotations
 
-import re
-from typing import Final
+from itertools import pairwise
 
-_ABBREVIATIONS: Final = frozenset(
-    [
-        "mr",
-        "mrs",
-        "ms",
-        "dr",
-        "st",
-        "prof",
-        "jr",
-        "sr",
-        "vs",
-        "etc",
-        "no",
-        "mt",
-        "capt",
-        "sgt",
-        "lt",
-        "rev",
-        "e.g",
-        "i.e",
-        "a.m",
-        "p.m",
-    ]
-)
-#: Longer words are no abbreviations: no more of what stands before a point is looked at.
-_LONGEST: Final = 24
-#: The end of a sentence: its mark, closing quotes, white space; some scripts have no white space.
-_END: Final = re.compile(r"[.!?…]+[\"'”’)\]]*(?=\s)|[。！？؟।]+[”’」』）\"')]*(?=[^。！？؟।”’」』）\"')])")
-#: A place to breathe inside a sentence.
-_BREATH: Final = re.compile(r"(?:[,;:]|\s[–—-]|—)(?=\s)")
+from services.common.boundaries import boundaries
 
 
 def sentences(text: str) -> list[str]:
     """The sentences of `text`, without the white space around them."""
-    found, start = [], 0
-    for match in _END.finditer(text):
-        if _ends_sentence(text, match):
-            found.append(text[start : match.end()].strip())
-            start = match.end()
-    found.append(text[start:].strip())
-    return [sentence for sentence in found if sentence]
-
-
-def _ends_sentence(text: str, match: re.Match[str]) -> bool:
-    if match.group().rstrip("\"'”’)]") != ".":
-        return True
-    before = re.search(r"([\w.'’]+)$", text[max(0, match.start() - _LONGEST) : match.start()])
-    if before is None:
-        return True
-    word = before.group(1).lower()
-    # "No." is an abbreviation only before a number, and a single letter is an initial, save for "I".
-    if word == "no":
-        return re.match(r"\s*\d", text[match.end() :]) is None
-    return word not in _ABBREVIATIONS and not (len(word) == 1 and word.isalpha() and word != "i")
+    ends = [boundary.end for boundary in boundaries(text, whole=True) if boundary.kind == "sentence"]
+    parts = [text[start:end].strip() for start, end in pairwise([0, *ends, len(text)])]
+    return [part for part in parts if part]
 
 
 class ClauseSplitter:
@@ -90,18 +43,9 @@ class ClauseSplitter:
 
     def _cut(self) -> int:
         """Where the next piece ends; 0 when it is not there yet. What follows it must have begun, or it may go on."""
-        newline = re.match(r"\s*\S[^\n]*\n\s*", self._text)
-        ends = [match.end() for match in _END.finditer(self._text) if _ends_sentence(self._text, match)]
-        breaths = [match.end() for match in _BREATH.finditer(self._text)]
-        if newline:
-            ends.append(len(newline.group().rstrip()))
-        if self._first:
-            breaths = [end for end in breaths if end >= self._first_chars]
-        else:
-            breaths = [end for end in breaths if end >= self._long_chars]
-        places = ends[:1] + breaths[:1]
-        if not places:
-            return 0
-        cut = min(places)
-        space = re.match(r"\s+", self._text[cut:])
-        return cut + (len(space.group()) if space else 0)
+        least = self._first_chars if self._first else self._long_chars
+        for boundary in boundaries(self._text, whole=False):
+            enough = boundary.end >= least if boundary.kind == "breath" else self._text[: boundary.end].strip()
+            if enough:
+                return len(self._text) - len(self._text[boundary.end :].lstrip())
+        return 0

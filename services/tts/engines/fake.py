@@ -10,7 +10,7 @@ import numpy as np
 from services.common.audio import to_pcm
 from services.common.settings import SharedSettings
 from services.tts.clauses import pieces
-from services.tts.engine import EngineInfo, Flush, Phoneme, Speech, Text, VoiceConfig, Word
+from services.tts.engine import Flush, Phoneme, Speech, Text, TtsInfo, VoiceConfig, Word
 from services.tts.settings import FakeOptions
 
 RATE_HZ: Final = 24_000
@@ -21,12 +21,11 @@ class FakeEngine:
 
     def __init__(self, options: FakeOptions, shared: SharedSettings) -> None:
         self._letter = options.letter_ms * RATE_HZ // 1000
-        self.info = EngineInfo(
+        self.info = TtsInfo(
             name="fake",
             version="1",
             sample_rate_hz=RATE_HZ,
             voices=("tone",),
-            languages=(),
             capabilities=("phoneme_times", "word_times", "speed", "clauses"),
         )
 

@@ -21,10 +21,11 @@ from hibari.voices import VOICES
 from numpy.typing import NDArray
 
 from services.common.audio import to_pcm
+from services.common.engines import Model
 from services.common.onnx import open_model
 from services.common.settings import SharedSettings
 from services.tts.clauses import pieces
-from services.tts.engine import EngineInfo, Flush, Model, Phoneme, Speech, Text, VoiceConfig, Word
+from services.tts.engine import Flush, Phoneme, Speech, Text, TtsInfo, VoiceConfig, Word
 from services.tts.engines.hibari_text import Pronouncer, Symbol, split_runs
 from services.tts.engines.hibari_timing import STEP, Timing, cut, time_run, word_list
 from services.tts.settings import HibariOptions
@@ -101,7 +102,7 @@ class HibariEngine:
         self._folder = shared.models_dir / "hibari"
         self._voices: dict[str, _Voice] = {}
         self._threads = ThreadPoolExecutor(options.workers, thread_name_prefix="hibari")
-        self.info = EngineInfo(
+        self.info = TtsInfo(
             name="hibari",
             version="0.2.1",
             sample_rate_hz=RATE_HZ,

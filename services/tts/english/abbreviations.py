@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from typing import Final
 
+from services.common.abbreviations import DOTTED_TITLES, NUMBERED, TITLES
+from services.common.tables import word_set
 from services.tts.english.calendar import counts
 from services.tts.english.measures import attached_unit
 from services.tts.english.shortenings import (
@@ -12,11 +14,9 @@ from services.tts.english.shortenings import (
     BEFORE_YEARS,
     BOOKS,
     DIGITS_ONLY,
-    DOTTED_TITLES,
     GIVEN,
     INSIDE,
     LATIN,
-    NUMBERED,
     NUMBERED_BARE,
     NUMBERED_WORDS,
     PLAIN,
@@ -24,10 +24,8 @@ from services.tts.english.shortenings import (
     STATES,
     STREETS,
     STREETS_BARE,
-    TITLES,
 )
-from services.tts.english.tables import word_set
-from services.tts.english.token import FUNCTION_WORDS, Place, Token, is_word
+from services.tts.english.token import Place, Token, is_word
 from services.tts.english.units import UNIT_PREFIXES, UNITS
 
 _INITIALS: Final = re.compile(r"[A-Za-z](?:\.[A-Za-z]{1,2})+")
@@ -43,9 +41,6 @@ _DIRECTIONS: Final = {"N": "north", "S": "south", "E": "east", "W": "west"}
 _VERSE: Final = re.compile(r"\d+:\d+(?:[-–]\d+)?")
 _YEARS: Final = re.compile(r"\d{3,4}(?:[-–]\d+)?s?")
 _NUMBER_LIKE: Final = re.compile(r"#?\d.*|[IVXLC]{2,}|[B-HJ-Z]\d*|[AI]\d+")
-
-_NUMBER_AHEAD: Final = re.compile(r"#?\d|(?!I\b)[IVXLC]+\b")
-_FIRST_WORD: Final = re.compile(r"[A-Z]\w*")
 
 
 def read(place: Place) -> bool:
@@ -208,25 +203,3 @@ def _initials(place: Place) -> bool:
 
 
 _RULES: Final = (_meridiem, _measure, _book, _numbered, _title, _street, _state, _edition, _inside, _always, _initials)
-
-
-def goes_on(word: str, after: str, *, whole_message: bool) -> bool:
-    """True when `word` is an abbreviation to which `after` belongs, or may belong when nothing has come yet.
-
-    "no." is nearly always the word: a whole message that ends with it ends there.
-    """
-    low = word.lower()
-    following = after.lstrip("\"'“‘(")
-    if low in NUMBERED and len(low) > 1:
-        if _NUMBER_AHEAD.match(following):
-            return True
-        if not following and (low != "no" or not whole_message):
-            return True
-    titled = word[:1].isupper() and (low in TITLES or low in DOTTED_TITLES)
-    return titled and (not following or starts_with_a_name(following))
-
-
-def starts_with_a_name(text: str) -> bool:
-    """A capital word that is none of those that begin sentences."""
-    first = _FIRST_WORD.match(text)
-    return first is not None and first.group().lower() not in FUNCTION_WORDS

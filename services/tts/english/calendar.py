@@ -5,9 +5,10 @@ from __future__ import annotations
 import re
 from typing import Final
 
+from services.common.abbreviations import FUNCTION_WORDS
+from services.common.tables import pairs, word_set, words
 from services.tts.english import numbers
-from services.tts.english.tables import pairs, word_set, words
-from services.tts.english.token import FUNCTION_WORDS, Place, Token, is_word
+from services.tts.english.token import Place, Token, is_word
 from services.tts.english.units import UNITS
 
 MONTH_NAMES: Final = {

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from services.tts.english.tables import words
+from services.common.tables import words
 
 _ONES: Final = words(
     "zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen seventeen eighteen "

@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 from typing import Final
 
+from services.common.tables import word_set
 from services.tts.english import numbers
-from services.tts.english.tables import word_set
 from services.tts.english.token import Place
 
 _ROMAN: Final = re.compile(r"(?=[IVXLC])C{0,3}(?:XC|XL|L?X{0,3})(?:IX|IV|V?I{0,3})")

@@ -4,86 +4,8 @@ from __future__ import annotations
 
 from typing import Final
 
-from services.tts.english.tables import pairs, word_set
+from services.common.tables import pairs, word_set
 
-#: Before a name, a capital: with or without the full stop.
-TITLES: Final = {
-    "mr": "Mister",
-    "mrs": "Mrs",
-    "ms": "Miz",
-    "dr": "Doctor",
-    "prof": "Professor",
-    "st": "Saint",
-    "ste": "Saint",
-    "mt": "Mount",
-    "ft": "Fort",
-    "capt": "Captain",
-    "lt": "Lieutenant",
-    "sgt": "Sergeant",
-    "cpl": "Corporal",
-    "cmdr": "Commander",
-    "messrs": "messers",
-}
-#: Before a name, and with the full stop only: without it they are words or names.
-DOTTED_TITLES: Final = {
-    "gen": "General",
-    "gov": "Governor",
-    "sen": "Senator",
-    "rep": "Representative",
-    "col": "Colonel",
-    "rev": "Reverend",
-    "hon": "Honorable",
-    "pres": "President",
-    "supt": "Superintendent",
-    "maj": "Major",
-    "adm": "Admiral",
-    "fr": "Father",
-    "sr": "Sister",
-    "br": "Brother",
-    "pvt": "Private",
-    "msgr": "Monsignor",
-    "atty": "Attorney",
-    "insp": "Inspector",
-}
-#: Before a number, or the Roman or lettered kind of one.
-NUMBERED: Final = {
-    "no": "number",
-    "nos": "numbers",
-    "fig": "figure",
-    "figs": "figures",
-    "vol": "volume",
-    "vols": "volumes",
-    "ch": "chapter",
-    "chap": "chapter",
-    "p": "page",
-    "pp": "pages",
-    "pg": "page",
-    "sec": "section",
-    "art": "article",
-    "pt": "part",
-    "par": "paragraph",
-    "eq": "equation",
-    "ex": "example",
-    "op": "opus",
-    "bk": "book",
-    "apt": "apartment",
-    "ste": "suite",
-    "rm": "room",
-    "bldg": "building",
-    "hwy": "highway",
-    "rte": "route",
-    "rt": "route",
-    "ext": "extension",
-    "v": "verse",
-    "vv": "verses",
-    "ps": "Psalm",
-    "c": "circa",
-    "ca": "circa",
-    "b": "born",
-    "d": "died",
-    "est": "established",
-    "tel": "telephone",
-}
 #: Before anything of a sentence: a full stop with a small letter behind it is an abbreviation's.
 INSIDE: Final = pairs(
     "temp temperature,max maximum,min minimum,avg average,gen general,col colonel,rev reverend,rep representative,fig figure,"

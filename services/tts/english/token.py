@@ -7,23 +7,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from services.tts.english.tables import word_set
+from services.common.abbreviations import FUNCTION_WORDS
 
 _OPENING: Final = "(\"'“‘[{«…—–"
 _CLOSING: Final = ".,;:!?…)\"'”’]}»—–"
 _SENTENCE_END: Final = re.compile(r"[.!?…]")
 _WORD: Final = re.compile(r"[^\W\d_]")
 _TWO_DIGITS: Final = re.compile(r"\d\ds?")
-#: Words that begin sentences and are no names: after "St." they show that a street, and a sentence, has ended.
-FUNCTION_WORDS: Final = word_set(
-    "a about after all also always an and another any are as at be because been before but by can could did do does each "
-    "even every everybody everyone few for from had has have he her here hers his how i if in is it its just let many me mine "
-    "most my "
-    "never no nobody not nothing now of oh on once one only or other our out over perhaps please she should since so some "
-    "somebody someone sometimes soon still such than that the their them then there these they this those though through till "
-    "to too under until up us very was we well were what when where which while who whose why will with without would yes yet "
-    "you your"
-)
 
 
 @dataclass

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from services.tts.english.tables import words
+from services.common.tables import words
 
 #: As written to (singular, plural). The spelling counts: "m" are meters, "M" is a letter.
 UNITS: Final[dict[str, tuple[str, str]]] = {

@@ -8,7 +8,7 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from services.turn.engines.evidence import WORDS, Model, logit, numbers, of_words
+from services.turn.engines.evidence import WORDS, Logistic, logit, numbers, of_words
 from services.turn.engines.prosody import NAMES as PROSODY
 from services.turn.engines.prosody import RATE_HZ, prosody
 
@@ -60,7 +60,7 @@ class Evidence:
         self._words: Numbers = np.zeros(len(WORDS))
 
     def numbers(self, silence_s: float, text: str) -> Numbers:
-        """For `Model`; the first time in a silence it listens."""
+        """For `Logistic`; the first time in a silence it listens."""
         if self._sound is None:
             audio = self._audio()
             self._prosody = prosody(audio[: max(0, len(audio) - round(silence_s * RATE_HZ))])
@@ -73,7 +73,7 @@ class Evidence:
 class ByFusion:
     """Silence, sound, melody and words; `longest_s` ends any turn."""
 
-    def __init__(self, audio: Callable[[], Audio], listen: Callable[[Audio], float], model: Model, longest_s: float) -> None:
+    def __init__(self, audio: Callable[[], Audio], listen: Callable[[Audio], float], model: Logistic, longest_s: float) -> None:
         self._evidence = Evidence(audio, listen)
         self._model = model
         self._longest_s = longest_s

@@ -41,7 +41,7 @@ _LONG: Final = 8
 Numbers = NDArray[np.float64]
 
 
-class Model:
+class Logistic:
     """`weights` by name, all of NAMES."""
 
     def __init__(self, bias: float, weights: Mapping[str, float]) -> None:
@@ -54,10 +54,10 @@ class Model:
 
 
 @cache
-def model() -> Model:
+def model() -> Logistic:
     """The fitted one."""
     fitted: dict[str, Any] = json.loads(WEIGHTS.read_text(encoding="utf-8"))
-    return Model(fitted["bias"], fitted["weights"])
+    return Logistic(fitted["bias"], fitted["weights"])
 
 
 def numbers(sound: float, prosody: Numbers, words: Numbers, silence_s: float) -> Numbers:

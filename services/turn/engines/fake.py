@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from services.common.settings import SharedSettings
-from services.turn.engine import EngineInfo, StreamConfig
+from services.turn.engine import StreamConfig, TurnInfo
 from services.turn.engines.estimate import BySilence
 from services.turn.engines.segments import Segmenter
 from services.turn.engines.session import TurnSession
@@ -34,7 +34,7 @@ class FakeEngine:
 
     def __init__(self, options: FakeOptions, shared: SharedSettings) -> None:
         self._options = options
-        self.info = EngineInfo(
+        self.info = TurnInfo(
             name="fake",
             version="1",
             user_rates_hz=(16_000, 8_000, 24_000, 48_000),

@@ -7,16 +7,18 @@ from __future__ import annotations
 
 import numpy as np
 
+from services.common import silero
+from services.common.engines import Model
 from services.common.settings import SharedSettings
-from services.turn.engine import EngineInfo, Model, StreamConfig
+from services.turn.engine import StreamConfig, TurnInfo
 from services.turn.engines.endings import endings
 from services.turn.engines.estimate import ByFusion
 from services.turn.engines.evidence import model
 from services.turn.engines.segments import RATE_HZ, Segmenter
 from services.turn.engines.session import TurnSession
-from services.turn.engines.silence import RATES_HZ, SILERO
-from services.turn.engines.silero import Silero, VoiceActivity
+from services.turn.engines.silence import RATES_HZ
 from services.turn.engines.smart_turn import SmartTurn
+from services.turn.engines.voice_activity import VoiceActivity
 from services.turn.settings import FusionOptions
 
 
@@ -25,22 +27,22 @@ class FusionEngine:
 
     def __init__(self, options: FusionOptions, shared: SharedSettings) -> None:
         self._options = options
-        self._silero_path = shared.models_dir / "silero-vad" / "silero_vad.onnx"
+        self._silero_path = shared.models_dir / silero.FILE
         self._smart_turn_path = shared.models_dir / "smart-turn" / "smart-turn-v3.2-cpu.onnx"
-        self._silero: Silero | None = None
+        self._silero: silero.Silero | None = None
         self._smart_turn: SmartTurn | None = None
-        self.info = EngineInfo(
+        self.info = TurnInfo(
             name="fusion",
             version="1",
             user_rates_hz=RATES_HZ,
             bot_rates_hz=RATES_HZ,
             capabilities=("speech", "end_of_turn", "overlap", "backchannel_opportunity", "words", "bot_audio"),
-            models=(SILERO, Model("Smart Turn v3.2", "BSD-2-Clause")),
+            models=(silero.MODEL, Model("Smart Turn v3.2", "BSD-2-Clause")),
         )
 
     def load(self) -> None:
         """See TurnEngine."""
-        self._silero = Silero(self._silero_path)
+        self._silero = silero.Silero(self._silero_path)
         self._smart_turn = SmartTurn(self._smart_turn_path)
         self._smart_turn.probability(np.zeros(RATE_HZ, np.float32))
         model()

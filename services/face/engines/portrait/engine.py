@@ -10,9 +10,10 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from services.common.engines import Model
 from services.common.logs import get_logger
 from services.common.settings import SharedSettings
-from services.face.engine import EngineInfo, FaceSession, Look, Model, Slot
+from services.face.engine import FaceInfo, FaceSession, Look, Slot
 from services.face.engines.portrait.actor import Actor
 from services.face.engines.portrait.correct import corrected
 from services.face.engines.portrait.looks import PRESETS
@@ -45,7 +46,7 @@ class PortraitEngine:
         self._rigs: OrderedDict[tuple[str, int, tuple[int, ...]], Rig] = OrderedDict()
         self._lock = threading.Lock()
         self._refusals: dict[str, tuple[tuple[int, ...], NotFound | Unusable | None]] = {}
-        self.info = EngineInfo(
+        self.info = FaceInfo(
             name="portrait",
             version="1",
             sizes_px=SIZES_PX,

@@ -7,9 +7,10 @@ import re
 from collections.abc import AsyncGenerator, Sequence
 from typing import Any, Final
 
+from services.common.engines import Model
 from services.common.logs import get_logger
 from services.common.settings import SharedSettings
-from services.llm.engine import EngineInfo, Item, Message, ModelCard, Prompt, Usage, weighed
+from services.llm.engine import Item, LlmInfo, Message, Prompt, Usage, weighed
 from services.llm.engines.openai.answers import Answer, refusal
 from services.llm.engines.openai.connection import Connection, Refused, read_events, read_json
 from services.llm.engines.openai.dialect import Dialect
@@ -41,10 +42,10 @@ class OpenaiEngine:
         self._waiting: str | None = None
 
     @property
-    def info(self) -> EngineInfo:
-        card = ModelCard(name=self._model or "the first that the server lists", licence=self._options.licence)
+    def info(self) -> LlmInfo:
+        model = Model(name=self._model or "the first that the server lists", licence=self._options.licence)
         prefill = ("prefill",) if self._options.prefill else ()
-        return EngineInfo("openai", "1", (*prefill, "cancel"), (card,))
+        return LlmInfo(name="openai", version="1", capabilities=(*prefill, "cancel"), models=(model,))
 
     def load(self) -> None:
         self._connection.check()
