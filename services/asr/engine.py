@@ -13,7 +13,7 @@ from typing import Protocol, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from services.common.engines import EngineInfo
+from services.common.engine import EngineInfo
 
 
 @dataclass(frozen=True, kw_only=True)

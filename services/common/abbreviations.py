@@ -84,6 +84,9 @@ NUMBERED: Final = {
     "est": "established",
     "tel": "telephone",
 }
+#: Titles that stand before a name, whatever it is ("Dr. Who"), unless an article or a name is before them: "the Dr.", "Elm Dr."
+BEFORE_NAMES_ONLY: Final = word_set("dr mr mrs ms prof")
+ARTICLES: Final = word_set("the a my your our his her their this that")
 #: Before anything: their full stop never ends a sentence.
 NEVER_LAST: Final = word_set("mr mrs messrs vs cf viz e.g i.e")
 #: They end a sentence as often: a capital letter after them shows it, a small one or a digit shows the opposite.

@@ -11,7 +11,9 @@ from collections.abc import Iterator
 from typing import Final, Literal, NamedTuple
 
 from services.common.abbreviations import (
+    ARTICLES,
     BEFORE_DIGITS,
+    BEFORE_NAMES_ONLY,
     DOTTED_TITLES,
     FUNCTION_WORDS,
     NEVER_LAST,
@@ -28,7 +30,7 @@ _BOUNDARY: Final = re.compile(
     rf"|(?P<breath>[,;:]|[—–]|(?<=\s)--?){_CLOSING}(?=\s|$)"
     r"|(?P<line>\n)"
 )
-#: Longer words are no abbreviations: no more of what stands before a full stop is looked at.
+#: Longer words are no abbreviations: no more characters of what stands before a full stop are looked at.
 _LONGEST: Final = 24
 _LAST_WORD: Final = re.compile(r"[^\s\"“(\[*_—–…]*$")
 _INITIALS: Final = re.compile(r"[A-Za-z](?:\.[A-Za-z])+")
@@ -58,20 +60,18 @@ def boundaries(text: str, *, whole: bool, limit: int | None = None) -> Iterator[
             return
         elif match["breath"]:
             yield Boundary(end, "breath")
-        elif match["mark"] != "." or not _belongs(_word_before(text, match.start()), text[end:], whole=whole):
+        elif match["mark"] != "." or not _belongs(text, match.start(), text[end:], whole=whole):
             yield Boundary(end, "sentence")
 
 
-def _word_before(text: str, end: int) -> str:
-    match = _LAST_WORD.search(text[max(0, end - _LONGEST) : end])
-    return match.group().strip("'‘’") if match else ""
-
-
-def _belongs(word: str, after: str, *, whole: bool) -> bool:
-    """Whether a full stop is only that of the word before it, or may be when what follows is there.
+def _belongs(text: str, stop: int, after: str, *, whole: bool) -> bool:
+    """Whether the full stop at `stop` is only that of the word before it, or may be when what follows is there.
 
     "no." is nearly always the word: whole text that ends with it ends there.
     """
+    match = _LAST_WORD.search(text, max(0, stop - _LONGEST), stop)
+    written = match.group() if match else ""
+    word = written.strip("'‘’")
     low, following = word.lower(), after.lstrip().lstrip("\"'“‘(")
     begun = not whole and _BEGUN_WORD.fullmatch(following) is not None
     small, digit = following[:1].islower(), following[:1].isdecimal()
@@ -85,7 +85,10 @@ def _belongs(word: str, after: str, *, whole: bool) -> bool:
     if low in NUMBERED and (_NUMBER.match(following) or (awaited if low != "no" else begun and not following)):
         return True
     if _INITIALS.fullmatch(word) or (word[:1].isupper() and (low in TITLES or low in DOTTED_TITLES)):
-        return not following or small or _is_name(following, begun=begun)
+        named = _is_name(following, begun=begun)
+        if low in BEFORE_NAMES_ONLY and not _stands_alone(text[: stop - len(written)]):
+            named = following[:1].isupper()
+        return not following or small or named
     return small and low in TITLES
 
 
@@ -93,3 +96,12 @@ def _is_name(following: str, *, begun: bool) -> bool:
     """Whether a text starts with a capital word that is none of those that begin sentences, or may become one."""
     first = _CAPITAL_WORD.match(following)
     return first is not None and (begun or first.group().lower() not in FUNCTION_WORDS)
+
+
+def _stands_alone(before: str) -> bool:
+    """Whether a title after this text has no name behind it: "the Dr.", or is the street of one before it: "on Elm Dr."."""
+    words = before[-2 * _LONGEST :].split()
+    last = words[-1] if words else ""
+    opens = len(words) < 2 or words[-2][-1] in ".!?…"
+    street = last[:1].isupper() and not opens and last.lower() not in FUNCTION_WORDS
+    return last.lower() in ARTICLES or street

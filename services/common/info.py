@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from services.common.audio import pcm_format
-from services.common.engines import EngineInfo
+from services.common.engine import EngineInfo
 from services.common.streams import Admission
 from vivant.common.v1 import common_pb2
 

@@ -11,7 +11,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from services.common.engines import Model
+from services.common.engine import Model
 from services.common.onnx import open_model
 
 MODEL: Final = Model("Silero VAD v5", "MIT")

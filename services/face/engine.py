@@ -14,7 +14,7 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from services.common.engines import EngineInfo
+from services.common.engine import EngineInfo
 
 #: One unit of the output: 40 ms, 25 in a second.
 UNIT_MS = 40

@@ -7,7 +7,7 @@ from collections.abc import AsyncGenerator, Sequence
 from dataclasses import dataclass
 from typing import Literal, Protocol
 
-from services.common.engines import EngineInfo
+from services.common.engine import EngineInfo
 
 Role = Literal["system", "user", "assistant"]
 

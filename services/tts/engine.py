@@ -9,7 +9,7 @@ from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from services.common.engines import EngineInfo
+from services.common.engine import EngineInfo
 
 
 @dataclass(frozen=True, kw_only=True)

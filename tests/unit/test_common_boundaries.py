@@ -23,6 +23,7 @@ def sentences(text: str, *, whole: bool = True) -> list[str]:
         "Cats, dogs, etc. and so on.",
         "I saw him at 10 a.m. by the pier.",
         "Is dr. brown in?",
+        "They call me Dr. Who.",
     ],
 )
 def test_an_abbreviation_ends_nothing(text: str) -> None:
@@ -36,6 +37,8 @@ def test_an_abbreviation_ends_nothing(text: str) -> None:
         "It was Tom's.|Then we went.",
         "He said 'stop.'|Then he left.",
         "We live on Main St.|The house is blue.",
+        "We live on Elm Dr.|The house is blue.",
+        "I saw the Dr.|He smiled.",
         "We left at 5 p.m.|She stayed.",
         "He lived in the U.S.|We did too.",
         "I said no.|I meant it.",

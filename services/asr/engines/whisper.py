@@ -17,7 +17,7 @@ from services.asr.engines.whisper_text import LANGUAGES
 from services.asr.settings import WhisperOptions
 from services.asr.voices.listening import Voices
 from services.common import silero
-from services.common.engines import Model
+from services.common.engine import Model
 from services.common.settings import SharedSettings
 from vivant.errors import Unavailable, Unusable
 

@@ -15,7 +15,7 @@ from collections.abc import AsyncGenerator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Final, Literal
 
-from services.common.engines import Model
+from services.common.engine import Model
 from services.common.settings import SharedSettings
 from services.llm.engine import Finish, Item, LlmInfo, Prompt, Usage, weighed
 from services.llm.engines.templates import MARKS, TEMPLATES

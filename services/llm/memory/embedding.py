@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from safetensors import SafetensorError, safe_open
 from tokenizers import Tokenizer
 
-from services.common.engines import Model
+from services.common.engine import Model
 from vivant.errors import Unusable
 
 Array = NDArray[np.float32]

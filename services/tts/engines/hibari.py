@@ -21,7 +21,7 @@ from hibari.voices import VOICES
 from numpy.typing import NDArray
 
 from services.common.audio import to_pcm
-from services.common.engines import Model
+from services.common.engine import Model
 from services.common.onnx import open_model
 from services.common.settings import SharedSettings
 from services.tts.clauses import pieces

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import Final
 
-from services.common.abbreviations import DOTTED_TITLES, NUMBERED, TITLES
+from services.common.abbreviations import ARTICLES, BEFORE_NAMES_ONLY, DOTTED_TITLES, NUMBERED, TITLES
 from services.common.tables import word_set
 from services.tts.english.calendar import counts
 from services.tts.english.measures import attached_unit
@@ -31,12 +31,9 @@ from services.tts.english.units import UNIT_PREFIXES, UNITS
 _INITIALS: Final = re.compile(r"[A-Za-z](?:\.[A-Za-z]{1,2})+")
 _MERIDIEM: Final = re.compile(r"[ap]\.?m", re.IGNORECASE)
 _ROMAN: Final = re.compile(r"[IVX]{2,}")
-#: With an article in front they may stand alone: "the Dr."
-_BEFORE_NAMES_ONLY: Final = word_set("dr mr mrs ms prof")
-_ARTICLES: Final = word_set("the a my your our his her their this that")
 _SAYING: Final = word_set("say says said saying answer answered answers reply replied whispered shouted mean meant")
 #: Before "no. is" or "no. of".
-_OF_A_NUMBER: Final = _ARTICLES | {"tel", "phone", "serial", "account", "total", "large", "small", "house"}
+_OF_A_NUMBER: Final = ARTICLES | {"tel", "phone", "serial", "account", "total", "large", "small", "house"}
 _DIRECTIONS: Final = {"N": "north", "S": "south", "E": "east", "W": "west"}
 _VERSE: Final = re.compile(r"\d+:\d+(?:[-–]\d+)?")
 _YEARS: Final = re.compile(r"\d{3,4}(?:[-–]\d+)?s?")
@@ -126,7 +123,7 @@ def _title(place: Place) -> bool:
     if token.dotted and token.trail == ".":
         words = words or DOTTED_TITLES.get(token.low)
     named = after.name or (len(after.core) == 1 and after.core.isupper() and after.dotted)
-    if token.low in _BEFORE_NAMES_ONLY and place.before.low not in _ARTICLES and (place.opens or not place.before.name):
+    if token.low in BEFORE_NAMES_ONLY and place.before.low not in ARTICLES and (place.opens or not place.before.name):
         named = after.capital
     if not words or not token.capital or not named or after.lead.strip("\"'“‘("):
         return False

@@ -5,9 +5,9 @@ from __future__ import annotations
 import re
 from typing import Final
 
+from services.common.abbreviations import NUMBERED
 from services.common.tables import word_set
 from services.tts.english import numbers
-from services.tts.english.shortenings import NUMBERED
 from services.tts.english.token import Place
 
 _PHONE: Final = re.compile(r"(?:\+?1[-.])?(?:\(?\d{3}\)?[-.])?\d{3}[-.]\d{4}")

@@ -8,7 +8,7 @@ from __future__ import annotations
 import numpy as np
 
 from services.common import silero
-from services.common.engines import Model
+from services.common.engine import Model
 from services.common.settings import SharedSettings
 from services.turn.engine import StreamConfig, TurnInfo
 from services.turn.engines.endings import endings

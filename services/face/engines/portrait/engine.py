@@ -10,7 +10,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from services.common.engines import Model
+from services.common.engine import Model
 from services.common.logs import get_logger
 from services.common.settings import SharedSettings
 from services.face.engine import FaceInfo, FaceSession, Look, Slot

@@ -7,7 +7,7 @@ import re
 from collections.abc import AsyncGenerator, Sequence
 from typing import Any, Final
 
-from services.common.engines import Model
+from services.common.engine import Model
 from services.common.logs import get_logger
 from services.common.settings import SharedSettings
 from services.llm.engine import Item, LlmInfo, Message, Prompt, Usage, weighed
