@@ -16,7 +16,7 @@ import soundfile
 from playwright.async_api import Page, async_playwright
 from whisper_normalizer.english import EnglishTextNormalizer
 
-from bench.asr import recognise
+from bench.asr.recognising import recognise
 from bench.web import decoded
 from services.asr.engine import Engine
 from services.asr.engines import ENGINES
