@@ -10,13 +10,13 @@ import numpy as np
 
 from services.common.settings import SharedSettings
 from services.llm.engines.fake import FakeEngine
+from services.llm.memory.history import Utterance
 from services.llm.persona.persona import load_persona
 from services.llm.reply.recalling import Recaller
-from services.llm.reply.replier import Replier
+from services.llm.reply.replier import Cue, Done, Replier, Text
 from services.llm.settings import FakeOptions, LlmSettings
 from services.llm.understanding.words import content
-
-PERSONAS = Path(__file__).parent / "data" / "personas"
+from tests.harness.data import PERSONAS
 
 
 class WordEmbedder:
@@ -45,3 +45,17 @@ def pip_recaller(folder: Path) -> Recaller:
 
 def pip(folder: Path, engine: FakeEngine, **settings: object) -> Replier:
     return Replier(pip_recaller(folder), engine, LlmSettings(persona="pip", **settings))
+
+
+async def replied(
+    replier: Replier, text: str, history: Sequence[Utterance] = (), speaker: str = "Spk1"
+) -> tuple[str, list[str]]:
+    """What is answered, and the names of its cues."""
+    said, cues = "", []
+    async for event in replier.reply(Utterance(speaker, text, turn_id=2), history, 0):
+        if isinstance(event, Text):
+            said += event.text
+        elif isinstance(event, Cue):
+            cues.append(event.cue.name)
+        assert not isinstance(event, Done) or said
+    return said.strip(), cues

@@ -22,7 +22,7 @@ from services.common.streams import Admission
 from services.gateway.gateway import Gateway
 from services.gateway.server import make_app
 from services.gateway.settings import GatewaySettings
-from tests.scripted import Script, ScriptedSession, serving
+from tests.harness.scripted_session import Script, ScriptedSession, serving
 from vivant.channel import open_channel
 
 #: How long a unit of the scripted session takes.

@@ -21,6 +21,23 @@ from deploy.addresses import NAMES, ROOT, environment, on_free_ports, settings_o
 
 READY_S: Final = 90.0
 STOP_S: Final = 10.0
+#: About 2 s of voice, in several clauses, and nothing in it that the persona would have to know.
+REPLY: Final = (
+    "Well, the lake is lovely in the winter, and the snow is soft and deep, and the evenings are long and quiet, "
+    "so there is time for a song or a story."
+)
+FAKES: Final = {
+    "ASR_ENGINE": "fake",
+    "TURN_ENGINE": "fake",
+    "LLM_ENGINE": "fake",
+    "TTS_ENGINE": "fake",
+    "FACE_ENGINE": "fake",
+    "TTS_FAKE_LETTER_MS": "16",
+    "ASR_FAKE_SCRIPT": json.dumps(["where did you grow up in those days"]),
+    "LLM_OPENING": "model",
+    "LLM_FAKE_REPLIES": json.dumps([REPLY]),
+    "LLM_FAKE_TOKEN_DELAY_S": "0.05",
+}
 
 
 class System:

@@ -13,6 +13,7 @@ from models.fetch import Fetcher
 from models.manifest import Archive, Model, ModelFile, Piece
 from models.sources import Sources
 from models.store import Store
+from tests.harness.model_files import Count
 
 AXE: Final = Model(
     id="axe-core",
@@ -32,23 +33,13 @@ AXE: Final = Model(
 _RULES: Final = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
 
 
-class _Quiet:
-    """Nobody watches the download of a test."""
-
-    def expected(self, model: Model, count: int) -> None: ...
-
-    def advanced(self, model: Model, count: int) -> None: ...
-
-    def finished(self, model: Model) -> None: ...
-
-
 def script() -> Path:
     """The checker's file; fetched when it is missing or damaged."""
     store = Store(environment.models_dir(environment.read()))
     problems = list(store.problems(AXE))
     if problems:
         with endpoints.open_client() as client:
-            Fetcher(store, Sources(client), _Quiet()).fetch(problems)
+            Fetcher(store, Sources(client), Count()).fetch(problems)
     return store.path(AXE, AXE.files[0])
 
 

@@ -5,13 +5,13 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from pathlib import Path
 from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 import vivant
+from tests.harness.data import SPEECH
 from vivant import audio
 
 RATE_HZ = 16_000
@@ -20,7 +20,6 @@ CHUNK = RATE_HZ // 50
 AUDIBLE = 104
 #: Who is on the microphone until somebody else is named.
 ANN = "Ann"
-SPEECH = Path(__file__).parent.parent / "data" / "speech"
 
 Kind = TypeVar("Kind")
 

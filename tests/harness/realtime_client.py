@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import base64
 import json
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any, Final, get_args
 
@@ -17,7 +17,7 @@ from openai.types.beta.realtime import RealtimeServerEvent as BetaServerEvent
 from openai.types.realtime import RealtimeServerEvent
 from pydantic import BaseModel
 
-from tests.gateway_door import Door
+from tests.harness.gateway_door import Door
 
 RATE_HZ: Final = 24_000
 #: What the scripted engines answer, and what they hear.
@@ -134,10 +134,3 @@ def silence(seconds: float) -> bytes:
 def manual() -> Any:
     """The session of a client that says itself when a turn is over."""
     return {"type": "realtime", "audio": {"input": {"turn_detection": None}}}
-
-
-async def until(test: Callable[[], bool], timeout_s: float = 10.0) -> None:
-    """Waits until something is true."""
-    async with asyncio.timeout(timeout_s):
-        while not test():  # noqa: ASYNC110 - nothing tells
-            await asyncio.sleep(0.02)

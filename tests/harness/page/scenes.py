@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Awaitable, Callable
 from typing import Final
 
 from playwright.async_api import Page
 
-from tests.browser.page.standin import JUNE, WALT, StandIn
+from tests.harness.page.people import JUNE, WALT
+from tests.harness.page.standin import StandIn
+from tests.harness.page.tab import live, no_microphone, until
 
 REPLY: Final = "In a white house by the harbor, with my brother Cal and a piano that nobody could play."
 WORDS: Final = [[word, index * 200, index * 200 + 180] for index, word in enumerate(REPLY.split())]
@@ -296,21 +297,3 @@ SCENES: Final[tuple[Scene, ...]] = (
     largest,
     person,
 )
-
-
-async def live(page: Page) -> None:
-    """Waits until the person is there, with a picture."""
-    await page.wait_for_selector("body[data-screen=live]")
-    await until(page, "document.getElementById('video').videoWidth > 0")
-
-
-async def until(page: Page, expression: str) -> None:
-    """Waits for something to be true in the page. Playwright's own way needs `eval`, which the page's policy forbids."""
-    async with asyncio.timeout(20):
-        while not await page.evaluate(expression):  # noqa: ASYNC110 - nothing in the page tells
-            await asyncio.sleep(0.02)
-
-
-async def no_microphone(page: Page, error: str) -> None:
-    """The browser answers the page's wish for a microphone with `error`."""
-    await page.add_init_script(f"navigator.mediaDevices.getUserMedia = () => Promise.reject(new DOMException('', '{error}'))")

@@ -8,51 +8,21 @@ import json
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
-from fractions import Fraction
-from pathlib import Path
 from typing import Any, Final
 
 import aioice.ice
-import numpy as np
 from aiohttp import WSMsgType, web
-from aiortc import MediaStreamTrack, RTCDataChannel, RTCPeerConnection, RTCRtpSender, RTCSessionDescription
-from aiortc.mediastreams import MediaStreamError
-from av import AudioFrame, VideoFrame
-from numpy.typing import NDArray
-from PIL import Image
+from aiortc import RTCDataChannel, RTCPeerConnection, RTCRtpSender, RTCSessionDescription
 
 import vivant
+from environment import ROOT
 from services.gateway.page import _HEADERS, _TYPES
 from services.gateway.webm import WebmStream
-from tests import media
+from tests.harness import media
+from tests.harness.page.people import JUNE, PORTRAIT
+from tests.harness.page.tracks import SIZE_PX, Picture, Tone, paced
 
-ROOT: Final = Path(__file__).parents[3]
 WEB: Final = ROOT / "services" / "gateway" / "web"
-PORTRAIT: Final = ROOT / "personas" / "june" / "portrait.png"
-SIZE_PX: Final = 512
-JUNE: Final[dict[str, Any]] = {
-    "id": "june",
-    "name": "June Merrow",
-    "description": "A piano tuner from a small snowy town on Lake Superior: warm, dry, nosy, and made up.",
-    "disclosure": "June is an AI. She is a fictional person: her life, her face and her voice are all made up, and nobody real "
-    "is portrayed.",
-    "greeting": "Hello there, I'm June.",
-    "portrait": "/api/personas/june/portrait",
-    "starters": [
-        "What do you do all day?",
-        "Who brought the piano across the ice?",
-        "Tell me about the goose.",
-        "Are you a real person?",
-    ],
-}
-WALT: Final[dict[str, Any]] = {
-    "id": "walt",
-    "name": "Walt Merrow",
-    "description": "Her father. Thirty-four winters on the plow.",
-    "disclosure": "Walt is an AI and made up.",
-    "greeting": "Morning.",
-    "portrait": "/api/personas/walt/portrait",
-}
 
 
 @dataclass
@@ -74,69 +44,6 @@ class Script:
     portraits: bool = True
     resume: bool = True
     """Whether a token is known again."""
-
-
-class Picture(MediaStreamTrack):
-    """The portrait, breathing a little, 25 times a second."""
-
-    kind = "video"
-
-    def __init__(self) -> None:
-        super().__init__()
-        image = Image.open(PORTRAIT).convert("RGB").resize((SIZE_PX + 16, SIZE_PX + 16))
-        self._image: NDArray[np.uint8] = np.asarray(image)
-        self.pts = 0
-        self._start: float | None = None
-        self._index = -1
-
-    async def recv(self) -> VideoFrame:
-        if self.readyState != "live":
-            raise MediaStreamError
-        self._index += 1
-        self._start = await paced(self._start, self._index / 25)
-        down = round(8 + 6 * np.sin(self._index / 12))
-        frame = VideoFrame.from_ndarray(
-            np.ascontiguousarray(self._image[down : down + SIZE_PX, 8 : 8 + SIZE_PX]), format="rgb24"
-        )
-        frame.pts = self.pts = self._index * 3600
-        frame.time_base = Fraction(1, 90_000)
-        return frame
-
-
-class Tone(MediaStreamTrack):
-    """A quiet tone while `sounding`, else silence."""
-
-    kind = "audio"
-
-    def __init__(self, sounding: Callable[[], bool]) -> None:
-        super().__init__()
-        self._sounding = sounding
-        self.pts = 0
-        self._start: float | None = None
-        self._index = -1
-
-    async def recv(self) -> AudioFrame:
-        if self.readyState != "live":
-            raise MediaStreamError
-        self._index += 1
-        self._start = await paced(self._start, self._index / 50)
-        level = 6000 if self._sounding() else 0
-        samples = (level * np.sin(2 * np.pi * 220 * (np.arange(960) + self._index * 960) / 48_000)).astype(np.int16)
-        frame = AudioFrame.from_ndarray(samples[None, :], format="s16", layout="mono")
-        frame.sample_rate = 48_000
-        frame.pts = self.pts = self._index * 960
-        frame.time_base = Fraction(1, 48_000)
-        return frame
-
-
-async def paced(start: float | None, at: float) -> float:
-    """Waits until `at` seconds after `start`; gives the start."""
-    now = asyncio.get_running_loop().time()
-    if start is None:
-        return now - at
-    if start + at > now:
-        await asyncio.sleep(start + at - now)
-    return start
 
 
 @dataclass

@@ -11,7 +11,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
-from tests.browser.page.standin import ROOT
+from environment import ROOT
 
 
 @dataclass

@@ -13,7 +13,8 @@ import numpy as np
 
 from services.common.audio import ChunkOrder, pcm_format, require_format
 from services.common.streams import ServerStream, rpc
-from tests import media
+from tests.harness import media
+from tests.harness.session_messages import card, service_info, stages, transcript
 from vivant.channel import SERVER_OPTIONS
 from vivant.common.v1 import common_pb2
 from vivant.errors import NotFound, Unavailable, VivantError
@@ -272,31 +273,6 @@ class Talk:
             self.service.unit_sent.clear()
         await asyncio.sleep(self.script.unit_s)
         return index + 1
-
-
-def service_info(service: str, engine: str) -> common_pb2.ServiceInfo:
-    return common_pb2.ServiceInfo(service=service, engine=engine, version="1", capacity=4, ready=True)
-
-
-def card(persona: str = "june", greeting: str = "") -> session_pb2.PersonaCard:
-    name = persona.capitalize()
-    return session_pb2.PersonaCard(
-        id=persona,
-        name=name,
-        description="grew up by the sea",
-        disclosure=f"{name} is an AI.",
-        greeting=greeting,
-        starters=["Where did you grow up?"],
-    )
-
-
-def transcript(text: str, speaker: str, *, final: bool = True, typed: bool = False) -> session_pb2.Transcript:
-    return session_pb2.Transcript(final=final, stable_text=text, speaker=speaker, typed=typed)
-
-
-def stages(turn_id: int) -> session_pb2.Metrics:
-    times = {"end_of_turn": 210_000, "llm_first_text": 480_000, "tts_first_audio": 530_500, "first_unit": 560_000}
-    return session_pb2.Metrics(turn_id=turn_id, stages=[session_pb2.Stage(name=name, at_us=at) for name, at in times.items()])
 
 
 @asynccontextmanager
