@@ -12,7 +12,9 @@ STUBS := sdk/vivant/.stubs
 LOCKS := cpu asr turn llm tts face orchestrator gateway sdk models protos
 COMPILE := $(BIN)/uv pip compile --quiet --python-version 3.11 --generate-hashes --no-emit-index-url --no-header \
   $(if $(UPGRADE),--upgrade)
-BENCHES := $(patsubst bench/%.py,bench-%,$(filter-out bench/__init__.py bench/%_training.py,$(shell grep -l __main__ bench/*.py 2>/dev/null)))
+# What `python -m bench.NAME` runs: a module, or a package, whose other programs are for doing by hand.
+BENCHES := $(sort $(patsubst bench/%.py,bench-%,$(filter-out bench/__init__.py,$(shell grep -l __main__ bench/*.py 2>/dev/null))) \
+  $(patsubst bench/%/__main__.py,bench-%,$(wildcard bench/*/__main__.py)))
 
 # What is set for another Python, or for where pip puts things, is not meant for these environments.
 unexport PYTHONHOME PIP_TARGET PIP_PREFIX PIP_ROOT

@@ -24,7 +24,7 @@ from rich.console import Console
 from rich.table import Table
 
 import vivant
-from bench.conversing import Ear, Microphone, Question, questions
+from bench.conversation.client import Ear, Microphone, Question, questions
 from bench.resources import Processes
 from deploy.addresses import environment, on_free_ports
 from deploy.system import running

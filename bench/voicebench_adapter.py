@@ -32,8 +32,8 @@ from voicebench.runner import run
 from voicebench.scenario import Scenario, parse_scenario
 
 import vivant
-from bench.conversation_sounds import Sound, recordings
-from bench.conversing import MICROPHONE_HZ, NOISE_RMS, questions
+from bench.conversation.client import MICROPHONE_HZ, NOISE_RMS, questions
+from bench.conversation.sounds import Sound, recordings
 from bench.talk import READY_S, percentile
 from deploy.addresses import environment, on_free_ports
 from deploy.system import running

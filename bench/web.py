@@ -34,8 +34,8 @@ from rich.table import Table
 from whisper_normalizer.english import EnglishTextNormalizer
 
 import vivant
-from bench.asr import recognise
-from bench.conversing import Question, questions
+from bench.asr.recognising import recognise
+from bench.conversation.client import Question, questions
 from bench.resources import Processes
 from bench.talk import READY_S, Results, converse, percentile
 from deploy.addresses import environment, on_free_ports

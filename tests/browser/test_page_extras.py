@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from playwright.async_api import Page, expect
 
-from tests.browser.page import scenes
-from tests.browser.page.standin import JUNE, WALT, StandIn
+from tests.harness.page import scenes, tab
+from tests.harness.page.people import JUNE, WALT
+from tests.harness.page.standin import StandIn
 
 # --- questions to begin with ---
 
@@ -35,7 +36,7 @@ async def test_who_has_none_is_given_none(page: Page, standin: StandIn) -> None:
     await scenes.start(page, standin)
     await expect(page.locator("#start-starters")).to_be_hidden()
     await page.click("#start-typing")
-    await scenes.live(page)
+    await tab.live(page)
     await expect(page.locator("#live-starters")).to_be_hidden()
 
 
@@ -53,7 +54,7 @@ async def test_captions_can_be_switched_off_and_stay_off(page: Page, standin: St
     await expect(page.locator("#you")).to_be_hidden()
     await page.reload()
     await page.click("#start-talking")
-    await scenes.live(page)
+    await tab.live(page)
     standin.send("caption", turn_id=1, text=scenes.REPLY, words=scenes.WORDS)
     standin.send("state", state="speaking", turn_id=1)
     standin.send_clock(turn_id=1, turn_ms=1500)
@@ -79,15 +80,15 @@ async def test_a_reply_without_a_voice_is_shown_even_then(page: Page, standin: S
 async def test_the_stage_fills_the_screen_and_comes_back(page: Page, standin: StandIn) -> None:
     await scenes.listening(page, standin)
     await page.get_by_role("button", name="Full screen").click()
-    await scenes.until(page, "document.fullscreenElement?.id === 'stage'")
+    await tab.until(page, "document.fullscreenElement?.id === 'stage'")
     await expect(page.get_by_role("button", name="Leave the full screen")).to_be_visible()
     await expect(page.locator("#words")).to_be_in_viewport()
     await page.click("#whole")
-    await scenes.until(page, "!document.fullscreenElement")
+    await tab.until(page, "!document.fullscreenElement")
     await page.click("#whole")
-    await scenes.until(page, "document.fullscreenElement !== null")
+    await tab.until(page, "document.fullscreenElement !== null")
     standin.send("bye", reason="idle", message="Nobody has spoken for a while.")
-    await scenes.until(page, "!document.fullscreenElement")
+    await tab.until(page, "!document.fullscreenElement")
 
 
 async def test_a_small_window_where_the_browser_has_one(page: Page, standin: StandIn) -> None:
@@ -109,12 +110,12 @@ async def test_a_small_window_where_the_browser_has_one(page: Page, standin: Sta
     """)
     await scenes.listening(page, standin)
     await page.get_by_role("button", name="Small window").click()
-    await scenes.until(page, "document.pictureInPictureElement?.id === 'video'")
+    await tab.until(page, "document.pictureInPictureElement?.id === 'video'")
     await page.get_by_role("button", name="Back from the small window").click()
-    await scenes.until(page, "document.pictureInPictureElement === null")
+    await tab.until(page, "document.pictureInPictureElement === null")
     await page.click("#floating")
     await page.click("#leave")
-    await scenes.until(page, "document.pictureInPictureElement === null")
+    await tab.until(page, "document.pictureInPictureElement === null")
 
 
 async def test_a_browser_that_cannot_has_no_buttons_for_it(page: Page, standin: StandIn) -> None:

@@ -10,8 +10,9 @@ from typing import Any, Final
 
 from playwright.async_api import Page, expect
 
-from tests.browser.page import scenes
-from tests.browser.page.standin import JUNE, StandIn
+from tests.harness.page import scenes
+from tests.harness.page.people import JUNE
+from tests.harness.page.standin import StandIn
 
 #: Subtitles as the browser reads them.
 _CUES: Final = """async (text) => {

@@ -5,8 +5,9 @@ from __future__ import annotations
 import pytest
 from playwright.async_api import Browser
 
-from tests.browser.page import axe, scenes
-from tests.browser.page.standin import ROOT, StandIn
+from environment import ROOT
+from tests.harness.page import axe, scenes
+from tests.harness.page.standin import StandIn
 
 WIDTHS = {1440: 900, 820: 1180, 390: 844}
 OUT = ROOT / "out" / "page"

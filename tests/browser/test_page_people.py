@@ -5,8 +5,9 @@ from __future__ import annotations
 import pytest
 from playwright.async_api import Browser, Page, expect
 
-from tests.browser.page import scenes
-from tests.browser.page.standin import JUNE, WALT, StandIn
+from tests.harness.page import scenes
+from tests.harness.page.people import JUNE, WALT
+from tests.harness.page.standin import StandIn
 
 TOUCHED = (scenes.start_two, scenes.founded, scenes.settings, scenes.share)
 

@@ -12,9 +12,11 @@ from playwright.async_api import Page
 
 from services.gateway.ice import Paths
 from services.gateway.peer import Peer
-from tests.browser.page import scenes
-from tests.gateway_door import Door, house
-from tests.scripted import ScriptedSession
+from tests.harness.gateway_door import Door, house
+from tests.harness.page import tab
+from tests.harness.peers import cut, noted_peers, path_of
+from tests.harness.scripted_session import ScriptedSession
+from tests.harness.waiting import until
 from vivant.errors import Unusable
 
 #: Keeps what the page makes, and the times at which sound comes: the longest time without any is `quietMs`.
@@ -54,8 +56,7 @@ class Scene:
     @property
     def path(self) -> Any:
         """The aioice connection in use."""
-        assert self.peers[-1]._pc.sctp
-        return self.peers[-1]._pc.sctp.transport.transport._connection
+        return path_of(self.peers[-1])
 
     async def username(self, side: str) -> str:
         found: str = await self.page.evaluate(_USERNAME.format(side=side))
@@ -72,9 +73,7 @@ class Scene:
                 await asyncio.sleep(0.05)
 
     async def moved(self, old: Any) -> None:
-        async with asyncio.timeout(20):
-            while self.path is old:  # noqa: ASYNC110 - it has no event of its own
-                await asyncio.sleep(0.02)
+        await until(lambda: self.path is not old)
 
     async def is_undisturbed(self) -> bool:
         """One connection on both sides, open; one session, never interrupted."""
@@ -86,29 +85,16 @@ class Scene:
 
 @pytest.fixture
 async def scene(page: Page, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Scene]:
-    made, peers = Peer.made, list[Peer]()
-
-    async def noted(gateway: Any, sdp: str) -> Peer:
-        peers.append(await made(gateway, sdp))
-        return peers[-1]
-
-    monkeypatch.setattr(Peer, "made", noted)
+    peers = noted_peers(monkeypatch)
     async with house() as (door, servicer):
         await page.add_init_script(_WATCH)
         # The scripted session is never quite ready.
         await page.route("**/api/info", lambda route: route.fulfill(json=_INFO))
         await page.goto(door.url)
         await page.click("#start-talking")
-        await scenes.live(page)
-        await scenes.until(page, "quietMs > 0 && video.getVideoPlaybackQuality().totalVideoFrames > 10")
+        await tab.live(page)
+        await tab.until(page, "quietMs > 0 && video.getVideoPlaybackQuality().totalVideoFrames > 10")
         yield Scene(page, door, servicer, peers)
-
-
-def cut(path: Any) -> None:
-    """Nothing goes through any more, either way, and nobody is told."""
-    for protocol in path._protocols:
-        protocol.datagram_received = lambda data, addr: None
-        protocol.transport.sendto = lambda data, addr=None: None
 
 
 async def test_a_network_that_changes_moves_the_connection(scene: Scene) -> None:
@@ -218,8 +204,8 @@ async def test_a_restart_that_is_refused_becomes_a_new_connection(scene: Scene, 
 
     monkeypatch.setattr(Paths, "restart", refused)
     cut(scene.path)
-    await scenes.until(scene.page, "peers.length === 2")
-    await scenes.live(scene.page)
+    await tab.until(scene.page, "peers.length === 2")
+    await tab.live(scene.page)
     await scene.plays_on(await scene.counts())
     assert (len(scene.peers), len(scene.servicer.configs)) == (2, 1)
     assert scene.peers[0]._pc.connectionState == "closed"
@@ -234,8 +220,8 @@ async def test_a_restart_that_gets_nowhere_becomes_a_new_connection(scene: Scene
 
     monkeypatch.setattr(Paths, "_answer", deaf)
     cut(scene.path)
-    await scenes.until(scene.page, "peers.length === 2")
-    await scenes.live(scene.page)
+    await tab.until(scene.page, "peers.length === 2")
+    await tab.live(scene.page)
     await scene.plays_on(await scene.counts())
     assert (len(scene.peers), len(scene.servicer.configs)) == (2, 1)
 
@@ -246,6 +232,6 @@ async def test_a_gateway_that_cannot_be_reached_is_found_when_it_is_back(scene: 
     cut(scene.path)
     await scene.page.wait_for_selector("body[data-screen=reconnecting]")
     await scene.page.unroute_all()
-    await scenes.live(scene.page)
+    await tab.live(scene.page)
     await scene.plays_on(await scene.counts())
     assert len(scene.servicer.configs) == 1

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from playwright.async_api import Page, expect
 
-from tests.browser.page import scenes
-from tests.browser.page.standin import ROOT, StandIn
+from tests.harness.page import scenes, tab
+from tests.harness.page.standin import WEB, StandIn
 
-WEB = ROOT / "services" / "gateway" / "web"
 #: Clocks, all known 500 ms before they are heard, and when to ask for which turn -> positions.
 _BY_CLOCKS = """async ([clocks, asked]) => {
     const { Playhead } = await import("./playhead.js");
@@ -70,7 +69,7 @@ async def test_a_microphone_can_join_later_in_the_same_conversation(page: Page, 
     assert "a=sendrecv" in standin.offers[1]["sdp"]
     assert standin.offers[1]["token"] == "token-1"
     assert standin.offers[1]["greeting"] is False
-    await scenes.live(page)
+    await tab.live(page)
 
 
 async def test_what_was_played_is_reported(page: Page, standin: StandIn) -> None:
@@ -197,7 +196,7 @@ async def test_leaving_is_said_and_can_be_undone(page: Page, standin: StandIn) -
     await standin.until(lambda: bool(standin.of_type("leave")))
     await expect(page.get_by_role("heading", name="Goodbye")).to_be_focused()
     await page.click("#again")
-    await scenes.live(page)
+    await tab.live(page)
     assert standin.offers[1]["token"] == ""
 
 
@@ -237,7 +236,7 @@ async def test_it_says_what_it_is(page: Page, standin: StandIn) -> None:
 async def test_numbers_for_the_curious(page: Page, standin: StandIn) -> None:
     await scenes.speaking(page, standin)
     standin.send_clock(turn_id=1, turn_ms=1500)
-    await scenes.until(page, "vivantStats().then((stats) => stats.heard_at.length && stats.av_offset_ms !== null)")
+    await tab.until(page, "vivantStats().then((stats) => stats.heard_at.length && stats.av_offset_ms !== null)")
     stats = await page.evaluate("vivantStats()")
     assert stats["transport"] == "WebRTC"
     assert stats["fps"] > 0
@@ -265,7 +264,7 @@ async def test_a_person_on_another_page(page: Page, standin: StandIn) -> None:
     await standin.until(lambda: bool(standin.of_type("text")))
     standin.send("transcript", id=1, final=True, text="Hello", stable_text="", typed=True)
     standin.send("caption", turn_id=1, text="Morning.", words=[])
-    await scenes.until(page, "seen.some(([name, {text}]) => name === 'caption' && text === 'Morning.')")
+    await tab.until(page, "seen.some(([name, {text}]) => name === 'caption' && text === 'Morning.')")
     assert await page.evaluate("seen.some(([name, {final}]) => name === 'transcript' && final)")
     assert await page.evaluate("seen.some(([name, {phase}]) => name === 'state' && phase === 'live')")
     await expect(page.get_by_text("Morning.")).to_be_visible()

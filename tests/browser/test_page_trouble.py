@@ -9,9 +9,9 @@ import pytest
 from playwright.async_api import Page, expect
 
 from services.gateway.webm import WebmStream
-from tests import media
-from tests.browser.page import scenes
-from tests.browser.page.standin import StandIn
+from tests.harness import media
+from tests.harness.page import scenes, tab
+from tests.harness.page.standin import StandIn
 
 #: Seconds of a stream -> after each: where what is kept begins, where it is played, where it ends.
 _PLAYED_THROUGH = """async (parts) => {
@@ -51,12 +51,12 @@ async def test_it_waits_for_what_is_still_loading(page: Page, standin: StandIn) 
     ],
 )
 async def test_without_a_microphone_one_can_type(page: Page, standin: StandIn, error: str, title: str) -> None:
-    await scenes.no_microphone(page, error)
+    await tab.no_microphone(page, error)
     await scenes.start(page, standin)
     await page.click("#start-talking")
     await expect(page.get_by_role("heading", name=title)).to_be_focused()
     await page.get_by_role("button", name="Type instead").click()
-    await scenes.live(page)
+    await tab.live(page)
     await expect(page.locator("#words")).to_be_focused()
 
 
@@ -73,7 +73,7 @@ async def test_a_lost_connection_goes_on_with_the_same_conversation(page: Page, 
     await scenes.reconnecting(page, standin)
     await expect(page.locator("#floor-text")).to_have_text("Connection lost. Trying again")
     standin.script.reachable = True
-    await scenes.live(page)
+    await tab.live(page)
     assert standin.offers[-1]["token"] == "token-1"
     assert standin.offers[-1]["conversation_id"] == "conversation-1"
     assert standin.offers[-1]["greeting"] is False
@@ -85,7 +85,7 @@ async def test_a_server_that_forgot_begins_anew_and_says_so(page: Page, standin:
     await scenes.reconnecting(page, standin)
     standin.script.resume = False
     standin.script.reachable = True
-    await scenes.live(page)
+    await tab.live(page)
     await expect(page.locator("#log li").last).to_have_text("A new conversation")
 
 
@@ -94,7 +94,7 @@ async def test_a_connection_that_is_dead_without_a_word_is_noticed(page: Page, s
     standin.mute = True
     await standin.until(lambda: len(standin.offers) == 2)
     standin.mute = False
-    await scenes.live(page)
+    await tab.live(page)
 
 
 async def test_what_was_typed_into_a_dead_connection_is_said_on_the_next(page: Page, standin: StandIn) -> None:
@@ -117,13 +117,13 @@ async def test_full_tries_again_and_gets_in(page: Page, standin: StandIn) -> Non
     await expect(page.locator("#refused-countdown")).to_contain_text("Trying again in")
     standin.script.refuse = None
     await page.get_by_role("button", name="Try again now").click()
-    await scenes.live(page)
+    await tab.live(page)
 
 
 async def test_a_server_that_comes_back_is_found(page: Page, standin: StandIn) -> None:
     await scenes.unreachable(page, standin)
     standin.script.reachable = True
-    await scenes.live(page)
+    await tab.live(page)
 
 
 async def test_where_webrtc_is_blocked_the_stream_takes_over(page: Page, standin: StandIn) -> None:
@@ -131,7 +131,7 @@ async def test_where_webrtc_is_blocked_the_stream_takes_over(page: Page, standin
     standin.script.stream = True
     await scenes.listening(page, standin)
     await expect(page.locator(".notice")).to_contain_text("plain stream")
-    await scenes.until(page, "document.getElementById('video').currentTime > 1")
+    await tab.until(page, "document.getElementById('video').currentTime > 1")
     await standin.until(lambda: len(standin.sound) > 16_000)
     await standin.until(lambda: len(standin.of_type("played")) > 3)
     assert all(message["ms"] >= 0 for message in standin.of_type("played"))
@@ -191,7 +191,7 @@ async def test_a_restart_is_waited_for(page: Page, standin: StandIn) -> None:
     standin.send("bye", reason="shutdown", message="The server is stopping.")
     await expect(page.locator(".notice")).to_contain_text("The server is being restarted. June will know")
     standin.script.reachable = True
-    await scenes.live(page)
+    await tab.live(page)
     assert standin.offers[-1]["conversation_id"] == "conversation-1"
     assert standin.offers[-1]["greeting"] is False
     await expect(page.locator(".notice")).to_have_count(0)

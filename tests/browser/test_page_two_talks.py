@@ -12,14 +12,13 @@ import numpy as np
 import pytest
 from playwright.async_api import Page, expect
 
-from tests.browser.gateway_process import GatewayProcess, gateway_process
-from tests.browser.page import scenes
-from tests.scripted import Script, ScriptedSession, serving
+from tests.harness.gateway_process import GatewayProcess, gateway_process
+from tests.harness.page import tab
+from tests.harness.scripted_session import Script, ScriptedSession, serving
 
 #: How often the page has asked what the server is like: at its own start, and before each connection.
 _ASKED: Final = "performance.getEntriesByType('resource').filter(({ name }) => name.endsWith('/api/info')).length"
-_NO_WEBRTC: Final = "delete window.RTCPeerConnection"
-WAYS: Final = pytest.mark.parametrize("script", ["", _NO_WEBRTC], ids=["webrtc", "websocket"])
+WAYS: Final = pytest.mark.parametrize("script", ["", tab.NO_WEBRTC], ids=["webrtc", "websocket"])
 #: How often the page's microphones were opened, and which of their tracks still live.
 _WATCH: Final = """
     window.tracks = [];
@@ -52,13 +51,13 @@ async def hears(page: Page, servicer: ScriptedSession) -> None:
     async with asyncio.timeout(20):
         while not any(np.abs(np.frombuffer(each.pcm, "<i2").astype(int)).max() > 500 for each in seen[begin:]):  # noqa: ASYNC110
             await asyncio.sleep(0.05)
-    await scenes.until(page, "Number(mute.style.getPropertyValue('--level')) > 0.3")
-    await scenes.until(page, "openMicrophones() === 1")
+    await tab.until(page, "Number(mute.style.getPropertyValue('--level')) > 0.3")
+    await tab.until(page, "openMicrophones() === 1")
 
 
 async def talks(page: Page) -> None:
     await page.wait_for_selector("body[data-screen=live]")
-    await scenes.until(page, "document.getElementById('video').videoWidth > 0")
+    await tab.until(page, "document.getElementById('video').videoWidth > 0")
 
 
 async def asks(page: Page) -> None:
@@ -157,11 +156,11 @@ async def test_a_microphone_that_is_allowed_only_when_nobody_wants_it_any_more_s
     """
     async with two_persons(page, script) as (_, servicer):
         await page.click("#start-talking")
-        await scenes.until(page, "allow !== null")
+        await tab.until(page, "allow !== null")
         await page.click("#start-typing")
         await talks(page)
         await page.evaluate("allow()")
-        await scenes.until(page, "tracks.length === 1 && openMicrophones() === 0")
+        await tab.until(page, "tracks.length === 1 && openMicrophones() === 0")
         await asks(page)
         assert len(servicer.configs) == 1
         await expect(page.locator("#mute")).to_have_class("round mic off absent")
@@ -208,7 +207,7 @@ async def test_a_microphone_that_comes_while_the_page_connects_is_heard(page: Pa
         await page.click("#start-typing")
         await page.wait_for_selector("body[data-screen=connecting]")
         await page.keyboard.press("Space")
-        await scenes.until(page, "tracks.length === 1")
+        await tab.until(page, "tracks.length === 1")
         held.set()
         await talks(page)
         await hears(page, servicer)

@@ -13,8 +13,8 @@ import pytest
 from aiohttp import web
 from playwright.async_api import Browser, Page, expect
 
-from tests.browser.page import scenes
-from tests.gateway_door import house
+from tests.harness.gateway_door import house
+from tests.harness.page import tab
 
 _PAGE = """<!doctype html>
 <html lang="en">
@@ -27,7 +27,6 @@ _PAGE = """<!doctype html>
 #: No more than README.md asks of a site that has a policy.
 _POLICY = "default-src 'none'; script-src {door} blob:; connect-src {door} {socket}; img-src {door} data:; media-src blob:"
 _VIDEO = "document.querySelector('vivant-person').shadowRoot.getElementById('video')"
-_NO_WEBRTC = "delete window.RTCPeerConnection"
 
 
 @pytest.fixture
@@ -62,7 +61,7 @@ async def guest(chromium: Browser, url: str, script: str = "") -> AsyncIterator[
     await context.close()
 
 
-@pytest.mark.parametrize("script", ["", _NO_WEBRTC], ids=["webrtc", "websocket"])
+@pytest.mark.parametrize("script", ["", tab.NO_WEBRTC], ids=["webrtc", "websocket"])
 async def test_a_person_talks_on_the_page_of_another_site(chromium: Browser, site: Any, script: str) -> None:
     origin, held = site
     async with house(origins=(origin,)) as (door, servicer):
@@ -70,14 +69,14 @@ async def test_a_person_talks_on_the_page_of_another_site(chromium: Browser, sit
         held["policy"] = _POLICY.format(door=door.url, socket=door.url.replace("http", "ws"))
         async with guest(chromium, origin, script) as (page, complaints):
             await page.get_by_role("button", name="Start talking").click()
-            await scenes.until(page, f"{_VIDEO}.videoWidth === 128")
+            await tab.until(page, f"{_VIDEO}.videoWidth === 128")
             await page.get_by_label("Type a message").fill("Where did you grow up?")
             await page.keyboard.press("Enter")
             await expect(page.get_by_text("In a white house.")).to_be_visible()
             async with asyncio.timeout(20):
                 while len(servicer.seen.get("audio", ())) < 10:  # noqa: ASYNC110 - it has no event of its own
                     await asyncio.sleep(0.05)
-            await scenes.until(page, f"{_VIDEO}.currentTime > 0.5")
+            await tab.until(page, f"{_VIDEO}.currentTime > 0.5")
         # The scripted session has no portraits.
         assert not [each for each in complaints if "Failed to load resource" not in each]
 
@@ -93,12 +92,12 @@ async def test_a_site_that_is_not_allowed_is_told_so(chromium: Browser, site: An
         assert not servicer.configs
 
 
-@pytest.mark.parametrize("script", ["", _NO_WEBRTC], ids=["webrtc", "websocket"])
+@pytest.mark.parametrize("script", ["", tab.NO_WEBRTC], ids=["webrtc", "websocket"])
 @pytest.mark.parametrize("nap_s", [5.0])
 async def test_a_tab_that_sleeps_goes_on_when_it_wakes(chromium: Browser, script: str, nap_s: float) -> None:
     async with house() as (door, servicer), guest(chromium, f"{door.url}/example.html", script) as (page, _):
         await page.get_by_role("button", name="Start talking").click()
-        await scenes.until(page, f"{_VIDEO}.videoWidth === 128")
+        await tab.until(page, f"{_VIDEO}.videoWidth === 128")
         async with asleep(chromium):
             # Longer than the page waits for a sign of life, and the gateway for a page.
             await asyncio.sleep(nap_s)
@@ -106,7 +105,7 @@ async def test_a_tab_that_sleeps_goes_on_when_it_wakes(chromium: Browser, script
         await page.keyboard.press("Enter")
         await expect(page.get_by_text("In a white house.")).to_be_visible()
         frames = await page.evaluate(f"{_VIDEO}.getVideoPlaybackQuality().totalVideoFrames")
-        await scenes.until(page, f"{_VIDEO}.getVideoPlaybackQuality().totalVideoFrames > {frames + 10}")
+        await tab.until(page, f"{_VIDEO}.getVideoPlaybackQuality().totalVideoFrames > {frames + 10}")
         assert len(servicer.configs) == 1
 
 

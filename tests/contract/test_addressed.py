@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import tomllib
-from pathlib import Path
 
 import pytest
 
@@ -16,13 +14,10 @@ from services.llm.reply.recalling import Recaller
 from services.llm.reply.replier import Replier, Text
 from services.llm.settings import LlmSettings
 from services.llm.understanding import addressed
-from services.orchestrator.dialog.addressee import Participants, in_doubt, joined, judged
+from services.orchestrator.dialog.addressee import in_doubt, judged
 from services.orchestrator.dialog.events import Contribution, ms
-from tests.llm_parts import fake_engine
-
-DATA = Path(__file__).parents[1] / "data" / "addressees.toml"
-CONVERSATIONS = tomllib.loads(DATA.read_text("utf-8"))["conversations"]
-PERSONA = ("June Merrow", "june")
+from tests.harness.addressees import PERSONA, Line, conversations, present, shares
+from tests.harness.llm_parts import fake_engine
 
 
 @pytest.fixture(scope="module")
@@ -35,11 +30,9 @@ def june() -> Replier:
     return Replier(recaller, fake_engine("Mm."), LlmSettings(opening="passage"))
 
 
-async def play(lines: list[list[str]], june: Replier, *, opinions: bool) -> list[tuple[str, bool, bool]]:
+async def play(lines: list[Line], june: Replier, *, opinions: bool) -> list[tuple[str, bool, bool]]:
     """Each line, whether it is to June, and whether she takes it to be; the conversation goes on as she takes it."""
-    participants, history, found = Participants(), list[Utterance](), []
-    for speaker in dict.fromkeys(speaker for speaker, _, _ in lines if not speaker.startswith("Spk")):
-        participants = joined(participants, speaker)
+    participants, history, found = present(lines), list[Utterance](), []
     for at, (speaker, to, text) in enumerate(lines):
         said, opinion = Contribution(speaker, text, ended_at=ms(4000 * at)), None
         other = in_doubt(participants, said, PERSONA)
@@ -56,22 +49,18 @@ async def play(lines: list[list[str]], june: Replier, *, opinions: bool) -> list
     return found
 
 
-def shares(part: str, june: Replier, *, opinions: bool) -> tuple[float, float, list[str]]:
-    """Of the lines to June and of those to others, how many are taken to be; and the wrong ones."""
-    talks = [talk["lines"] for talk in CONVERSATIONS if talk["part"] == part]
-    lines = [line for talk in talks for line in asyncio.run(play(talk, june, opinions=opinions))]
-    right = {to: [meant == taken for _, meant, taken in lines if meant == to] for to in (True, False)}
-    wrong = [f"{text} -> {'June' if taken else 'others'}" for text, meant, taken in lines if meant != taken]
-    return sum(right[True]) / len(right[True]), sum(right[False]) / len(right[False]), wrong
+def judged_in(part: str, june: Replier, *, opinions: bool) -> tuple[float, float, list[str]]:
+    """See `shares`."""
+    return shares([line for talk in conversations(part) for line in asyncio.run(play(talk, june, opinions=opinions))])
 
 
 def test_without_names_an_opinion_keeps_june_out_of_what_is_said_to_others(june: Replier) -> None:
-    _, ruled, _ = shares("held_out_3", june, opinions=False)
-    to_june, to_others, wrong = shares("held_out_3", june, opinions=True)
+    _, ruled, _ = judged_in("held_out_3", june, opinions=False)
+    to_june, to_others, wrong = judged_in("held_out_3", june, opinions=True)
     assert to_june >= 0.85 and to_others >= ruled + 0.4, wrong
 
 
 @pytest.mark.parametrize("part", ["held_out", "held_out_2"])
 def test_where_names_are_called_nothing_is_lost(part: str, june: Replier) -> None:
-    to_june, to_others, wrong = shares(part, june, opinions=True)
+    to_june, to_others, wrong = judged_in(part, june, opinions=True)
     assert to_june >= 0.9 and to_others >= 0.75, wrong

@@ -13,7 +13,6 @@ import grpc
 import jiwer
 import numpy as np
 import pytest
-import soundfile
 from numpy.typing import NDArray
 
 from services.asr.engine import Engine, NoSpeech, StreamConfig
@@ -21,15 +20,14 @@ from services.asr.engines import ENGINES
 from services.asr.server import AsrServicer
 from services.common import registry
 from services.common.audio import pcm_format, to_pcm
-from services.common.metrics import SERVED, SERVED_BY_ALL, Metrics
+from services.common.metrics import SERVED, SERVED_BY_ALL
 from services.common.settings import SharedSettings
-from services.common.streams import Admission
+from tests.harness.data import BENCH, recording
+from tests.harness.grpc_server import Served, admission_of, refusal, served
 from vivant.asr.v1 import asr_pb2, asr_pb2_grpc
-from vivant.channel import SERVER_OPTIONS, open_channel
 from vivant.common.v1 import common_pb2
-from vivant.errors import REASON_KEY, Unusable
+from vivant.errors import Unusable
 
-SPEECH = Path(__file__).parent.parent / "data" / "speech"
 RATE = 16_000
 CHUNK = RATE // 50
 
@@ -54,13 +52,8 @@ def whisper(request: pytest.FixtureRequest) -> Engine:
     return made
 
 
-class Served:
-    """A server around an engine, and a client to it."""
-
-    def __init__(self, stub: asr_pb2_grpc.AsrServiceAsyncStub, admission: Admission, metrics: Metrics) -> None:
-        self.stub = stub
-        self.admission = admission
-        self.metrics = metrics
+class Recogniser(Served):
+    """A service around an engine, and what can be asked of it."""
 
     async def ask(self, requests: Sequence[Request]) -> list[Any]:
         """All responses to these requests."""
@@ -69,26 +62,15 @@ class Served:
 
     async def refusal(self, requests: Sequence[Request]) -> tuple[grpc.StatusCode, str, str]:
         """Status, reason and sentence of the error that these requests end in."""
-        with pytest.raises(grpc.aio.AioRpcError) as caught:
-            await self.ask(requests)
-        reason = dict(caught.value.trailing_metadata() or ()).get(REASON_KEY, "")
-        return caught.value.code(), str(reason), caught.value.details() or ""
+        return await refusal(self.ask(requests))
 
 
 @asynccontextmanager
-async def serving(engine: Engine, capacity: int = 4) -> AsyncIterator[Served]:
-    metrics = Metrics("asr", engine.info.name)
-    admission = Admission("asr", capacity, metrics)
-    admission.ready = True
-    server = grpc.aio.server(options=SERVER_OPTIONS)
-    asr_pb2_grpc.add_AsrServiceServicer_to_server(AsrServicer(engine, admission, metrics), server)
-    port = server.add_insecure_port("127.0.0.1:0")
-    await server.start()
-    try:
-        async with open_channel(f"127.0.0.1:{port}") as channel:
-            yield Served(asr_pb2_grpc.AsrServiceStub(channel), admission, metrics)
-    finally:
-        await server.stop(0)
+async def serving(engine: Engine, capacity: int = 4) -> AsyncIterator[Recogniser]:
+    admission, metrics = admission_of("asr", engine.info.name, capacity)
+    servicer = AsrServicer(engine, admission, metrics)
+    async with served(lambda server: asr_pb2_grpc.add_AsrServiceServicer_to_server(servicer, server)) as channel:
+        yield Recogniser(asr_pb2_grpc.AsrServiceStub(channel), admission, metrics)
 
 
 def config(rate: int = RATE, **fields: Any) -> Request:
@@ -108,13 +90,6 @@ def flush(flush_id: int) -> Request:
 
 
 FINISH = Request(finish=asr_pb2.Finish())
-
-
-def recording(name: str) -> Samples:
-    samples, rate = soundfile.read(SPEECH / name, dtype="float32")
-    assert rate == RATE
-    result: Samples = samples
-    return result
 
 
 def silence(seconds: float) -> Samples:
@@ -439,7 +414,4 @@ async def test_what_the_caller_says_of_the_speaker_counts_more_than_the_voice(wh
 
 
 def _scenario(name: str) -> Samples:
-    samples, rate = soundfile.read(SPEECH.parents[2] / "bench" / "data" / "scenarios" / f"{name}.flac", dtype="float32")
-    assert rate == RATE
-    result: Samples = samples
-    return result
+    return recording(f"{name}.flac", BENCH / "scenarios")

@@ -16,8 +16,9 @@ import numpy as np
 import pytest
 
 from services.common.streams import rpc
-from tests.command import start, vivant
-from tests.scripted import NoMetrics, Script, service_info, serving
+from tests.harness.command import start, vivant
+from tests.harness.scripted_session import NoMetrics, Script, serving
+from tests.harness.session_messages import service_info
 from vivant.errors import Full, NotFound, Unusable
 from vivant.face.v1 import face_pb2, face_pb2_grpc
 from vivant.llm.v1 import llm_pb2, llm_pb2_grpc

@@ -15,8 +15,8 @@ import av
 import numpy as np
 import pytest
 
-from tests.command import start, vivant
-from tests.scripted import Script, serving
+from tests.harness.command import start, vivant
+from tests.harness.scripted_session import Script, serving
 from vivant.cli import asking
 from vivant.cli.ask import Question, run_ask
 from vivant.errors import Timeout

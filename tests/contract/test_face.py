@@ -19,16 +19,16 @@ import pytest
 
 from services.common import registry
 from services.common.audio import pcm_format, to_pcm
-from services.common.metrics import SERVED, SERVED_BY_ALL, Metrics
+from services.common.metrics import SERVED, SERVED_BY_ALL
 from services.common.settings import SharedSettings
-from services.common.streams import Admission
 from services.face.engine import FaceEngine
 from services.face.engines import ENGINES
 from services.face.enrolment import checks
 from services.face.enrolment.enroller import Enroller
 from services.face.enrolment.finder import Finder, Found
 from services.face.server import FaceServicer
-from tests.grpc_server import reason, served
+from tests.harness.data import PORTRAITS
+from tests.harness.grpc_server import Served, admission_of, reason, served
 from vivant.channel import open_channel
 from vivant.common.v1 import common_pb2
 from vivant.face.v1 import face_pb2, face_pb2_grpc
@@ -62,13 +62,8 @@ def fake() -> FaceEngine:
     return made
 
 
-class Face:
-    """A client to a served face, and what a test needs of the server."""
-
-    def __init__(self, channel: grpc.aio.Channel, admission: Admission, metrics: Metrics) -> None:
-        self.stub = face_pb2_grpc.FaceServiceStub(channel)
-        self.admission = admission
-        self.metrics = metrics
+class Face(Served):
+    """A served face, and what it has counted."""
 
     def count(self, name: str, stage: str) -> float:
         labels = {"service": "face", "engine": "test", "stage": stage}
@@ -76,14 +71,14 @@ class Face:
 
 
 @asynccontextmanager
-async def serving(engine: FaceEngine, capacity: int = 4, personas: Path = Path("personas")) -> AsyncIterator[Face]:
-    metrics = Metrics("face", "test")
-    admission = Admission("face", capacity, metrics)
-    admission.ready = True
-    enroller = Enroller(engine, Finder(Path("no-such-python"), 5), personas)
+async def serving(
+    engine: FaceEngine, capacity: int = 4, personas: Path = Path("personas"), finder: Finder | None = None
+) -> AsyncIterator[Face]:
+    admission, metrics = admission_of("face", "test", capacity)
+    enroller = Enroller(engine, finder or Finder(Path("no-such-python"), 5), personas)
     servicer = FaceServicer(engine, enroller, admission, metrics)
     async with served(lambda server: face_pb2_grpc.add_FaceServiceServicer_to_server(servicer, server)) as channel:
-        yield Face(channel, admission, metrics)
+        yield Face(face_pb2_grpc.FaceServiceStub(channel), admission, metrics)
 
 
 class Call:
@@ -465,7 +460,7 @@ async def test_enrolment_without_its_environment_says_what_to_run(fake: FaceEngi
         assert reason(await refused("ann", b"")) == "no_consent"
         (tmp_path / "ann" / "consent.toml").write_text('[[consent]]\nwhat = "portrait"\n')
         assert reason(await refused("ann", b"")) == "no_portrait"
-        portrait = (Path(__file__).parents[1] / "data" / "portraits" / "woman.jpg").read_bytes()
+        portrait = (PORTRAITS / "woman.jpg").read_bytes()
         error = await refused("ann", portrait)
         assert (error.code(), reason(error)) == (grpc.StatusCode.FAILED_PRECONDITION, "no_enroll_environment")
         assert "make enroll-env" in (error.details() or "")
@@ -491,15 +486,10 @@ async def test_enrolment_reports_its_steps_and_ends_in_a_preview(engine: FaceEng
     home = tmp_path / "june"
     home.mkdir()
     (home / "consent.toml").write_text('[[consent]]\nwhat = "portrait"\n')
-    portrait = (Path(__file__).parents[1] / "data" / "portraits" / "woman.jpg").read_bytes()
-    metrics = Metrics("face", "test")
-    admission = Admission("face", 1, metrics)
-    admission.ready = True
-    servicer = FaceServicer(engine, Enroller(engine, Sees(Path(), 1), tmp_path), admission, metrics)
-    async with served(lambda server: face_pb2_grpc.add_FaceServiceServicer_to_server(servicer, server)) as channel:
-        stub = face_pb2_grpc.FaceServiceStub(channel)
+    portrait = (PORTRAITS / "woman.jpg").read_bytes()
+    async with serving(engine, personas=tmp_path, finder=Sees(Path(), 1)) as face:
         request = face_pb2.EnrollPortraitRequest(persona="june", image=portrait)
-        messages = [message async for message in stub.EnrollPortrait(request)]
+        messages = [message async for message in face.stub.EnrollPortrait(request)]
     assert [message.WhichOneof("response") for message in messages[:-1]] == ["progress"] * (len(messages) - 1)
     assert messages[-1].enrolled.persona == "june"
     assert messages[-1].enrolled.preview.startswith(b"\x89PNG")

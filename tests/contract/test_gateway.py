@@ -9,7 +9,6 @@ import json
 import tracemalloc
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from pathlib import Path
 from typing import Any
 
 import aiohttp
@@ -18,11 +17,11 @@ import numpy as np
 import pytest
 
 from services.gateway.messages import BURST, MAX_BYTES
-from tests.gateway_door import Browser, Door, an_offer, gateway_to, house, silence
-from tests.scripted import BEATS, Script, ScriptedSession, serving
+from tests.harness.gateway_door import UNIT_S, Browser, Door, an_offer, gateway_to, house, silence
+from tests.harness.scripted_session import BEATS, Script, ScriptedSession, serving
+from tests.harness.waiting import settled
 from vivant.errors import Full
 
-UNIT_S = 0.04
 #: Loud and bright: a click and a flash.
 LOUD, BRIGHT = 2000.0, 150.0
 
@@ -296,12 +295,12 @@ async def test_two_hundred_connections_leave_nothing_behind() -> None:
     # A conversation that ends when its connection is lost still waits for its first.
     async with house(Script(unit_s=0.1), resume_s=0) as (door, servicer):
         await come_and_go(door, streams=10, peers=5)
-        before = await what_there_is(door)
+        before = await settled(), door.gateway.places.active
         tracemalloc.start()
         await come_and_go(door, streams=10, peers=5)
         memory = traced()
         await come_and_go(door, streams=130, peers=40)
-        assert await what_there_is(door) == before
+        assert (await settled(), door.gateway.places.active) == before
         grown = traced() - memory
         tracemalloc.stop()
         # Less than 1.2 KB each, most of it the stand-in's notes; one session that is left behind has many times as much.
@@ -341,23 +340,6 @@ async def come_and_go(door: Door, *, streams: int, peers: int) -> None:
         for first in range(0, count, 5):
             await asyncio.gather(*(visit(number) for number in range(first, min(count, first + 5))))
             await gone(door)
-
-
-async def what_there_is(door: Door) -> tuple[int, int, int]:
-    """Conversations, tasks and open files, when what ends by itself has ended."""
-    counts = (-1, -1, -1)
-    async with asyncio.timeout(10):
-        while True:
-            gc.collect()
-            now = (door.gateway.places.active, len(asyncio.all_tasks()), open_files())
-            if now == counts:
-                return now
-            counts = now
-            await asyncio.sleep(0.5)
-
-
-def open_files() -> int:
-    return len(list(Path("/proc/self/fd").iterdir()))
 
 
 def traced() -> int:

@@ -16,8 +16,8 @@ from aiortc.mediastreams import MediaStreamError, MediaStreamTrack
 from numpy.typing import NDArray
 
 from services.gateway.media import OpusVoice
-from tests.gateway_door import Browser, Door, gateway_to, house, silence
-from tests.scripted import Script, ScriptedSession, serving
+from tests.harness.gateway_door import Browser, Door, gateway_to, house, silence
+from tests.harness.scripted_session import Script, ScriptedSession, serving
 
 HZ: Final = 16_000
 PITCH_HZ: Final = 440

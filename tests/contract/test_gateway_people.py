@@ -13,9 +13,8 @@ from typing import Any
 import grpc
 import pytest
 
-from services.common.metrics import Metrics
 from services.common.settings import SharedSettings
-from services.common.streams import Admission, rpc
+from services.common.streams import rpc
 from services.face.engines.portrait.engine import PortraitEngine
 from services.face.enrolment.enroller import Enroller
 from services.face.enrolment.finder import Finder
@@ -24,17 +23,17 @@ from services.face.settings import PortraitOptions
 from services.gateway.people import DefaultWatch
 from services.orchestrator.links import clients
 from services.orchestrator.links.clients import Peers
-from services.orchestrator.server import SessionServicer
 from services.orchestrator.settings import OrchestratorSettings
-from tests.gateway_door import Door, gateway_to
-from tests.realtime_client import open_socket, read_until, until
-from tests.scripted import NoMetrics
-from vivant.channel import SERVER_OPTIONS
+from tests.harness.gateway_door import Door, gateway_to
+from tests.harness.grpc_server import admission_of, listening
+from tests.harness.realtime_client import open_socket, read_until
+from tests.harness.scripted_engines import addresses, orchestrating
+from tests.harness.scripted_session import NoMetrics
+from tests.harness.waiting import until
 from vivant.common.v1 import common_pb2
 from vivant.errors import Full, NotFound
 from vivant.face.v1 import face_pb2_grpc
 from vivant.llm.v1 import llm_pb2, llm_pb2_grpc
-from vivant.session.v1 import session_pb2_grpc
 
 JUNE = Path("personas/june")
 #: In the order of the alphabet; June, who ships, is none of the first.
@@ -106,30 +105,19 @@ def personas(tmp_path: Path) -> Path:
 
 @asynccontextmanager
 async def house(personas: Path, **settings: Any) -> AsyncIterator[House]:
-    server = grpc.aio.server(options=SERVER_OPTIONS)
     llm = Llm()
-    llm_pb2_grpc.add_LlmServiceServicer_to_server(llm, server)
-    metrics = Metrics("face", "portrait")
-    face = Admission("face", 4, metrics)
-    face.ready = True
+    admission, metrics = admission_of("face", "portrait", 4)
     engine = PortraitEngine(PortraitOptions(), SharedSettings(personas_dir=personas))
-    servicer = FaceServicer(engine, Enroller(engine, Finder(Path("none"), 1), personas), face, metrics)
-    face_pb2_grpc.add_FaceServiceServicer_to_server(servicer, server)
-    address = f"127.0.0.1:{server.add_insecure_port('127.0.0.1:0')}"
-    addresses: dict[str, Any] = {f"{name}_address": address for name in ("asr", "turn", "llm", "tts", "face")}
-    wished = OrchestratorSettings(**{"capacity": 8, **addresses, **settings})
-    peers, metrics = Peers(wished), Metrics("session", "orchestrator")
-    admission = Admission("session", wished.capacity, metrics)
-    session_pb2_grpc.add_SessionServiceServicer_to_server(SessionServicer(wished, peers, admission, metrics), server)
-    await server.start()
-    try:
-        await peers.watch()
-        admission.ready = True
-        yield House(address, llm, peers)
-        await until(lambda: not admission.active)
-    finally:
-        await peers.close()
-        await server.stop(None)
+    face = FaceServicer(engine, Enroller(engine, Finder(Path("none"), 1), personas), admission, metrics)
+
+    def add_to(server: grpc.aio.Server) -> None:
+        llm_pb2_grpc.add_LlmServiceServicer_to_server(llm, server)
+        face_pb2_grpc.add_FaceServiceServicer_to_server(face, server)
+
+    async with listening(add_to) as address:
+        async with orchestrating(OrchestratorSettings(**{"capacity": 8, **addresses(address), **settings})) as made:
+            yield House(made.address, llm, made.peers)
+            await until(lambda: not made.admission.active)
 
 
 async def info(door: Door) -> dict[str, Any]:

@@ -10,10 +10,10 @@ from typing import Any
 import aiohttp
 import pytest
 
-from services.common.streams import Admission
-from tests.gateway_door import Browser, Door, an_offer, gateway_to, house
-from tests.realtime_client import open_socket, read_until
-from tests.scripted import Script
+from tests.harness.gateway_door import Browser, Door, an_offer, gateway_to, house
+from tests.harness.realtime_client import open_socket, read_until
+from tests.harness.scripted_engines import Orchestrator
+from tests.harness.scripted_session import Script
 
 VISIT = "a-visit-of-one-page-0001"
 
@@ -32,11 +32,11 @@ async def first_message(socket: aiohttp.ClientWebSocketResponse) -> dict[str, An
 
 @pytest.mark.parametrize("visit", [VISIT, ""])
 async def test_eight_quick_reloads_leave_a_place_for_the_ninth(
-    orchestrator: tuple[str, Admission], visit: str, monkeypatch: pytest.MonkeyPatch
+    orchestrator: Orchestrator, visit: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # With the real orchestrator, whose places are the fewest.
     monkeypatch.setattr("services.gateway.conversation._SLOW_S", 0.0)
-    async with gateway_to(orchestrator[0], video_px=512) as door:
+    async with gateway_to(orchestrator.address, video_px=512) as door:
         sdp = await an_offer()
         for _ in range(8):
             status, answer = await door.offer({"sdp": sdp, "visit": visit})
@@ -187,8 +187,8 @@ async def test_a_browser_from_which_nothing_comes_gives_way(monkeypatch: pytest.
         assert len(servicer.configs) == 2
 
 
-async def test_a_voice_app_goes_before_a_conversation_that_waits(orchestrator: tuple[str, Admission]) -> None:
-    async with gateway_to(orchestrator[0], video_px=512, capacity=1) as door:
+async def test_a_voice_app_goes_before_a_conversation_that_waits(orchestrator: Orchestrator) -> None:
+    async with gateway_to(orchestrator.address, video_px=512, capacity=1) as door:
         async with door.http.ws_connect(f"{door.url}/api/stream") as socket:
             assert (await first_message(socket))["type"] == "ready"
         async with open_socket(door) as app:

@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 
 from services.gateway.realtime import talk as talk_module
-from tests.gateway_door import Door
-from tests.realtime_client import HEARD, RATE_HZ, REPLY, client, manual, silence, tone
+from tests.harness.gateway_door import Door
+from tests.harness.realtime_client import HEARD, RATE_HZ, REPLY, client, manual, silence, tone
 
 #: 40 ms of sound.
 UNIT_BYTES: Final = 1920

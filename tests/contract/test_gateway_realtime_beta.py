@@ -10,8 +10,8 @@ from typing import Any, Final
 import pytest
 from openai import AsyncOpenAI
 
-from tests.gateway_door import Door
-from tests.realtime_client import REPLY, open_socket, read_until
+from tests.harness.gateway_door import Door
+from tests.harness.realtime_client import REPLY, open_socket, read_until
 
 BETA: Final[list[dict[str, Any]]] = [
     {"headers": {"OpenAI-Beta": "realtime=v1", "Authorization": "Bearer sk-x"}},

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from tests.gateway_door import Door
-from tests.realtime_client import REPLY, client, silence, tone
+from tests.harness.gateway_door import Door
+from tests.harness.realtime_client import REPLY, client, silence, tone
 
 
 async def test_an_interruption_is_told_at_once_and_the_rest_is_not_said(door: Door) -> None:

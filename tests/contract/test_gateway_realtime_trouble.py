@@ -12,11 +12,12 @@ from typing import Final
 import aiohttp
 import pytest
 
-from services.common.streams import Admission
 from services.gateway.realtime.events import MAX_MESSAGE
-from tests.gateway_door import Door, gateway_to
-from tests.realtime_client import client, open_socket, read_until, silence, until
-from tests.scripted import Script, serving
+from tests.harness.gateway_door import Door, gateway_to
+from tests.harness.realtime_client import client, open_socket, read_until, silence
+from tests.harness.scripted_engines import Orchestrator
+from tests.harness.scripted_session import Script, serving
+from tests.harness.waiting import until
 
 BAD: Final[list[tuple[str, str, str | None]]] = [
     ("{", "invalid_json", None),
@@ -180,8 +181,8 @@ async def test_a_flood_ends_the_connection(door: Door) -> None:
         assert socket.close_code == aiohttp.WSCloseCode.POLICY_VIOLATION
 
 
-async def test_a_full_gateway_says_so_on_the_connection(orchestrator: tuple[str, Admission]) -> None:
-    async with gateway_to(orchestrator[0], capacity=1) as door:
+async def test_a_full_gateway_says_so_on_the_connection(orchestrator: Orchestrator) -> None:
+    async with gateway_to(orchestrator.address, capacity=1) as door:
         async with open_socket(door) as first:
             await read_until(first, "session.created")
             async with open_socket(door) as second:
@@ -235,8 +236,8 @@ async def test_connections_that_are_refused(door: Door, query: str, headers: dic
         assert (response.status, (await response.json())["error"]["reason"]) == (400, "not_a_websocket")
 
 
-async def test_nothing_is_left_when_clients_vanish(door: Door, orchestrator: tuple[str, Admission]) -> None:
-    _, admission = orchestrator
+async def test_nothing_is_left_when_clients_vanish(door: Door, orchestrator: Orchestrator) -> None:
+    admission = orchestrator.admission
 
     async def vanish(number: int) -> None:
         socket = await door.http.ws_connect(f"{door.url}/v1/realtime")

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-import gc
 import itertools
 import re
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from pathlib import Path
 from typing import Any
 
 import aioice
@@ -18,10 +16,11 @@ from aiortc.sdp import SessionDescription
 
 from services.gateway import ice
 from services.gateway.peer import Peer
-from tests.gateway_door import Browser, Door, house, silence
-from tests.scripted import ScriptedSession
+from tests.harness.gateway_door import Browser, Door, house, silence
+from tests.harness.peers import cut, noted_peers, path_of
+from tests.harness.scripted_session import ScriptedSession
+from tests.harness.waiting import settled, until
 
-UNIT_S = 0.04
 #: Timestamps of one packet of sound.
 PACKET = 960
 
@@ -87,14 +86,7 @@ class Roamer(Browser):
 @pytest.fixture
 def peers(monkeypatch: pytest.MonkeyPatch) -> list[Peer]:
     """The peers of the gateway, in the order in which they come."""
-    made, known = Peer.made, list[Peer]()
-
-    async def noted(gateway: Any, sdp: str) -> Peer:
-        known.append(await made(gateway, sdp))
-        return known[-1]
-
-    monkeypatch.setattr(Peer, "made", noted)
-    return known
+    return noted_peers(monkeypatch)
 
 
 @asynccontextmanager
@@ -107,25 +99,6 @@ async def page(door: Door, **fields: Any) -> AsyncIterator[Roamer]:
         yield browser
     finally:
         await browser.close()
-
-
-def path_of(peer: Peer) -> Any:
-    """The aioice connection that a peer of the gateway uses."""
-    assert peer._pc.sctp
-    return peer._pc.sctp.transport.transport._connection
-
-
-def cut(path: Any) -> None:
-    """Nothing goes through any more, either way."""
-    for protocol in path._protocols:
-        protocol.datagram_received = lambda data, addr: None
-        protocol.transport.sendto = lambda data, addr=None: None
-
-
-async def until(true: Callable[[], Any]) -> None:
-    async with asyncio.timeout(15):
-        while not true():  # noqa: ASYNC110 - it has no event of its own
-            await asyncio.sleep(0.02)
 
 
 async def hears_more(browser: Roamer, packets: int = 25) -> list[int]:
@@ -258,11 +231,11 @@ async def test_restarts_that_are_given_up_leave_nothing_behind(peers: list[Peer]
             await until(lambda: peers[0]._paths._trial is None)
             seen = restarts(door)
             assert seen["asked"] == seen["given_up"] + seen["failed"] == 8 * len(counts) + 8
-            counts.append(await what_there_is())
+            counts.append(await settled())
         assert path_of(peers[0]) is old
         await browser.restart(door)
         await hears_more(browser)
-        assert counts[0] == counts[1] >= await what_there_is()
+        assert counts[0] == counts[1] >= await settled()
         # The next one ends the one before, but the last of each round has the time to fail.
         assert restarts(door)["failed"] >= 2
         assert restarts(door)["moved"] == 1
@@ -284,7 +257,7 @@ async def test_leaving_in_the_middle_of_a_restart_leaves_nothing_behind(peers: l
                 await asyncio.wait_for(servicer.ended.wait(), 10)
                 servicer.ended.clear()
             await until(lambda: peers[-1]._paths._trial is None and peers[-1]._pc.connectionState == "closed")
-            now = await what_there_is()
+            now = await settled()
             assert now == (before or now)
             before = now
         assert restarts(door) == {"asked": 3, "given_up": 3}
@@ -363,20 +336,3 @@ async def an_offer(browser: Roamer) -> str:
     sdp = await browser.offer(path)
     await path.close()
     return sdp
-
-
-async def what_there_is() -> tuple[int, int]:
-    """Tasks and open files, when what ends by itself has ended."""
-    counts = (-1, -1)
-    async with asyncio.timeout(15):
-        while True:
-            gc.collect()
-            now = (len(asyncio.all_tasks()), open_files())
-            if now == counts:
-                return now
-            counts = now
-            await asyncio.sleep(0.5)
-
-
-def open_files() -> int:
-    return len(list(Path("/proc/self/fd").iterdir()))

@@ -12,7 +12,7 @@ import aiohttp
 import pytest
 
 from services.gateway.messages import BURST, MAX_BYTES
-from tests.gateway_door import house
+from tests.harness.gateway_door import house
 from vivant.errors import VivantError
 
 TEXT, BINARY, NO_OPCODE = aiohttp.WSMsgType.TEXT, aiohttp.WSMsgType.BINARY, 3

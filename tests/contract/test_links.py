@@ -12,7 +12,7 @@ from services.orchestrator.links import link
 from services.orchestrator.links.link import BACKOFF_S, Link
 from services.orchestrator.session.abilities import Abilities
 from services.orchestrator.session.connections import Connections
-from tests.grpc_server import served
+from tests.harness.grpc_server import served
 from vivant.llm.v1 import llm_pb2, llm_pb2_grpc
 from vivant.session.v1 import session_pb2
 

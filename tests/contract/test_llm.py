@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import grpc
 import pytest
@@ -14,20 +13,19 @@ import xllamacpp
 from aiohttp import web
 from aiohttp.test_utils import TestServer
 
-from services.common.metrics import SERVED, SERVED_BY_ALL, Metrics
+from services.common.metrics import SERVED, SERVED_BY_ALL
 from services.common.settings import SharedSettings
-from services.common.streams import Admission
 from services.llm.engine import Engine, Message, Prompt
 from services.llm.engines.llamacpp import LlamacppEngine
 from services.llm.engines.openai import OpenaiEngine
-from services.llm.persona.library import Personas
-from services.llm.server import MAX_TEXT, LlmServicer
-from services.llm.settings import LlamacppOptions, LlmSettings, OpenaiOptions
-from tests.grpc_server import reason, served
-from tests.llm_parts import PERSONAS, fake_engine
+from services.llm.server import MAX_TEXT
+from services.llm.settings import LlamacppOptions, OpenaiOptions
+from tests.harness.data import PERSONAS
+from tests.harness.grpc_server import reason
+from tests.harness.llm_parts import fake_engine
+from tests.harness.llm_service import Call, serving
 from vivant.errors import Unavailable, Unusable
 from vivant.llm.v1 import llm_pb2 as pb
-from vivant.llm.v1 import llm_pb2_grpc
 
 MODELS = SharedSettings().models_dir
 TOLD = "I had a long day at the bakery."
@@ -65,72 +63,6 @@ async def engine(request: pytest.FixtureRequest) -> AsyncIterator[Engine]:
         made.load()
         yield made
         await made.close()
-
-
-@asynccontextmanager
-async def serving(
-    engine: Engine, personas_dir: Path = PERSONAS, capacity: int = 2, opening: Literal["passage", "model"] = "model"
-) -> AsyncIterator[Any]:
-    """A stub of the service, where the model makes the replies, with its metrics and admission as attributes."""
-    settings = LlmSettings(persona="pip", capacity=capacity, opening=opening)
-    personas = Personas(personas_dir, MODELS / "minilm-l6-v2", engine, settings)
-    await asyncio.to_thread(personas.load)
-    metrics = Metrics("llm", "test")
-    admission = Admission("llm", capacity, metrics)
-    admission.ready = True
-    servicer = LlmServicer(engine, personas, admission, metrics)
-    async with served(lambda server: llm_pb2_grpc.add_LlmServiceServicer_to_server(servicer, server)) as channel:
-        stub: Any = llm_pb2_grpc.LlmServiceStub(channel)
-        stub.metrics, stub.admission = metrics, admission
-        yield stub
-
-
-class Call:
-    """One conversation."""
-
-    def __init__(self, stub: Any, **config: Any) -> None:
-        self._call = stub.Generate()
-        self._config = config
-
-    async def __aenter__(self) -> Call:
-        await self.send(config=pb.GenerateConfig(persona="pip", session_id="test", **self._config))
-        return self
-
-    async def __aexit__(self, *_: object) -> None:
-        self._call.cancel()
-
-    async def send(self, **request: Any) -> None:
-        await self._call.write(pb.GenerateRequest(**request))
-
-    async def commit(self, turn_id: int, text: str, speaker: str = "Spk1") -> None:
-        await self.send(commit=pb.Commit(turn_id=turn_id, utterance=pb.HistoryItem(speaker=speaker, text=text)))
-
-    async def read(self) -> tuple[str, Any]:
-        message = await asyncio.wait_for(self._call.read(), 60)
-        assert message is not grpc.aio.EOF
-        kind = message.WhichOneof("response")
-        return kind, getattr(message, kind)
-
-    async def reply(self, turn_id: int) -> tuple[str, list[str], Any]:
-        """The text of a turn, the kinds of its messages, and the last of them."""
-        text, kinds = "", []
-        while True:
-            kind, message = await self.read()
-            assert message.turn_id == turn_id, "output of a turn that is over"
-            kinds.append(kind)
-            text += message.text if kind == "text" else ""
-            if kind in ("done", "failed"):
-                return text, kinds, message
-
-    async def refused(self) -> grpc.aio.AioRpcError:
-        with pytest.raises(grpc.aio.AioRpcError) as caught:
-            while await asyncio.wait_for(self._call.read(), 10) is not grpc.aio.EOF:
-                pass
-        return caught.value
-
-    async def finish(self) -> None:
-        await self.send(finish=pb.Finish())
-        await self._call.done_writing()
 
 
 async def test_the_dialogue_of_the_contract(engine: Engine) -> None:

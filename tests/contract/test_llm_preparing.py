@@ -5,8 +5,8 @@ from __future__ import annotations
 import asyncio
 import re
 import shutil
-from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Sequence
+from contextlib import AbstractAsyncContextManager
 from pathlib import Path
 from typing import Any
 
@@ -14,21 +14,19 @@ import grpc
 import numpy as np
 import pytest
 
-from services.common.metrics import Metrics
+from environment import ROOT
 from services.common.settings import SharedSettings
-from services.common.streams import Admission
 from services.llm.memory.embedding import Embedder
 from services.llm.memory.retrieval import texts_of
-from services.llm.persona.library import Personas
-from services.llm.server import LlmServicer
-from services.llm.settings import LlmSettings
-from tests.grpc_server import reason, served
-from tests.llm_parts import PERSONAS, fake_engine
+from tests.harness.data import PERSONAS
+from tests.harness.grpc_server import reason
+from tests.harness.llm_parts import fake_engine
+from tests.harness.llm_service import serving
+from tests.harness.waiting import until
 from vivant.llm.v1 import llm_pb2 as pb
-from vivant.llm.v1 import llm_pb2_grpc
 
 MODELS = SharedSettings().models_dir
-JUNE = Path(__file__).parents[2] / "personas" / "june"
+JUNE = ROOT / "personas" / "june"
 
 
 @pytest.fixture
@@ -64,24 +62,9 @@ def another(folder: Path, name: str, story: str | None = None) -> None:
         (home / "story.md").write_text(story, "utf-8")
 
 
-@asynccontextmanager
-async def serving(folder: Path, **settings: Any) -> AsyncIterator[Any]:
-    """A stub of the service where Pip is ready, with its `personas` as an attribute."""
-    linger_s = settings.pop("linger_s", 30.0)
-    made = LlmSettings(persona="pip", capacity=8, opening="passage", **settings)
-    personas = Personas(folder, MODELS / "minilm-l6-v2", fake_engine(), made, linger_s)
-    await asyncio.to_thread(personas.load)
-    metrics = Metrics("llm", "test")
-    admission = Admission("llm", 8, metrics)
-    admission.ready = True
-    servicer = LlmServicer(fake_engine(), personas, admission, metrics)
-    try:
-        async with served(lambda server: llm_pb2_grpc.add_LlmServiceServicer_to_server(servicer, server)) as channel:
-            stub: Any = llm_pb2_grpc.LlmServiceStub(channel)
-            stub.personas, stub.admission = personas, admission
-            yield stub
-    finally:
-        await personas.close()
+def opened(folder: Path, **options: Any) -> AbstractAsyncContextManager[Any]:
+    """A stub of the service where Pip is ready and answers from the story."""
+    return serving(fake_engine(), folder, **{"capacity": 8, "opening": "passage"} | options)
 
 
 async def asked(stub: Any, persona: str, question: str) -> str:
@@ -105,15 +88,9 @@ async def told(stub: Any, persona: str, question: str, words: str) -> None:
                 assert reason(exc) == "loading"
 
 
-async def until(true: Any) -> None:
-    async with asyncio.timeout(60):
-        while not true():  # noqa: ASYNC110 - what is waited for has no event here
-            await asyncio.sleep(0.01)
-
-
 async def test_others_answer_while_a_persona_is_prepared_and_who_left_costs_nothing(folder: Path, embedded: list[str]) -> None:
     another(folder, "walt")
-    async with serving(folder, linger_s=0.1) as stub:
+    async with opened(folder, linger_s=0.1) as stub:
         held = stub.PreparePersona(pb.PreparePersonaRequest(persona="walt"))
         assert (await held.read()).HasField("preparation")
         comers = [asyncio.create_task(asked(stub, "walt", "Where do you live?")) for _ in range(5)]
@@ -150,14 +127,14 @@ async def test_others_answer_while_a_persona_is_prepared_and_who_left_costs_noth
 
 async def test_openings_at_the_same_time_embed_once(folder: Path, embedded: list[str]) -> None:
     another(folder, "cal", "## Home\n\n**Q:** Where do you live?\n\nI live on a boat called Otter.\n")
-    async with serving(folder) as stub:
+    async with opened(folder) as stub:
         await asyncio.gather(*(told(stub, "cal", "Where do you live?", "Otter") for _ in range(5)))
         assert embedded.count("Where do you live? I live on a boat called Otter.") == 1
 
 
 async def test_a_story_that_is_edited_is_taken_up_and_only_what_changed_is_embedded(folder: Path, embedded: list[str]) -> None:
     story = folder / "pip" / "story.md"
-    async with serving(folder) as stub:
+    async with opened(folder) as stub:
         call = stub.Generate()
         await call.write(pb.GenerateRequest(config=pb.GenerateConfig(persona="pip")))
         await call.initial_metadata()
@@ -177,7 +154,7 @@ async def test_a_story_that_is_edited_is_taken_up_and_only_what_changed_is_embed
 
 
 async def test_the_old_story_is_told_until_the_new_one_is_ready(folder: Path) -> None:
-    async with serving(folder, linger_s=0.1) as stub:
+    async with opened(folder, linger_s=0.1) as stub:
         (folder / "pip" / "story.md").write_text((JUNE / "story.md").read_text("utf-8"), "utf-8")
         assert "Wren" in await asked(stub, "pip", "Do you have any brothers or sisters?")
         found = (await stub.GetPersona(pb.GetPersonaRequest(persona="pip"))).persona
@@ -186,7 +163,7 @@ async def test_the_old_story_is_told_until_the_new_one_is_ready(folder: Path) ->
 
 
 async def test_a_folder_that_comes_is_known_and_one_that_goes_is_not(folder: Path) -> None:
-    async with serving(folder) as stub:
+    async with opened(folder) as stub:
         with pytest.raises(grpc.aio.AioRpcError) as caught:
             await asked(stub, "cal", "Where do you live?")
         assert caught.value.code() == grpc.StatusCode.NOT_FOUND
@@ -201,7 +178,7 @@ async def test_a_folder_that_comes_is_known_and_one_that_goes_is_not(folder: Pat
 
 async def test_a_file_that_is_broken_while_it_runs_is_named_with_line_and_field(folder: Path) -> None:
     another(folder, "cal", "## Home\n\n**Q:** Where do you live?\n\nI live on a boat called Otter.\n")
-    async with serving(folder) as stub:
+    async with opened(folder) as stub:
         await told(stub, "cal", "Where do you live?", "Otter")
         file = folder / "cal" / "persona.toml"
         whole = file.read_text("utf-8")
@@ -219,7 +196,7 @@ async def test_a_file_that_is_broken_while_it_runs_is_named_with_line_and_field(
 
 async def test_enrolment_sees_how_far_it_is_and_then_the_persona(folder: Path) -> None:
     another(folder, "cal", "\n\n".join(f"## Year {year}\n\nIn {year} I lived on a boat." for year in range(1900, 1930)))
-    async with serving(folder) as stub:
+    async with opened(folder) as stub:
         steps = [step async for step in stub.PreparePersona(pb.PreparePersonaRequest(persona="cal"))]
         assert steps[-1].persona.passages == 30
         assert steps[0].HasField("preparation")
@@ -235,10 +212,10 @@ async def test_what_cannot_be_kept_beside_the_story_is_kept_elsewhere(
     (folder / "pip" / "derived").touch()  # No folder can be made in its place, whoever tries.
     settings: dict[str, Any] = {"embeddings_dir": tmp_path / "kept"} if elsewhere else {}
     place = tmp_path / "kept" if elsewhere else tmp_path / "home" / ".cache" / "vivant" / "embeddings"
-    async with serving(folder, **settings):
+    async with opened(folder, **settings):
         assert embedded and [path.name for path in place.iterdir()] == ["pip.npz"]
     embedded.clear()
-    async with serving(folder, **settings):
+    async with opened(folder, **settings):
         assert not embedded
 
 
@@ -246,7 +223,7 @@ async def test_the_others_are_prepared_at_the_start_one_after_the_other(folder: 
     for name in ("ann", "bob", "torn"):
         another(folder, name, "## Home\n\n**Q:** Where do you live?\n\nI live on a boat called Otter.\n")
     (folder / "torn" / "story.md").write_text("")
-    async with serving(folder) as stub:
+    async with opened(folder) as stub:
         stub.personas.begin()
         await until(lambda: stub.personas.done("ann") == stub.personas.done("bob") == 1)
         assert stub.personas.done("torn") == 0
@@ -265,7 +242,7 @@ async def test_a_fault_in_preparing_one_is_logged_and_the_next_is_prepared(
         return embed(self, some)
 
     monkeypatch.setattr(Embedder, "embed", broken)
-    async with serving(folder) as stub:
+    async with opened(folder) as stub:
         stub.personas.begin()
         await until(lambda: stub.personas.done("bob") == 1)
         assert stub.personas.done("ann") < 1

@@ -15,9 +15,9 @@ from services.common.settings import SharedSettings
 from services.llm.engine import Message, Prompt
 from services.llm.engines.openai import OpenaiEngine
 from services.llm.settings import OpenaiOptions
-from tests.chat_server import DONE, ChatServer, Reply, chatting, event, json_reply, refusing, saying, words
-from tests.contract.test_llm import Call, serving
-from tests.llm_parts import fake_engine
+from tests.harness.chat_server import DONE, ChatServer, Reply, chatting, event, json_reply, refusing, saying, words
+from tests.harness.llm_parts import fake_engine
+from tests.harness.llm_service import Call, serving
 from vivant.errors import Unavailable, Unusable
 
 BORN = "Where were you born?"

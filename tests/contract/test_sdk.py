@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 
 import vivant
-from tests.media import RATE_HZ, UNIT_SAMPLES
-from tests.scripted import WORDS, Script, serving
+from tests.harness.media import RATE_HZ, UNIT_SAMPLES
+from tests.harness.scripted_session import WORDS, Script, serving
 from vivant import Passage, conversation, errors
 
 

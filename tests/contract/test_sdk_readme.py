@@ -17,10 +17,11 @@ import numpy as np
 import pytest
 
 import vivant
-from tests.scripted import Script, ScriptedSession, serving
+from environment import ROOT
+from tests.harness.scripted_session import Script, ScriptedSession, serving
 from vivant.errors import Full
 
-README: Final = (Path(__file__).parents[2] / "sdk" / "README.md").read_text("utf-8")
+README: Final = (ROOT / "sdk" / "README.md").read_text("utf-8")
 
 
 def example(heading: str) -> str:

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 import vivant
-from tests.scripted import Script, serving
+from tests.harness.scripted_session import Script, serving
 from vivant import _wire, conversation, errors
 from vivant.channel import open_channel
 
@@ -116,7 +116,7 @@ async def test_a_server_that_takes_nothing_ends_the_iteration_too(monkeypatch: p
             async def stuck(self: Any, chunk: Any) -> None:
                 await asyncio.Event().wait()
 
-            monkeypatch.setattr("tests.scripted.Talk.on_audio", stuck)
+            monkeypatch.setattr("tests.harness.scripted_session.Talk.on_audio", stuck)
             with pytest.raises(errors.Timeout, match="has taken nothing"):
                 while True:
                     await session.send_audio(bytes(64_000))

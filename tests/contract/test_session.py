@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-import importlib
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
@@ -15,38 +15,26 @@ import pytest
 import pytest_asyncio
 
 from services.common.audio import pcm_format
-from services.common.metrics import SERVED, SERVED_BY_ALL, Metrics
-from services.common.serving import Service
-from services.common.streams import Admission
+from services.common.metrics import SERVED, SERVED_BY_ALL
 from services.orchestrator.dialog import events, machine
 from services.orchestrator.links import clients
 from services.orchestrator.links.clients import Peers
-from services.orchestrator.server import SessionServicer
 from services.orchestrator.settings import OrchestratorSettings
 from services.turn.engines.session import TurnSession
-from tests.grpc_server import reason, served
-from vivant.channel import SERVER_OPTIONS
+from tests.harness.grpc_server import Served, refusal
+from tests.harness.scripted_engines import NAMES, addresses, orchestrating, scripted_engines
+from vivant.channel import open_channel
 from vivant.common.v1 import common_pb2
 from vivant.session.v1 import session_pb2 as pb
 from vivant.session.v1 import session_pb2_grpc
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
-NAMES: Final = ("asr", "turn", "llm", "tts", "face")
 RATE: Final = 16_000
 CHUNK: Final = RATE // 50
 VP8: Final = common_pb2.VideoFormat(codec=common_pb2.VIDEO_CODEC_VP8, size_px=256, frames_per_second=25)
 Request = pb.ConverseRequest
 Response = pb.ConverseResponse
-
-
-@dataclass
-class Door:
-    """The orchestrator, served."""
-
-    stub: Any
-    admission: Admission
-    metrics: Metrics
 
 
 @dataclass
@@ -86,55 +74,29 @@ class Talk:
 @pytest_asyncio.fixture(scope="module", loop_scope="session")
 async def peers_address() -> AsyncIterator[str]:
     """All five services with scripted engines on one port."""
-    server = grpc.aio.server(options=SERVER_OPTIONS)
-    services: list[Service] = []
-    with pytest.MonkeyPatch.context() as environment:
-        for name in NAMES:
-            environment.setenv(f"{name.upper()}_ENGINE", "fake")
-        environment.setenv("LLM_OPENING", "model")
-        environment.setenv("LLM_FAKE_REPLIES", '["It is nice here."]')
-        for name in NAMES:
-            service: Service = importlib.import_module(f"services.{name}.__main__").service()
-            service.add_to(server)
-            services.append(service)
-    port = server.add_insecure_port("127.0.0.1:0")
-    await server.start()
-    try:
-        for service in services:
-            await service.warm()
-            service.admission.ready = True
-        yield f"127.0.0.1:{port}"
-    finally:
-        await server.stop(None)
-        for service in services:
-            if service.close:
-                await service.close()
+    async with scripted_engines(LLM_OPENING="model", LLM_FAKE_REPLIES='["It is nice here."]') as engines:
+        engines.ready()
+        yield engines.address
 
 
 @pytest_asyncio.fixture(loop_scope="session")
-async def door(peers_address: str) -> AsyncIterator[Door]:
-    addresses: dict[str, Any] = {f"{name}_address": peers_address for name in NAMES}
-    async for each in serve(OrchestratorSettings(capacity=2, **addresses)):
+async def door(peers_address: str) -> AsyncIterator[Served]:
+    async with serving(OrchestratorSettings(capacity=2, **addresses(peers_address))) as each:
         yield each
 
 
-async def serve(settings: OrchestratorSettings) -> AsyncIterator[Door]:
-    metrics = Metrics("session", "orchestrator")
-    admission = Admission("session", settings.capacity, metrics)
-    peers = Peers(settings)
-    servicer = SessionServicer(settings, peers, admission, metrics)
-    async with served(lambda server: session_pb2_grpc.add_SessionServiceServicer_to_server(servicer, server)) as channel:
-        await peers.watch()
-        admission.ready = True
-        yield Door(session_pb2_grpc.SessionServiceStub(channel), admission, metrics)
-        await peers.close()
+@asynccontextmanager
+async def serving(settings: OrchestratorSettings) -> AsyncIterator[Served]:
+    """The orchestrator, served."""
+    async with orchestrating(settings) as made, open_channel(made.address) as channel:
+        yield Served(session_pb2_grpc.SessionServiceStub(channel), made.admission, made.metrics)
 
 
 def config(**fields: Any) -> pb.ConverseConfig:
     return pb.ConverseConfig(**({"input_audio": pcm_format(RATE)} | fields))
 
 
-async def opened(door: Door, **fields: Any) -> Talk:
+async def opened(door: Served, **fields: Any) -> Talk:
     """A conversation up to `ready`."""
     talk = Talk(door.stub.Converse())
     await talk.send(config=config(**fields))
@@ -146,19 +108,12 @@ def audio(start_sample: int = 0, samples: int = CHUNK, **fields: Any) -> pb.Audi
     return pb.AudioChunk(pcm=bytes(2 * samples), start_sample=start_sample, **fields)
 
 
-async def refused(talk: Talk) -> tuple[grpc.StatusCode, str, str]:
-    """Status, reason and sentence with which the call ends."""
-    with pytest.raises(grpc.aio.AioRpcError) as error:
-        await talk.rest()
-    return error.value.code(), reason(error.value), error.value.details() or ""
-
-
-async def refusal_of(door: Door, *requests: Request) -> tuple[grpc.StatusCode, str, str]:
+async def refusal_of(door: Served, *requests: Request) -> tuple[grpc.StatusCode, str, str]:
     """How a call with these requests is refused."""
     talk = Talk(door.stub.Converse())
     for request in requests:
         await talk.call.write(request)
-    return await refused(talk)
+    return await refusal(talk.rest())
 
 
 # --- what is refused ----------------------------------------------------------------------------------------------------
@@ -175,7 +130,7 @@ async def refusal_of(door: Door, *requests: Request) -> tuple[grpc.StatusCode, s
         Request(),
     ],
 )
-async def test_nothing_may_come_before_the_config(door: Door, first: Request) -> None:
+async def test_nothing_may_come_before_the_config(door: Served, first: Request) -> None:
     code, why, _ = await refusal_of(door, first)
     assert (code, why) == (grpc.StatusCode.INVALID_ARGUMENT, "no_config")
 
@@ -199,13 +154,13 @@ async def test_nothing_may_come_before_the_config(door: Door, first: Request) ->
         ({"output_video": common_pb2.VideoFormat(codec=42, size_px=256, frames_per_second=25)}, "wrong_codec", "42"),
     ],
 )
-async def test_a_config_that_cannot_be_met_is_refused(door: Door, fields: dict[str, Any], why: str, says: str) -> None:
+async def test_a_config_that_cannot_be_met_is_refused(door: Served, fields: dict[str, Any], why: str, says: str) -> None:
     code, given, detail = await refusal_of(door, Request(config=config(**fields)))
     assert (code, given) == (grpc.StatusCode.INVALID_ARGUMENT, why)
     assert says in detail
 
 
-async def test_an_unknown_persona_is_not_found(door: Door) -> None:
+async def test_an_unknown_persona_is_not_found(door: Served) -> None:
     code, why, detail = await refusal_of(door, Request(config=config(persona="nobody")))
     assert (code, why) == (grpc.StatusCode.NOT_FOUND, "unknown_persona")
     assert "june" in detail
@@ -234,17 +189,17 @@ async def test_an_unknown_persona_is_not_found(door: Door) -> None:
         ([Request(audio=audio(0, addressee="x" * 65))], "name_too_long"),
     ],
 )
-async def test_a_broken_rule_ends_the_conversation_with_its_name(door: Door, requests: list[Request], why: str) -> None:
+async def test_a_broken_rule_ends_the_conversation_with_its_name(door: Served, requests: list[Request], why: str) -> None:
     talk = await opened(door)
     for request in requests:
         await talk.call.write(request)
-    code, given, detail = await refused(talk)
+    code, given, detail = await refusal(talk.rest())
     assert (code, given) == (grpc.StatusCode.INVALID_ARGUMENT, why)
     assert detail
     assert door.admission.active == 0
 
 
-async def test_two_people_speak_while_the_default_microphone_is_silent_and_the_second_may_join_late(door: Door) -> None:
+async def test_two_people_speak_while_the_default_microphone_is_silent_and_the_second_may_join_late(door: Served) -> None:
     talk = await opened(door)
     await talk.send(audio=audio(0, speaker="Ann"))
     await talk.send(audio=audio(3600 * RATE, speaker="Ben"))
@@ -254,12 +209,12 @@ async def test_two_people_speak_while_the_default_microphone_is_silent_and_the_s
     talk.call.cancel()
 
 
-async def test_the_portrait_comes_from_the_face(door: Door) -> None:
+async def test_the_portrait_comes_from_the_face(door: Served) -> None:
     answer = await door.stub.GetPortrait(pb.GetPortraitRequest())
     assert answer.jpeg.startswith(b"\xff\xd8")
 
 
-async def test_what_was_heard_of_a_reply_that_is_over_may_be_corrected(door: Door) -> None:
+async def test_what_was_heard_of_a_reply_that_is_over_may_be_corrected(door: Served) -> None:
     talk = await opened(door)
     # So that there is a unit before the reply's first.
     await talk.until("unit")
@@ -273,7 +228,7 @@ async def test_what_was_heard_of_a_reply_that_is_over_may_be_corrected(door: Doo
     talk.call.cancel()
 
 
-async def test_who_comes_back_is_remembered(door: Door) -> None:
+async def test_who_comes_back_is_remembered(door: Served) -> None:
     async def say(talk: Talk, text: str) -> str:
         await talk.send(text=pb.TextInput(text=text))
         reply: str = (await talk.until("turn")).heard_text
@@ -291,27 +246,27 @@ async def test_who_comes_back_is_remembered(door: Door) -> None:
     other.call.cancel()
 
 
-async def test_audio_without_a_microphone_in_the_config_is_refused(door: Door) -> None:
+async def test_audio_without_a_microphone_in_the_config_is_refused(door: Served) -> None:
     talk = Talk(door.stub.Converse())
     await talk.send(config=pb.ConverseConfig())
     await talk.until("ready")
     await talk.send(audio=audio())
-    assert (await refused(talk))[1] == "no_input_audio"
+    assert (await refusal(talk.rest()))[1] == "no_input_audio"
 
 
-async def test_audio_may_run_a_second_ahead_but_not_more(door: Door) -> None:
+async def test_audio_may_run_a_second_ahead_but_not_more(door: Served) -> None:
     talk = await opened(door)
     for start in range(0, 9 * RATE // 10, CHUNK):
         await talk.send(audio=audio(start))
     await talk.send(text=pb.TextInput(text="Are you still there?"))
     assert (await talk.until("turn")).heard_text
     await talk.send(audio=audio(20 * RATE))
-    assert (await refused(talk))[1] == "audio_too_fast"
+    assert (await refusal(talk.rest()))[1] == "audio_too_fast"
 
 
-async def test_a_full_service_refuses_before_it_reads_anything(door: Door) -> None:
+async def test_a_full_service_refuses_before_it_reads_anything(door: Served) -> None:
     talks = [await opened(door) for _ in range(door.admission.capacity)]
-    code, why, _ = await refused(Talk(door.stub.Converse()))
+    code, why, _ = await refusal(Talk(door.stub.Converse()).rest())
     assert (code, why) == (grpc.StatusCode.RESOURCE_EXHAUSTED, "full")
     for talk in talks:
         talk.call.cancel()
@@ -320,10 +275,10 @@ async def test_a_full_service_refuses_before_it_reads_anything(door: Door) -> No
             await door.stub.GetInfo(pb.GetInfoRequest())
 
 
-async def test_a_loading_service_is_unavailable(door: Door) -> None:
+async def test_a_loading_service_is_unavailable(door: Served) -> None:
     door.admission.ready = False
     try:
-        code, why, _ = await refused(Talk(door.stub.Converse()))
+        code, why, _ = await refusal(Talk(door.stub.Converse()).rest())
     finally:
         door.admission.ready = True
     assert (code, why) == (grpc.StatusCode.UNAVAILABLE, "loading")
@@ -332,7 +287,7 @@ async def test_a_loading_service_is_unavailable(door: Door) -> None:
 # --- what is answered ---------------------------------------------------------------------------------------------------
 
 
-async def test_the_pace_of_a_persona_is_heard(door: Door, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_the_pace_of_a_persona_is_heard(door: Served, monkeypatch: pytest.MonkeyPatch) -> None:
     async def units(pace: float) -> int:
         known = Peers.persona
 
@@ -352,7 +307,7 @@ async def test_the_pace_of_a_persona_is_heard(door: Door, monkeypatch: pytest.Mo
     assert await units(0.5) > 2 * await units(2.0) > 0
 
 
-async def test_get_info_lists_every_service_and_persona(door: Door) -> None:
+async def test_get_info_lists_every_service_and_persona(door: Served) -> None:
     answer = await door.stub.GetInfo(pb.GetInfoRequest())
     assert [component.service for component in answer.components] == list(NAMES)
     assert all(component.ready for component in answer.components)
@@ -363,7 +318,7 @@ async def test_get_info_lists_every_service_and_persona(door: Door) -> None:
     assert len(june.starters) == 4
 
 
-async def test_a_typed_question_is_answered_in_the_order_of_the_grammar(door: Door) -> None:
+async def test_a_typed_question_is_answered_in_the_order_of_the_grammar(door: Served) -> None:
     talk = await opened(door, output_video=VP8)
     await talk.send(text=pb.TextInput(text="What do you do for a living?", speaker="Ann"))
     turn = await talk.until("turn")
@@ -393,7 +348,7 @@ async def test_a_typed_question_is_answered_in_the_order_of_the_grammar(door: Do
     assert [stage.at_us for stage in stages] == sorted(stage.at_us for stage in stages)
 
 
-async def test_an_interrupt_ends_the_reply_and_what_was_not_heard_is_not_remembered(door: Door) -> None:
+async def test_an_interrupt_ends_the_reply_and_what_was_not_heard_is_not_remembered(door: Served) -> None:
     talk = await opened(door)
     await talk.send(text=pb.TextInput(text="What do you do for a living?"))
     while not (await talk.until("unit")).turn_id:
@@ -413,7 +368,7 @@ async def test_an_interrupt_ends_the_reply_and_what_was_not_heard_is_not_remembe
     talk.call.cancel()
 
 
-async def test_what_the_client_has_played_is_what_was_heard(door: Door) -> None:
+async def test_what_the_client_has_played_is_what_was_heard(door: Served) -> None:
     talk = await opened(door)
     await talk.send(text=pb.TextInput(text="What do you do for a living?"))
     first = None
@@ -429,7 +384,7 @@ async def test_what_the_client_has_played_is_what_was_heard(door: Door) -> None:
     talk.call.cancel()
 
 
-async def test_what_is_said_to_somebody_else_is_not_answered(door: Door) -> None:
+async def test_what_is_said_to_somebody_else_is_not_answered(door: Served) -> None:
     talk = await opened(door)
     await talk.send(text=pb.TextInput(text="Pass me the salt.", speaker="Ann", addressee="Ben"))
     transcript = await talk.until("transcript")
@@ -440,7 +395,7 @@ async def test_what_is_said_to_somebody_else_is_not_answered(door: Door) -> None
     assert not talk.of("state")
 
 
-async def test_a_greeting_may_be_asked_for_later_and_is_said_once(door: Door) -> None:
+async def test_a_greeting_may_be_asked_for_later_and_is_said_once(door: Served) -> None:
     talk = await opened(door)
     await talk.send(greet=pb.Greet())
     greeting = await talk.until("turn")
@@ -451,14 +406,14 @@ async def test_a_greeting_may_be_asked_for_later_and_is_said_once(door: Door) ->
     talk.call.cancel()
 
 
-async def test_a_greeting_is_spoken_when_asked_for(door: Door) -> None:
+async def test_a_greeting_is_spoken_when_asked_for(door: Served) -> None:
     talk = await opened(door, greeting=pb.GREETING_SPOKEN)
     turn = await talk.until("turn")
     assert turn.full_text == talk.of("ready")[0].persona.greeting
     talk.call.cancel()
 
 
-async def test_speech_is_answered_when_it_has_ended(door: Door, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_speech_is_answered_when_it_has_ended(door: Served, monkeypatch: pytest.MonkeyPatch) -> None:
     taken: list[int] = []
     monkeypatch.setattr(TurnSession, "turn_taken", lambda _, at_sample: taken.append(at_sample))
     talk = await opened(door)
@@ -479,7 +434,7 @@ async def test_speech_is_answered_when_it_has_ended(door: Door, monkeypatch: pyt
 
 
 async def test_the_turn_taking_knows_when_the_persona_goes_on_after_a_little_sound(
-    door: Door, monkeypatch: pytest.MonkeyPatch
+    door: Served, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     taken: list[int] = []
     monkeypatch.setattr(TurnSession, "turn_taken", lambda _, at_sample: taken.append(at_sample))
@@ -500,7 +455,7 @@ async def test_the_turn_taking_knows_when_the_persona_goes_on_after_a_little_sou
 
 
 async def test_a_reply_to_speech_and_its_voice_are_begun_before_the_turn_is_over(
-    door: Door, monkeypatch: pytest.MonkeyPatch
+    door: Served, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     spoken: list[int] = []
     speak = Peers.speak
@@ -538,8 +493,8 @@ async def _speak(talk: Talk, tone: bytes, *, chunks: int = 50) -> None:
 
 async def test_without_any_service_the_door_still_answers(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(clients, "STARTING_S", 0.0)
-    settings = OrchestratorSettings(**{f"{name}_address": "127.0.0.1:1" for name in NAMES})
-    async for door in serve(settings):
+    settings = OrchestratorSettings(**addresses("127.0.0.1:1"))
+    async with serving(settings) as door:
         info = await door.stub.GetInfo(pb.GetInfoRequest())
         assert not info.info.ready
         assert all(component.reason for component in info.components)
@@ -556,7 +511,7 @@ async def test_without_any_service_the_door_still_answers(monkeypatch: pytest.Mo
 # --- tasks that die -----------------------------------------------------------------------------------------------------
 
 
-async def test_a_voice_that_dies_of_whatever_ends_its_reply(door: Door, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_voice_that_dies_of_whatever_ends_its_reply(door: Served, monkeypatch: pytest.MonkeyPatch) -> None:
     """Nobody waits for the tasks that write and read it; the reply is shown instead, and the session goes on."""
 
     async def dies(*arguments: Any) -> None:
@@ -573,7 +528,7 @@ async def test_a_voice_that_dies_of_whatever_ends_its_reply(door: Door, monkeypa
     talk.call.cancel()
 
 
-async def test_a_timer_that_fails_ends_the_session(door: Door, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_timer_that_fails_ends_the_session(door: Served, monkeypatch: pytest.MonkeyPatch) -> None:
     known = machine.step
 
     def step(state: Any, event: Any, style: Any) -> Any:
@@ -593,9 +548,9 @@ async def test_a_timer_that_fails_ends_the_session(door: Door, monkeypatch: pyte
 
 
 async def test_decisions_that_cannot_be_written_cost_their_log_only(peers_address: str, tmp_path: Path) -> None:
-    addresses: dict[str, Any] = {f"{name}_address": peers_address for name in NAMES}
     (tmp_path / "decisions").touch()
-    async for door in serve(OrchestratorSettings(decisions_dir=tmp_path / "decisions", **addresses)):
+    settings = OrchestratorSettings(decisions_dir=tmp_path / "decisions", **addresses(peers_address))
+    async with serving(settings) as door:
         talk = await opened(door)
         await talk.send(text=pb.TextInput(text="Is it nice there?"))
         assert (await talk.until("turn")).full_text
@@ -606,7 +561,7 @@ async def test_decisions_that_cannot_be_written_cost_their_log_only(peers_addres
         assert door.metrics.registry.get_sample_value("vivant_lost_recordings_total", labels) == 1
 
 
-async def test_it_emits_its_metrics(door: Door) -> None:
+async def test_it_emits_its_metrics(door: Served) -> None:
     names = {metric.name for metric in door.metrics.registry.collect()}
     for name in SERVED["session"] | SERVED_BY_ALL:
         assert name.removesuffix("_total") in names

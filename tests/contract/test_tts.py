@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -15,13 +16,13 @@ from scipy.signal import butter, sosfiltfilt
 
 from services.common import registry
 from services.common.audio import pcm_format, to_float
-from services.common.metrics import SERVED, SERVED_BY_ALL, Metrics
+from services.common.metrics import SERVED, SERVED_BY_ALL
 from services.common.settings import SharedSettings
-from services.common.streams import Admission
 from services.tts.engine import VoiceEngine
 from services.tts.engines import ENGINES
 from services.tts.server import TtsServicer
-from tests.grpc_server import reason, served
+from tests.harness.engines import loaded
+from tests.harness.grpc_server import Served, admission_of, refusal, served
 from vivant.common.v1 import common_pb2
 from vivant.errors import Unusable
 from vivant.tts.v1 import tts_pb2, tts_pb2_grpc
@@ -33,40 +34,27 @@ ONE = "In a white house by the harbour, with my brother Tom."
 @pytest.fixture(scope="session")
 def engines() -> dict[str, VoiceEngine]:
     """Every engine of the table, loaded once."""
-    loaded = {spec.name: registry.load(spec, SharedSettings()) for spec in ENGINES}
-    for engine in loaded.values():
-        engine.load()
-    return loaded
-
-
-@dataclass
-class Service:
-    """A served engine and its insides."""
-
-    stub: Any
-    admission: Admission
-    metrics: Metrics
+    return loaded(ENGINES)
 
 
 @pytest.fixture(params=[spec.name for spec in ENGINES])
-async def service(request: pytest.FixtureRequest, engines: dict[str, VoiceEngine]) -> AsyncIterator[Service]:
-    async for each in _serve(engines[request.param]):
+async def service(request: pytest.FixtureRequest, engines: dict[str, VoiceEngine]) -> AsyncIterator[Served]:
+    async with serving(engines[request.param]) as each:
         yield each
 
 
 @pytest.fixture
-async def hibari(engines: dict[str, VoiceEngine]) -> AsyncIterator[Service]:
-    async for each in _serve(engines["hibari"]):
+async def hibari(engines: dict[str, VoiceEngine]) -> AsyncIterator[Served]:
+    async with serving(engines["hibari"]) as each:
         yield each
 
 
-async def _serve(engine: VoiceEngine) -> AsyncIterator[Service]:
-    metrics = Metrics("tts", engine.info.name)
-    admission = Admission("tts", 2, metrics)
-    admission.ready = True
+@asynccontextmanager
+async def serving(engine: VoiceEngine) -> AsyncIterator[Served]:
+    admission, metrics = admission_of("tts", engine.info.name, 2)
     servicer = TtsServicer(engine, admission, metrics)
     async with served(lambda server: tts_pb2_grpc.add_TtsServiceServicer_to_server(servicer, server)) as channel:
-        yield Service(tts_pb2_grpc.TtsServiceStub(channel), admission, metrics)
+        yield Served(tts_pb2_grpc.TtsServiceStub(channel), admission, metrics)
 
 
 def config(**fields: Any) -> tts_pb2.SynthesizeRequest:
@@ -103,7 +91,7 @@ class Reply:
         return [w for message in self.audio for w in message.words]
 
 
-async def say(service: Service, *requests: tts_pb2.SynthesizeRequest) -> Reply:
+async def say(service: Served, *requests: tts_pb2.SynthesizeRequest) -> Reply:
     reply = Reply()
     async for message in service.stub.Synthesize(iter(requests)):
         assert reply.done is None, "nothing comes after done"
@@ -138,18 +126,17 @@ def check_frame(reply: Reply, written: str) -> None:
         ends.append(word.end_sample)
 
 
-async def refused(service: Service, *requests: tts_pb2.SynthesizeRequest) -> tuple[grpc.StatusCode, str]:
+async def refused(service: Served, *requests: tts_pb2.SynthesizeRequest) -> tuple[grpc.StatusCode, str]:
     """The status and reason of a refusal.
 
     The last request is the one refused: gRPC reports INTERNAL to a client that goes on writing.
     """
-    with pytest.raises(grpc.aio.AioRpcError) as caught:
-        await say(service, *requests)
-    assert caught.value.details(), caught.value
-    return caught.value.code(), reason(caught.value)
+    status, why, sentence = await refusal(say(service, *requests))
+    assert sentence
+    return status, why
 
 
-async def test_info_names_the_engine_its_voices_and_its_format(service: Service) -> None:
+async def test_info_names_the_engine_its_voices_and_its_format(service: Served) -> None:
     reply = await service.stub.GetInfo(tts_pb2.GetInfoRequest())
     assert reply.info.service == "tts"
     assert reply.info.ready
@@ -159,11 +146,11 @@ async def test_info_names_the_engine_its_voices_and_its_format(service: Service)
     assert reply.voices
 
 
-async def test_one_reply(service: Service) -> None:
+async def test_one_reply(service: Served) -> None:
     check_frame(await say(service, config(), text(ONE), FINISH), ONE)
 
 
-async def test_the_voice_may_be_named_and_the_pace_chosen(service: Service) -> None:
+async def test_the_voice_may_be_named_and_the_pace_chosen(service: Served) -> None:
     voice = (await service.stub.GetInfo(tts_pb2.GetInfoRequest())).voices[0]
     slow = await say(service, config(voice=voice, speed=0.7, language="en"), text(ONE), FINISH)
     fast = await say(service, config(speed=1.6), text(ONE), FINISH)
@@ -172,12 +159,12 @@ async def test_the_voice_may_be_named_and_the_pace_chosen(service: Service) -> N
     assert len(slow.pcm) > 1.7 * len(fast.pcm)
 
 
-async def test_text_may_come_token_by_token(service: Service) -> None:
+async def test_text_may_come_token_by_token(service: Served) -> None:
     tokens = [ONE[at : at + 3] for at in range(0, len(ONE), 3)]
     check_frame(await say(service, config(), *map(text, tokens), FINISH), ONE)
 
 
-async def test_the_first_clause_sounds_before_the_rest_is_known(service: Service) -> None:
+async def test_the_first_clause_sounds_before_the_rest_is_known(service: Served) -> None:
     heard = asyncio.Event()
 
     async def requests() -> AsyncIterator[tts_pb2.SynthesizeRequest]:
@@ -197,7 +184,7 @@ async def test_the_first_clause_sounds_before_the_rest_is_known(service: Service
     check_frame(reply, ONE)
 
 
-async def test_flush_speaks_an_unfinished_clause(service: Service) -> None:
+async def test_flush_speaks_an_unfinished_clause(service: Served) -> None:
     heard = asyncio.Event()
 
     async def requests() -> AsyncIterator[tts_pb2.SynthesizeRequest]:
@@ -216,13 +203,13 @@ async def test_flush_speaks_an_unfinished_clause(service: Service) -> None:
 
 
 @pytest.mark.parametrize("texts", [(), ("",), ("   ", "\n")])
-async def test_nothing_to_say_is_done_at_once(service: Service, texts: Sequence[str]) -> None:
+async def test_nothing_to_say_is_done_at_once(service: Served, texts: Sequence[str]) -> None:
     reply = await say(service, config(), *map(text, texts), FLUSH, FINISH)
     assert reply.audio == []
     assert reply.done == tts_pb2.Done(turn_id=7, samples=0)
 
 
-async def test_rules_of_the_request(service: Service) -> None:
+async def test_rules_of_the_request(service: Served) -> None:
     bad = grpc.StatusCode.INVALID_ARGUMENT
     assert await refused(service, text("Hi.")) == (bad, "no_config")
     assert await refused(service, config(), config()) == (bad, "second_config")
@@ -237,7 +224,7 @@ async def test_rules_of_the_request(service: Service) -> None:
     assert service.admission.active == 0
 
 
-async def test_100_kb_of_text_is_refused(service: Service) -> None:
+async def test_100_kb_of_text_is_refused(service: Served) -> None:
     assert await refused(service, config(), text("word " * 20_000)) == (grpc.StatusCode.INVALID_ARGUMENT, "text_too_long")
     many = [text("x" * 2_000)] * 11
     assert await refused(service, config(), *many) == (grpc.StatusCode.INVALID_ARGUMENT, "reply_too_long")
@@ -255,13 +242,13 @@ async def test_100_kb_of_text_is_refused(service: Service) -> None:
         "Yes. 👍 It was. 😀",
     ],
 )
-async def test_no_text_of_a_valid_size_fails_or_is_lost(service: Service, written: str) -> None:
+async def test_no_text_of_a_valid_size_fails_or_is_lost(service: Served, written: str) -> None:
     reply = await say(service, config(speed=2), text(written), FINISH)
     assert reply.done is not None
     assert "".join(word.text for word in reply.words).replace(" ", "") == "".join(written.split())
 
 
-async def test_a_full_service_refuses_and_a_loading_one_asks_to_wait(service: Service) -> None:
+async def test_a_full_service_refuses_and_a_loading_one_asks_to_wait(service: Served) -> None:
     calls = [service.stub.Synthesize() for _ in range(2)]
     for call in calls:
         await call.write(config())
@@ -276,14 +263,14 @@ async def test_a_full_service_refuses_and_a_loading_one_asks_to_wait(service: Se
     assert await refused(service, config()) == (grpc.StatusCode.UNAVAILABLE, "loading")
 
 
-async def test_an_abandoned_stream_starts_no_last_work(service: Service) -> None:
+async def test_an_abandoned_stream_starts_no_last_work(service: Served) -> None:
     reply = await say(service, config(), text("This was never finished"))
     assert reply.audio == []
     assert reply.done is None
     assert service.admission.active == 0
 
 
-async def test_a_client_that_cancels_frees_its_place(service: Service) -> None:
+async def test_a_client_that_cancels_frees_its_place(service: Served) -> None:
     call = service.stub.Synthesize()
     await call.write(config())
     await call.write(text(ONE + " "))
@@ -294,7 +281,7 @@ async def test_a_client_that_cancels_frees_its_place(service: Service) -> None:
             await asyncio.sleep(0.01)
 
 
-async def test_the_promised_metrics_are_emitted(service: Service) -> None:
+async def test_the_promised_metrics_are_emitted(service: Served) -> None:
     await say(service, config(), text("Hello."), FINISH)
     emitted = {metric.name for metric in service.metrics.registry.collect()}
     assert {name.removesuffix("_total") for name in SERVED["tts"] | SERVED_BY_ALL} <= emitted
@@ -322,7 +309,7 @@ def test_a_damaged_model_is_refused(tmp_path: Any) -> None:
 # What follows is about the real voice.
 
 
-async def test_it_starts_without_the_long_silence_of_the_model(hibari: Service) -> None:
+async def test_it_starts_without_the_long_silence_of_the_model(hibari: Served) -> None:
     reply = await say(hibari, config(), text(ONE), FINISH)
     first = reply.phonemes[0]
     assert first.symbol == ""
@@ -331,7 +318,7 @@ async def test_it_starts_without_the_long_silence_of_the_model(hibari: Service) 
     assert loud[0] < RATE // 10
 
 
-async def test_numbers_titles_and_emoji_are_spoken_and_still_one_word_each(hibari: Service) -> None:
+async def test_numbers_titles_and_emoji_are_spoken_and_still_one_word_each(hibari: Served) -> None:
     written = "Dr. Smith paid $9.99 on the 3rd of March, 2024 😀 - **truly** 12345678901234567 times."
     reply = await say(hibari, config(), text(written), FINISH)
     check_frame(reply, written)
@@ -354,7 +341,7 @@ async def test_numbers_titles_and_emoji_are_spoken_and_still_one_word_each(hibar
     ],
 )
 async def test_the_sounds_are_those_of_the_words_that_a_reader_would_say(
-    hibari: Service, written: str, heard: str, not_heard: str
+    hibari: Served, written: str, heard: str, not_heard: str
 ) -> None:
     reply = await say(hibari, config(), text(written), FINISH)
     check_frame(reply, written)
@@ -363,7 +350,7 @@ async def test_the_sounds_are_those_of_the_words_that_a_reader_would_say(
     assert not_heard not in sounds
 
 
-async def test_a_pause_stands_for_words_in_a_script_without_sounds(hibari: Service) -> None:
+async def test_a_pause_stands_for_words_in_a_script_without_sounds(hibari: Served) -> None:
     reply = await say(hibari, config(), text("I like 寿司 a lot."), FINISH)
     check_frame(reply, "I like 寿司 a lot.")
     sushi = next(word for word in reply.words if word.text == "寿司")
@@ -371,16 +358,16 @@ async def test_a_pause_stands_for_words_in_a_script_without_sounds(hibari: Servi
     assert not np.abs(reply.samples[sushi.start_sample : sushi.end_sample]).any()
 
 
-async def test_symbols_after_the_last_word_are_kept(hibari: Service) -> None:
+async def test_symbols_after_the_last_word_are_kept(hibari: Served) -> None:
     check_frame(await say(hibari, config(), text("Good night. "), text("😀"), FINISH), "Good night. 😀")
 
 
-async def test_only_emoji_is_silence(hibari: Service) -> None:
+async def test_only_emoji_is_silence(hibari: Served) -> None:
     reply = await say(hibari, config(), text("😀👍 ** -"), FINISH)
     assert reply.done == tts_pb2.Done(turn_id=7, samples=0)
 
 
-async def test_stress_is_a_field_and_not_a_sound(hibari: Service) -> None:
+async def test_stress_is_a_field_and_not_a_sound(hibari: Served) -> None:
     reply = await say(hibari, config(), text("My brother sailed alone."), FINISH)
     symbols = [p.symbol for p in reply.phonemes]
     assert not set("".join(symbols)) & set("ˈˌ .,AIOWY")
@@ -388,7 +375,7 @@ async def test_stress_is_a_field_and_not_a_sound(hibari: Service) -> None:
     assert any(p.stress == 1 for p in reply.phonemes if p.symbol == "oʊ")
 
 
-async def test_pauses_between_pieces_follow_the_punctuation_and_are_not_doubled(hibari: Service) -> None:
+async def test_pauses_between_pieces_follow_the_punctuation_and_are_not_doubled(hibari: Served) -> None:
     async def gap(mark: str) -> float:
         reply = await say(hibari, config(), text(f"We came home late{mark} "), text("The lamp was lit. "), FINISH)
         late = next(word for word in reply.words if word.text.startswith("late"))
@@ -400,7 +387,7 @@ async def test_pauses_between_pieces_follow_the_punctuation_and_are_not_doubled(
     assert 0.3 <= stop <= 0.5
 
 
-async def test_no_clicks_where_pieces_join(hibari: Service) -> None:
+async def test_no_clicks_where_pieces_join(hibari: Served) -> None:
     reply = await say(hibari, config(), text("Yes. "), text("No. "), text("I never did, "), text("not once."), FINISH)
     audio = reply.samples
     for before, after in zip(reply.words, reply.words[1:], strict=False):
@@ -409,12 +396,12 @@ async def test_no_clicks_where_pieces_join(hibari: Service) -> None:
             assert np.abs(np.diff(gap)).max() < 0.02
 
 
-async def test_a_reply_is_the_same_every_time(hibari: Service) -> None:
+async def test_a_reply_is_the_same_every_time(hibari: Served) -> None:
     assert (await say(hibari, config(), text(ONE), FINISH)).pcm == (await say(hibari, config(), text(ONE), FINISH)).pcm
 
 
 @pytest.mark.parametrize("speed", [0.8, 1.0, 1.25])
-async def test_sibilants_are_where_their_times_say(hibari: Service, speed: float) -> None:
+async def test_sibilants_are_where_their_times_say(hibari: Served, speed: float) -> None:
     """The hiss of s and sh stands out above 4.5 kHz; where it begins beside a vowel is compared with the phoneme times."""
     errors: list[float] = []
     for sentence in (

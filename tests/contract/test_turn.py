@@ -5,23 +5,21 @@ from __future__ import annotations
 import time
 from collections.abc import AsyncIterator, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
 import grpc
 import numpy as np
 import pytest
-import soundfile
 from numpy.typing import NDArray
 
 from services.common import registry
 from services.common.audio import pcm_format, to_pcm
-from services.common.metrics import SERVED, SERVED_BY_ALL, Metrics
+from services.common.metrics import SERVED, SERVED_BY_ALL
 from services.common.resample import Resampler
 from services.common.settings import SharedSettings
 from services.common.silero import Silero
-from services.common.streams import Admission
 from services.turn.engine import SpeechStarted, SpeechStopped, StreamConfig, TurnEngine
 from services.turn.engines import ENGINES
 from services.turn.engines.estimate import ByFusion
@@ -31,12 +29,13 @@ from services.turn.engines.segments import Segmenter
 from services.turn.engines.session import TurnSession
 from services.turn.engines.voice_activity import VoiceActivity
 from services.turn.server import TurnServicer
-from tests.grpc_server import reason, served
+from tests.harness.data import SPEECH, recording
+from tests.harness.engines import loaded
+from tests.harness.grpc_server import Served, admission_of, refusal, served
 from vivant.common.v1 import common_pb2
 from vivant.errors import Unusable
 from vivant.turn.v1 import turn_pb2, turn_pb2_grpc
 
-SPEECH = Path(__file__).parents[1] / "data" / "speech"
 RATE = 16_000
 CHUNK_S = 0.04
 Audio = NDArray[np.float32]
@@ -45,47 +44,28 @@ Audio = NDArray[np.float32]
 @pytest.fixture(scope="session")
 def engines() -> dict[str, TurnEngine]:
     """Every engine of the table, loaded once."""
-    loaded = {spec.name: registry.load(spec, SharedSettings()) for spec in ENGINES}
-    for engine in loaded.values():
-        engine.load()
-    return loaded
-
-
-@dataclass
-class Service:
-    """A served engine and its insides."""
-
-    stub: Any
-    admission: Admission
-    metrics: Metrics
+    return loaded(ENGINES)
 
 
 @pytest.fixture(params=[spec.name for spec in ENGINES])
-async def service(request: pytest.FixtureRequest, engines: dict[str, TurnEngine]) -> AsyncIterator[Service]:
-    async for each in _serve(engines[request.param]):
+async def service(request: pytest.FixtureRequest, engines: dict[str, TurnEngine]) -> AsyncIterator[Served]:
+    async with serving(engines[request.param]) as each:
         yield each
 
 
 @pytest.fixture
-async def fusion(engines: dict[str, TurnEngine]) -> AsyncIterator[Service]:
-    async for each in _serve(engines["fusion"]):
+async def fusion(engines: dict[str, TurnEngine]) -> AsyncIterator[Served]:
+    async with serving(engines["fusion"]) as each:
         yield each
 
 
-async def _serve(engine: TurnEngine) -> AsyncIterator[Service]:
-    metrics = Metrics("turn", engine.info.name)
-    admission = Admission("turn", 2, metrics)
-    admission.ready = True
+@asynccontextmanager
+async def serving(engine: TurnEngine) -> AsyncIterator[Served]:
+    admission, metrics = admission_of("turn", engine.info.name, 2)
     with ThreadPoolExecutor(2) as threads:
         servicer = TurnServicer(engine, threads, admission, metrics)
         async with served(lambda server: turn_pb2_grpc.add_TurnServiceServicer_to_server(servicer, server)) as channel:
-            yield Service(turn_pb2_grpc.TurnServiceStub(channel), admission, metrics)
-
-
-def recording(name: str) -> Audio:
-    audio, rate = soundfile.read(SPEECH / name, dtype="float32")
-    assert rate == RATE
-    return np.asarray(audio, np.float32)
+            yield Served(turn_pb2_grpc.TurnServiceStub(channel), admission, metrics)
 
 
 def noise(seconds: float, seed: int = 0) -> Audio:
@@ -125,7 +105,7 @@ def both(mine: Audio, bot: Audio, words: dict[int, str] | None = None) -> Iterat
 FINISH = turn_pb2.DetectRequest(finish=turn_pb2.Finish())
 
 
-async def detect(service: Service, *requests: Any) -> list[Any]:
+async def detect(service: Served, *requests: Any) -> list[Any]:
     flat = [each for item in requests for each in ([item] if isinstance(item, turn_pb2.DetectRequest) else item)]
     return [message async for message in service.stub.Detect(iter(flat))]
 
@@ -134,15 +114,14 @@ def of(events: list[Any], kind: str) -> list[Any]:
     return [getattr(event, kind) for event in events if event.WhichOneof("response") == kind]
 
 
-async def refused(service: Service, *requests: Any) -> tuple[grpc.StatusCode, str]:
+async def refused(service: Served, *requests: Any) -> tuple[grpc.StatusCode, str]:
     """The status and reason of a refusal; the last request is the one refused."""
-    with pytest.raises(grpc.aio.AioRpcError) as caught:
-        await detect(service, *requests)
-    assert caught.value.details()
-    return caught.value.code(), reason(caught.value)
+    status, why, sentence = await refusal(detect(service, *requests))
+    assert sentence
+    return status, why
 
 
-async def test_info_says_what_the_engine_can_do(service: Service) -> None:
+async def test_info_says_what_the_engine_can_do(service: Served) -> None:
     info = (await service.stub.GetInfo(turn_pb2.GetInfoRequest())).info
     assert info.service == "turn"
     assert info.ready
@@ -151,7 +130,7 @@ async def test_info_says_what_the_engine_can_do(service: Service) -> None:
 
 
 @pytest.mark.parametrize("rate", [8_000, 16_000, 24_000, 48_000])
-async def test_a_question_is_heard_and_ends(service: Service, rate: int) -> None:
+async def test_a_question_is_heard_and_ends(service: Served, rate: int) -> None:
     question = recording("kws_whatstheweatherlike.wav")
     audio = at_rate(np.concatenate([noise(1), question, noise(3)]), rate)
     events = await detect(service, config(rate), user(audio, rate=rate), FINISH)
@@ -170,7 +149,7 @@ async def test_a_question_is_heard_and_ends(service: Service, rate: int) -> None
     assert all(0 <= end.probability <= 1 for end in ends)
 
 
-async def test_speech_and_silence_alternate_in_order(service: Service) -> None:
+async def test_speech_and_silence_alternate_in_order(service: Served) -> None:
     events = await detect(service, config(), user(recording("ami_trn09.flac")), FINISH)
     times = [(e.speech_started.sample, "started") for e in events if e.HasField("speech_started")]
     times += [(e.speech_stopped.last_speech_sample, "stopped") for e in events if e.HasField("speech_stopped")]
@@ -190,7 +169,7 @@ async def test_the_cut_of_the_messages_changes_nothing(engines: dict[str, TurnEn
     assert results[0] == results[1] == results[2]
 
 
-async def test_a_gap_is_silence_and_costs_little(service: Service) -> None:
+async def test_a_gap_is_silence_and_costs_little(service: Served) -> None:
     word = recording("goforward.wav")
     began = time.process_time()
     later = 500 * RATE
@@ -202,20 +181,20 @@ async def test_a_gap_is_silence_and_costs_little(service: Service) -> None:
     assert any(end.probability == 1 and end.last_speech_sample < len(word) for end in ends)
 
 
-async def test_silence_and_clicks_say_nothing(service: Service) -> None:
+async def test_silence_and_clicks_say_nothing(service: Served) -> None:
     quiet = noise(5)
     quiet[RATE : RATE + 40] += 0.5
     assert await detect(service, config(), user(quiet), FINISH) == []
     assert await detect(service, config(), FINISH) == []
 
 
-async def test_finish_in_the_middle_of_speech_ends_the_turn(service: Service) -> None:
+async def test_finish_in_the_middle_of_speech_ends_the_turn(service: Served) -> None:
     events = await detect(service, config(), user(recording("kws_whatstheweatherlike.wav")[: 3 * RATE // 2]), FINISH)
     assert [e.WhichOneof("response") for e in events][-2:] == ["speech_stopped", "end_of_turn"]
     assert events[-1].end_of_turn.probability == 1
 
 
-async def test_rules_of_the_request(service: Service) -> None:
+async def test_rules_of_the_request(service: Served) -> None:
     bad = grpc.StatusCode.INVALID_ARGUMENT
     chunk = next(user(noise(0.04)))
     unknown = common_pb2.AudioFormat(sample_rate_hz=RATE, channels=1)
@@ -239,7 +218,7 @@ async def test_rules_of_the_request(service: Service) -> None:
     assert service.admission.active == 0
 
 
-async def test_a_turn_that_was_taken_is_told_in_samples_of_the_user(service: Service) -> None:
+async def test_a_turn_that_was_taken_is_told_in_samples_of_the_user(service: Served) -> None:
     audio = recording("goforward.wav")
     taken = turn_pb2.DetectRequest(turn_taken=turn_pb2.TurnTaken(at_sample=100))
     assert of(await detect(service, config(), taken, user(audio), FINISH), "speech_started")
@@ -247,7 +226,7 @@ async def test_a_turn_that_was_taken_is_told_in_samples_of_the_user(service: Ser
     assert (code, why) == (grpc.StatusCode.INVALID_ARGUMENT, "wrong_at_sample")
 
 
-async def test_a_full_service_refuses_and_a_loading_one_asks_to_wait(service: Service) -> None:
+async def test_a_full_service_refuses_and_a_loading_one_asks_to_wait(service: Served) -> None:
     calls = [service.stub.Detect() for _ in range(2)]
     for call in calls:
         await call.write(config())
@@ -261,13 +240,13 @@ async def test_a_full_service_refuses_and_a_loading_one_asks_to_wait(service: Se
         call.cancel()
 
 
-async def test_an_abandoned_stream_gets_no_last_words(service: Service) -> None:
+async def test_an_abandoned_stream_gets_no_last_words(service: Served) -> None:
     events = await detect(service, config(), user(recording("kws_whatstheweatherlike.wav")[: 3 * RATE // 2]))
     assert [e.WhichOneof("response") for e in events] == ["speech_started"]
     assert service.admission.active == 0
 
 
-async def test_the_promised_metrics_are_emitted(service: Service) -> None:
+async def test_the_promised_metrics_are_emitted(service: Served) -> None:
     await detect(service, config(), user(np.concatenate([recording("goforward.wav"), noise(3)])), FINISH)
     emitted = {metric.name for metric in service.metrics.registry.collect()}
     assert {name.removesuffix("_total") for name in SERVED["turn"] | SERVED_BY_ALL} <= emitted
@@ -310,13 +289,13 @@ def test_speech_of_a_meeting_is_found(engines: dict[str, TurnEngine]) -> None:
     assert (heard & labelled).sum() / labelled.sum() > 0.9
 
 
-async def test_the_sound_of_a_complete_command_ends_the_turn_early(fusion: Service) -> None:
+async def test_the_sound_of_a_complete_command_ends_the_turn_early(fusion: Served) -> None:
     command = np.concatenate([recording("goforward.wav"), noise(1)])
     ends = of(await detect(fusion, config(), user(command), FINISH), "end_of_turn")
     assert ends[0].probability > 0.5
 
 
-async def test_words_move_the_end_of_the_turn(fusion: Service) -> None:
+async def test_words_move_the_end_of_the_turn(fusion: Served) -> None:
     question = recording("whatstheweatherlike.wav")[: int(1.3 * RATE)]
     audio = np.concatenate([question, noise(2)])
 
@@ -342,7 +321,7 @@ def over(sound: Audio, at: float, total: int) -> Audio:
     return mine
 
 
-async def overlaps(service: Service, mine: Audio, words: dict[int, str] | None = None) -> list[Any]:
+async def overlaps(service: Served, mine: Audio, words: dict[int, str] | None = None) -> list[Any]:
     """The verdicts that are more than a guess; the first of all falls within 500 ms."""
     bot = speaking_persona()
     found = of(await detect(service, config(bot_rate=24_000), both(mine, bot, words), FINISH), "overlap")
@@ -351,13 +330,13 @@ async def overlaps(service: Service, mine: Audio, words: dict[int, str] | None =
     return [overlap for overlap in found if overlap.probability >= SURE]
 
 
-async def test_speech_over_the_persona_is_an_interruption(fusion: Service) -> None:
+async def test_speech_over_the_persona_is_an_interruption(fusion: Served) -> None:
     mine = over(recording("kws_whatstheweatherlike.wav"), 1.0, len(speaking_persona()))
     found = await overlaps(fusion, mine)
     assert found[0].kind == turn_pb2.OVERLAP_KIND_INTERRUPTION
 
 
-async def test_a_short_word_over_the_persona_is_a_backchannel_until_its_meaning_is_known(fusion: Service) -> None:
+async def test_a_short_word_over_the_persona_is_a_backchannel_until_its_meaning_is_known(fusion: Served) -> None:
     question = recording("whatstheweatherlike.wav")
     word = question[int(0.1 * RATE) : int(0.45 * RATE)] * np.concatenate([np.ones(4_800), np.linspace(1, 0, 800)])
     mine = over(word.astype(np.float32), 1.2, len(speaking_persona()))
@@ -368,7 +347,7 @@ async def test_a_short_word_over_the_persona_is_a_backchannel_until_its_meaning_
     assert [o.kind for o in stopped] == [turn_pb2.OVERLAP_KIND_BACKCHANNEL, turn_pb2.OVERLAP_KIND_INTERRUPTION]
 
 
-async def test_the_personas_own_voice_coming_back_is_not_speech(fusion: Service) -> None:
+async def test_the_personas_own_voice_coming_back_is_not_speech(fusion: Served) -> None:
     bot = speaking_persona()
     room = np.random.default_rng(4).standard_normal(800) * np.exp(-np.arange(800) / 200) * 0.1
     room[0] = 1
@@ -404,12 +383,12 @@ def test_after_the_persona_took_the_floor_a_turn_is_heard_without_what_was_befor
     assert lengths[-1] / RATE == pytest.approx(heard_s, abs=0.1)
 
 
-async def test_without_the_personas_audio_there_is_no_overlap(fusion: Service) -> None:
+async def test_without_the_personas_audio_there_is_no_overlap(fusion: Served) -> None:
     events = await detect(fusion, config(), user(recording("kws_whatstheweatherlike.wav")), FINISH)
     assert of(events, "overlap") == []
 
 
-async def test_a_long_story_has_room_for_backchannels(fusion: Service) -> None:
+async def test_a_long_story_has_room_for_backchannels(fusion: Served) -> None:
     events = await detect(fusion, config(), user(recording("ami_trn09.flac")), FINISH)
     found = of(events, "backchannel_opportunity")
     assert found

@@ -2,34 +2,14 @@
 
 from __future__ import annotations
 
-import json
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Final
 
 import pytest
 
 from deploy.addresses import ROOT
-from tests.integration.system import System, running
-
-#: About 2 s of voice, in several clauses, and nothing in it that the persona would have to know.
-REPLY: Final = (
-    "Well, the lake is lovely in the winter, and the snow is soft and deep, and the evenings are long and quiet, "
-    "so there is time for a song or a story."
-)
-FAKES: Final = {
-    "ASR_ENGINE": "fake",
-    "TURN_ENGINE": "fake",
-    "LLM_ENGINE": "fake",
-    "TTS_ENGINE": "fake",
-    "FACE_ENGINE": "fake",
-    "TTS_FAKE_LETTER_MS": "16",
-    "ASR_FAKE_SCRIPT": json.dumps(["where did you grow up in those days"]),
-    "LLM_OPENING": "model",
-    "LLM_FAKE_REPLIES": json.dumps([REPLY]),
-    "LLM_FAKE_TOKEN_DELAY_S": "0.05",
-}
+from tests.harness.system import FAKES, System, running
 
 
 @pytest.fixture(scope="session")

@@ -16,19 +16,20 @@ import soundfile
 from playwright.async_api import Page, async_playwright
 from whisper_normalizer.english import EnglishTextNormalizer
 
-from bench.asr import recognise
+from bench.asr.recognising import recognise
 from bench.web import decoded
+from environment import ROOT
 from services.asr.engine import Engine
 from services.asr.engines import ENGINES
 from services.common import registry
 from services.common.settings import SharedSettings
-from tests.browser.conftest import FLAGS
-from tests.integration.system import System
+from tests.harness.chromium import FLAGS
+from tests.harness.data import BENCH, SPEECH
+from tests.harness.system import System
 
-ROOT: Final = Path(__file__).parents[2]
-QUESTION: Final = ROOT / "tests/data/speech/whatstheweatherlike.wav"
+QUESTION: Final = SPEECH / "whatstheweatherlike.wav"
 #: Somebody in a meeting, who agrees.
-YEAH: Final = ROOT / "bench/data/scenarios/yeah.flac"
+YEAH: Final = BENCH / "scenarios/yeah.flac"
 PICTURES: Final = ROOT / "out/browser"
 WAIT_MS: Final = 60_000
 #: Pictures shown so far, and the seconds that have passed in the video.

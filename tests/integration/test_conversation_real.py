@@ -11,8 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 import vivant
-from tests.integration.system import System
-from tests.integration.talk import Talk, conversation, is_audible, plain
+from tests.harness.system import System
+from tests.harness.talk import Talk, conversation, is_audible, plain
 
 UNIT_SAMPLES: Final = 960
 #: After such a silence every turn is over, and its reply has begun.

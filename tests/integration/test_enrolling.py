@@ -15,9 +15,9 @@ from services.face.enrolment.enroller import Enrolled, Enroller
 from services.face.enrolment.finder import Finder
 from services.face.enrolment.picture import png
 from services.face.settings import FaceSettings, PortraitOptions
+from tests.harness.data import PORTRAITS
 from vivant.errors import Unusable
 
-PORTRAITS = Path(__file__).parents[1] / "data" / "portraits"
 SETTINGS = FaceSettings()
 pytestmark = pytest.mark.skipif(not SETTINGS.enroll_python.exists(), reason="run: make enroll-env")
 

@@ -7,8 +7,8 @@ import asyncio
 import pytest
 
 import vivant
-from tests.integration.system import System
-from tests.integration.talk import Talk, conversation, is_audible, plain
+from tests.harness.system import System
+from tests.harness.talk import Talk, conversation, is_audible, plain
 from vivant.errors import Full, Unavailable
 
 VIDEO = vivant.Video("vp8", 256)

@@ -14,7 +14,7 @@ import httpx
 import pytest
 
 from deploy.addresses import on_free_ports
-from tests.checkout import Checkout, needs_ipv6
+from tests.harness.checkout import Checkout, needs_ipv6
 
 ODD = 'it\'s 100% "odd" ;mine #1 %(here)s $HOME ünï`x`'
 FAKES = {"ASR_ENGINE": "fake", "TTS_ENGINE": "fake"}

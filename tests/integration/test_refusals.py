@@ -19,8 +19,7 @@ import pytest
 import vivant
 from deploy.addresses import NAMES, ROOT, environment, on_free_ports
 from services.common.settings import SharedSettings
-from tests.integration.conftest import FAKES
-from tests.integration.system import System
+from tests.harness.system import FAKES, System
 from vivant.errors import NotFound, Unusable
 
 WITH_MODELS = ("asr", "turn", "llm", "tts")

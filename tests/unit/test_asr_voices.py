@@ -10,7 +10,6 @@ from typing import Any
 
 import numpy as np
 import pytest
-import soundfile
 
 from services.asr.voices.listening import Voices
 from services.asr.voices.people import People
@@ -18,20 +17,18 @@ from services.asr.voices.torch_file import read_tensors
 from services.asr.voices.voice_space import VoiceSpace
 from services.asr.voices.voiceprint import Array, Voiceprints
 from services.common.settings import SharedSettings
+from tests.harness.data import BENCH, recording
 from vivant.errors import Unusable
 
 WEIGHTS = SharedSettings().models_dir / "resemblyzer" / "pretrained.pt"
-DATA = Path(__file__).parents[2] / "bench" / "data"
 
 
-def recording(name: str, folder: str = "scenarios") -> Array:
-    samples, rate = soundfile.read(DATA / folder / f"{name}.flac", dtype="float32")
-    assert rate == 16_000
-    return np.asarray(samples, np.float32)
+def scenario(name: str) -> Array:
+    return recording(f"{name}.flac", BENCH / "scenarios")
 
 
 def reading(name: str) -> Array:
-    return recording(name, "librispeech_test_other")
+    return recording(f"{name}.flac", BENCH / "librispeech_test_other")
 
 
 def muffled(sound: Array, cutoff_hz: float) -> Array:
@@ -105,15 +102,15 @@ def test_a_file_that_is_missing_is_said_to_be(tmp_path: Path) -> None:
 
 
 def test_the_same_voice_is_nearer_than_another(prints: Voiceprints) -> None:
-    ann = [prints.of(recording(name))[0] for name in ("checking", "an_idea")]
-    bob = [prints.of(recording(name))[0] for name in ("crashes", "best_guess")]
+    ann = [prints.of(scenario(name))[0] for name in ("checking", "an_idea")]
+    bob = [prints.of(scenario(name))[0] for name in ("crashes", "best_guess")]
     same = min(float(first @ second) for people in (ann, bob) for first, second in combinations(people, 2))
     other = max(float(first @ second) for first in ann for second in bob)
     assert same > other + 0.1
 
 
 def test_a_print_is_the_same_for_a_softer_recording_with_pauses(prints: Voiceprints) -> None:
-    loud = recording("checking")
+    loud = scenario("checking")
     soft = np.concatenate((np.zeros(16_000, np.float32), 0.2 * loud, np.zeros(16_000, np.float32)))
     first, seconds = prints.of(loud)
     second, without_pauses = prints.of(soft)
@@ -279,7 +276,7 @@ async def test_skipped_time_keeps_positions() -> None:
     voices = Voices(WEIGHTS)
     listening = voices.open()
     listening.skip(160_000)
-    speech = recording("checking")
+    speech = scenario("checking")
     for start in range(0, len(speech), 1600):
         listening.hear(speech[start : start + 1600])
     assert await listening.who(160_000, 160_000 + len(speech)) == "Spk1"

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 import soundfile
 
-from bench.asr_material import RATE_HZ, development, further, librispeech
-from bench.asr_scoring import Score, Side, best, cross_validated, likely_difference, score
+from bench.asr.material import RATE_HZ, development, further, librispeech
+from bench.asr.scoring import Score, Side, best, cross_validated, likely_difference, score
 
 SPEAKERS = ["a", "a", "b", "b", "c", "c"]
 WORDS = [10] * 6

@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 
 import vivant
-from bench.conversation_judging import LineResult, RunResult, judge
-from bench.conversation_recording import begin_of, rows, tracks
-from bench.conversation_report import summary
-from bench.conversation_scenarios import Cue, Expect, Line, Scenario
-from bench.conversation_take import Heard, Said, Take
+from bench.conversation.judging import LineResult, RunResult, judge
+from bench.conversation.recording import begin_of, rows, tracks
+from bench.conversation.report import summary
+from bench.conversation.scenarios import Cue, Expect, Line, Scenario
+from bench.conversation.take import Heard, Said, Take
 from vivant.events import StateChanged
 
 RATE = 24_000

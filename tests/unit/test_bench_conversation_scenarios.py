@@ -7,8 +7,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from bench.conversation_scenarios import Cue, Expect, read, scenarios
-from bench.conversation_sounds import VOICES, cut, joined, pitched, recordings, speech_of
+from bench.conversation.scenarios import Cue, Expect, read, scenarios
+from bench.conversation.sounds import VOICES, cut, joined, pitched, recordings, speech_of
 
 
 def written(folder: Path, text: str) -> Path:

@@ -12,10 +12,10 @@ import pytest
 from numpy.typing import NDArray
 
 import vivant
-from bench.conversation_scenarios import Cue, Expect, Line, Scenario
-from bench.conversation_sounds import Sound, Sounds
-from bench.conversation_stage import Actor, Microphones, play
-from bench.conversation_take import Heard, Take
+from bench.conversation.scenarios import Cue, Expect, Line, Scenario
+from bench.conversation.sounds import Sound, Sounds
+from bench.conversation.stage import Actor, Microphones, play
+from bench.conversation.take import Heard, Take
 
 LOUD = Sound(np.full(1600, 9000, np.int16), ((0.0, 0.1),), 0.0)
 
@@ -73,7 +73,7 @@ def spoken_unit(take: Take, turn_id: int) -> Heard:
 
 
 async def test_a_line_waits_for_the_reply_and_says_when_it_never_comes(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("bench.conversation_stage.PATIENCE_S", 0.05)
+    monkeypatch.setattr("bench.conversation.stage.PATIENCE_S", 0.05)
     ears, take = Ears(), Take("made", 0)
     session = cast(vivant.Session, ears)
     scenario = Scenario("made", "", ())
@@ -90,7 +90,7 @@ async def test_a_line_waits_for_the_reply_and_says_when_it_never_comes(monkeypat
 
 
 async def test_a_conversation_that_breaks_is_kept_with_its_reason(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("bench.conversation_stage._SETTLE_S", 0.05)
+    monkeypatch.setattr("bench.conversation.stage._SETTLE_S", 0.05)
 
     class Broken(Ears):
         ready = cast(vivant.Ready, type("R", (), {"voice_rate_hz": 24_000}))

@@ -9,7 +9,7 @@ from rich.console import Console
 from voicebench.metrics import SessionMetrics, TurnResult
 from voicebench.vad import Segment
 
-from bench.conversation_sounds import Sound, recordings
+from bench.conversation.sounds import Sound, recordings
 from bench.voicebench_adapter import latency_ms, report, scenario_of
 
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from bench import speakers_training
-from bench.speakers import TURNS, Score, Turns, alone, converse
+from bench.speakers import training
+from bench.speakers.scoring import TURNS, Score, Turns, alone, converse
 from services.asr.voices.voice_space import VoiceSpace
 from services.asr.voices.voiceprint import Array
 
@@ -97,7 +97,7 @@ def test_a_second_label_for_who_is_alone_is_a_split_and_may_be_over_at_the_end()
 
 def test_the_fitted_space_parts_new_voices_by_what_differs_between_people(monkeypatch: pytest.MonkeyPatch) -> None:
     """Voices differ in ten of 40 numbers, and each of them varies as much in ten others."""
-    monkeypatch.setattr(speakers_training, "_AXES", 20)
+    monkeypatch.setattr(training, "_AXES", 20)
     chance = np.random.default_rng(5)
 
     def turns(place: Array, count: int = 30) -> Array:
@@ -109,7 +109,7 @@ def test_the_fitted_space_parts_new_voices_by_what_differs_between_people(monkey
         return np.concatenate((chance.standard_normal(10), np.zeros(30))).astype(np.float32)
 
     seconds = np.full(30, 3.0, np.float32)
-    made = speakers_training.fit([(turns(voice()), seconds) for _ in range(60)])
+    made = training.fit([(turns(voice()), seconds) for _ in range(60)])
     space = VoiceSpace(made["mean"], np.asarray(made["axes"], np.float32), made["spread"], tuple(made["scatter"]))
     one, other = turns(voice()), turns(voice())
     same = [space.odds(space.heard(a, 3.0), space.heard(b, 3.0)) for a, b in zip(one[::2], one[1::2], strict=True)]

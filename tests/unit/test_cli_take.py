@@ -9,7 +9,7 @@ from pathlib import Path
 
 import av
 
-from tests.media import RATE_HZ, units
+from tests.harness.media import RATE_HZ, units
 from vivant.cli.take import Take
 from vivant.errors import Unusable
 from vivant.events import PersonaCard, Ready, Unit

@@ -17,7 +17,7 @@ from deploy.env_example import fields, settings_classes
 from deploy.logs import last_error
 from deploy.names import unread
 from services.common.settings import ServiceSettings
-from tests.checkout import needs_ipv6
+from tests.harness.checkout import needs_ipv6
 
 
 def test_the_environment_outweighs_the_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import re
-from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
 
-ROOT = Path(__file__).parents[2]
+from environment import ROOT
+
 COMPOSE: dict[str, Any] = yaml.safe_load((ROOT / "docker-compose.yml").read_text("utf-8"))
 IMAGES = (ROOT / "deploy" / "Dockerfile").read_text("utf-8")
 
@@ -17,7 +17,9 @@ IMAGES = (ROOT / "deploy" / "Dockerfile").read_text("utf-8")
 @pytest.mark.parametrize("name", COMPOSE["services"])
 def test_every_volume_and_every_image_exists(name: str) -> None:
     service = COMPOSE["services"][name]
-    assert re.search(rf"(?m)^FROM \w+ AS {service['build']['target']}$", IMAGES)
+    build = service["build"]
+    assert re.search(rf"(?m)^FROM \w+ AS {build['target']}$", IMAGES)
+    assert build["target"] == name or build["args"] == {"SERVICE": name}
     for volume in service["volumes"]:
         source, place, *_ = volume.split(":")
         assert source in COMPOSE["volumes"] or source == "./personas"

@@ -16,6 +16,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from environment import ROOT
 from services.common.settings import SharedSettings
 from services.face.engines.fake import FakeEngine, FakeSession
 from services.face.enrolment import checks, folder
@@ -24,16 +25,15 @@ from services.face.enrolment.enroller import Enrolled, Enroller, Step
 from services.face.enrolment.finder import Finder, Found
 from services.face.enrolment.picture import cut, open_picture
 from services.face.settings import FakeOptions
+from tests.harness.data import PORTRAITS
 from vivant.errors import Full, Internal, NotFound, Timeout, Unusable, VivantError
 
-REPOSITORY = Path(__file__).parents[2]
-PORTRAITS = REPOSITORY / "tests" / "data" / "portraits"
 CONSENT = '[[consent]]\nwhat = "portrait"\n'
 
 
 def june() -> NDArray[np.float64]:
     """Real landmarks [478, 3] of a 768 px portrait."""
-    return np.array(json.loads((REPOSITORY / "personas/june/derived/landmarks.json").read_text())["points"])
+    return np.array(json.loads((ROOT / "personas/june/derived/landmarks.json").read_text())["points"])
 
 
 def face(points: NDArray[np.float64] | None = None, **changes: object) -> Face:
@@ -186,7 +186,7 @@ def test_small_faces_and_closed_eyes_are_refused() -> None:
 
 
 def test_a_blurred_face_is_refused() -> None:
-    image = cv2.cvtColor(cv2.imread(str(REPOSITORY / "personas/june/portrait.png")), cv2.COLOR_BGR2RGB)
+    image = cv2.cvtColor(cv2.imread(str(ROOT / "personas/june/portrait.png")), cv2.COLOR_BGR2RGB)
     sharp = np.asarray(image, np.uint8)
     points = june()
     assert checks.require_sharp(sharp, points) == []
@@ -277,7 +277,7 @@ async def test_a_picture_becomes_an_enrolled_portrait(ann: Path) -> None:
 
 
 async def test_the_portrait_in_the_folder_is_not_rewritten(ann: Path) -> None:
-    picture = (REPOSITORY / "personas/june/portrait.png").read_bytes()
+    picture = (ROOT / "personas/june/portrait.png").read_bytes()
     (ann / "portrait.png").write_bytes(picture)
     await enrolled(Enroller(fake(), ScriptedFinder(), ann.parent).enrol("ann", b""))
     assert (ann / "portrait.png").read_bytes() == picture

@@ -10,6 +10,7 @@ import cv2
 import numpy as np
 import pytest
 
+from environment import ROOT
 from services.common.settings import SharedSettings
 from services.face.engine import Look, Slot
 from services.face.engines.portrait import topology as top
@@ -25,7 +26,7 @@ from services.face.enrolment.transparency import BACKDROP
 from services.face.settings import PortraitOptions
 from vivant.errors import InvalidRequest, NotFound, Unusable
 
-PERSONAS = Path(__file__).parents[2] / "personas"
+PERSONAS = ROOT / "personas"
 SIDE = 512
 
 

@@ -16,7 +16,7 @@ from services.llm.reply.clauses import sentences
 from services.llm.reply.conversation import Addressed, Broken, Conversation, Drafted, Finished, Output
 from services.llm.reply.recalling import Recollection
 from services.llm.reply.replier import Cue, Source, Text
-from tests.llm_parts import fake_engine, pip
+from tests.harness.llm_parts import fake_engine, pip
 from vivant.errors import Unavailable
 
 BORN = "Where were you born?"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -13,12 +12,12 @@ from services.llm.memory.embedding import Embedder
 from services.llm.memory.history import Utterance, as_messages
 from services.llm.persona.persona import load_persona
 from services.llm.reply.recalling import Recaller, answer
-from services.llm.reply.replier import Done, Replier, Text
+from services.llm.reply.replier import Replier
 from services.llm.understanding.cut_short import cut_short, interrupted
 from services.llm.understanding.interrupting import asks_to_go_on, without_preface
 from services.llm.understanding.names import Names
 from services.llm.understanding.pointing import fits, points_back
-from tests.llm_parts import fake_engine, pip
+from tests.harness.llm_parts import fake_engine, pip, replied
 
 QUESTION = Utterance("Spk1", "What do you do for a living?", turn_id=1)
 STEPS = "There are one hundred and twelve steps, and I climb them twice a day."
@@ -28,15 +27,6 @@ KNEES = "My knees complain about it."
 def cut(heard: str) -> list[Utterance]:
     """A conversation in which the persona was interrupted after these words."""
     return [QUESTION, Utterance("pip", heard, interrupted=True, turn_id=1)]
-
-
-async def replied(replier: Replier, text: str, history: Sequence[Utterance]) -> str:
-    said = ""
-    async for event in replier.reply(Utterance("Spk1", text, turn_id=2), history, 0):
-        if isinstance(event, Text):
-            said += event.text
-        assert not isinstance(event, Done) or said
-    return said.strip()
 
 
 @pytest.fixture
@@ -116,17 +106,17 @@ def test_asking_for_something_else_is_not_asking_for_the_rest() -> None:
 
 async def test_no_wait_is_listened_to(replier: Replier) -> None:
     heard = cut("I keep the lighthouse on Gull Rock. There are")
-    assert await replied(replier, "No, wait.", heard) in replier.recaller.persona.profile.fallbacks.yielding
+    assert (await replied(replier, "No, wait.", heard))[0] in replier.recaller.persona.profile.fallbacks.yielding
     assert not replier.engine.generated  # type: ignore[attr-defined]
 
 
 async def test_no_is_an_answer_when_nothing_was_interrupted(replier: Replier) -> None:
     told = [QUESTION, Utterance("pip", "I keep the lighthouse on Gull Rock.", turn_id=1)]
-    assert await replied(replier, "No, wait.", told) not in replier.recaller.persona.profile.fallbacks.yielding
+    assert (await replied(replier, "No, wait.", told))[0] not in replier.recaller.persona.profile.fallbacks.yielding
 
 
 async def test_it_goes_on_where_it_was_cut(replier: Replier) -> None:
-    said = await replied(replier, "Sorry, go on.", cut("I keep the lighthouse on Gull Rock. There are one hundred"))
+    said, _ = await replied(replier, "Sorry, go on.", cut("I keep the lighthouse on Gull Rock. There are one hundred"))
     assert said.startswith(STEPS)
     assert KNEES in said
     assert "I keep the lighthouse" not in said
@@ -138,22 +128,22 @@ async def test_it_goes_on_after_it_has_listened(replier: Replier) -> None:
         Utterance("Spk1", "No, wait.", turn_id=2),
         Utterance("pip", "Go ahead.", turn_id=2),
     ]
-    assert (await replied(replier, "No, go on.", history)).startswith(STEPS)
+    assert (await replied(replier, "No, go on.", history))[0].startswith(STEPS)
 
 
 async def test_a_question_about_what_was_told_does_not_begin_it_again(replier: Replier) -> None:
     heard = cut("I keep the lighthouse on Gull Rock. There are one")
-    said = await replied(replier, "Hold on, do you climb one hundred and twelve steps for a living?", heard)
+    said, _ = await replied(replier, "Hold on, do you climb one hundred and twelve steps for a living?", heard)
     assert said == STEPS
 
 
 async def test_something_else_is_answered_as_ever(replier: Replier) -> None:
-    said = await replied(replier, "Wait, where were you born?", cut("I keep the lighthouse on Gull Rock. There are"))
+    said, _ = await replied(replier, "Wait, where were you born?", cut("I keep the lighthouse on Gull Rock. There are"))
     assert said.startswith("I was born on Gull Rock")
 
 
 async def test_without_anything_to_go_on_with_the_question_is_answered(replier: Replier) -> None:
-    assert "one hundred" not in await replied(replier, "Go on.", [])
+    assert "one hundred" not in (await replied(replier, "Go on."))[0]
 
 
 # --- a short question about what was just told, on June's own story ------------------------------------------------------

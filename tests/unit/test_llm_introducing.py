@@ -9,9 +9,9 @@ from pydantic import ValidationError
 
 from services.llm.memory.history import Utterance
 from services.llm.persona.persona import Fallbacks
-from services.llm.reply.replier import Cue, Done, Replier, Text
+from services.llm.reply.replier import Replier
 from services.llm.understanding.introducing import asks_own_name, introduced
-from tests.llm_parts import fake_engine, pip
+from tests.harness.llm_parts import fake_engine, pip, replied
 
 ASKED = (Utterance("pip", "Ahoy, I'm Pip. What should I call you?"),)
 
@@ -132,19 +132,6 @@ def test_who_is_german_in_the_middle_of_a_talk_is_not_called_so(replier: Replier
 def test_only_the_last_words_of_the_persona_ask(replier: Replier) -> None:
     since = (*ASKED, Utterance("Spk1", "No."), Utterance("pip", "As you like."))
     assert introduced("Abby.", since, replier.recaller.persona) is None
-
-
-async def replied(
-    replier: Replier, text: str, history: tuple[Utterance, ...] = (), speaker: str = "Spk1"
-) -> tuple[str, list[str]]:
-    said, cues = "", []
-    async for event in replier.reply(Utterance(speaker, text, turn_id=2), history, 0):
-        if isinstance(event, Text):
-            said += event.text
-        elif isinstance(event, Cue):
-            cues.append(event.cue.name)
-        assert not isinstance(event, Done) or said
-    return said.strip(), cues
 
 
 async def test_it_is_taken_up_with_a_smile_and_what_else_was_said_is_answered(replier: Replier) -> None:

@@ -9,7 +9,7 @@ import pytest
 from services.llm.persona.persona import list_ids, load_persona
 from services.llm.persona.story import parse_story
 from services.llm.reply.clauses import sentences
-from tests.llm_parts import PERSONAS
+from tests.harness.data import PERSONAS
 from vivant.errors import NotFound, Unusable
 from vivant.naming import is_persona
 

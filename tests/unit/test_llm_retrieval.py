@@ -20,7 +20,8 @@ from services.llm.persona.story import Passage
 from services.llm.reply.clauses import sentences
 from services.llm.reply.recalling import answer, context, glimpse
 from services.llm.understanding.names import Names
-from tests.llm_parts import PERSONAS, WordEmbedder, pip_recaller
+from tests.harness.data import PERSONAS
+from tests.harness.llm_parts import WordEmbedder, pip_recaller
 from vivant.errors import Unusable
 
 

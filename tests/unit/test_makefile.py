@@ -52,12 +52,15 @@ def test_no_command_depends_on_where_the_clone_lies(clone: Path, target: str) ->
 def test_only_what_looks_for_faces_needs_the_environment_that_finds_them(clone: Path) -> None:
     measures = sorted(set(re.findall(r"-m bench\.(\w+)", would(clone, "bench"))))
     needing = [name for name in measures if "requirements/enroll.txt" in would(clone, f"bench-{name}")]
-    looking = [path.stem for path in (ROOT / "bench").glob("*.py") if "enroll_python" in path.read_text("utf-8")]
+    found = [path for path in (ROOT / "bench").rglob("*.py") if "enroll_python" in path.read_text("utf-8")]
+    looking = [path.relative_to(ROOT / "bench").with_suffix("").parts[0] for path in found]
     assert needing == looking == ["face"]
 
 
 def test_a_bench_is_what_runs_without_arguments(clone: Path) -> None:
-    assert "_training" not in would(clone, "bench")
+    measures = re.findall(r"-m bench\.(\S+)", would(clone, "bench"))
+    assert set(measures) > {"asr", "conversation", "speakers", "tts", "turn"}
+    assert all("." not in name for name in measures), "bench.asr.choice and the training are run by hand"
 
 
 def test_an_environment_stays_where_it_was_made(clone: Path) -> None:

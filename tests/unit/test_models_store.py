@@ -12,8 +12,9 @@ import pytest
 
 from models import local
 from models.errors import FetchError
-from models.manifest import Archive, HubFile, Model, ModelFile, Piece
+from models.manifest import Archive, HubFile, ModelFile, Piece
 from models.store import Problem, Store
+from tests.harness.model_files import Count, model_of
 
 CONTENT = b"weights" * 1000
 SHA256 = hashlib.sha256(CONTENT).hexdigest()
@@ -21,22 +22,6 @@ PIECES = (
     Piece(Archive("wheel", "Some.model-1", "1.0"), "data/part1"),
     Piece(Archive("wheel", "some-model-2", "1.0"), "data/part2"),
 )
-
-
-class Quiet:
-    def __init__(self) -> None:
-        self.done: list[str] = []
-
-    def expected(self, model: Model, count: int) -> None: ...
-
-    def advanced(self, model: Model, count: int) -> None: ...
-
-    def finished(self, model: Model) -> None:
-        self.done.append(model.id)
-
-
-def model_of(*files: ModelFile) -> Model:
-    return Model("m", "asr", "A model", "MIT", "https://licence.example", files)
 
 
 MODEL = model_of(ModelFile("weights.bin", PIECES, len(CONTENT), SHA256))
@@ -110,7 +95,7 @@ def test_packages_in_a_local_folder_are_joined(store: Store, tmp_path: Path) -> 
     folder = tmp_path / "usb"
     wheel(folder, "some_model_1-1.0-py3-none-any.whl", {"data/part1": CONTENT[:100]})
     wheel(folder, "some_model_2-1.0-py3-none-any.whl", {"data/part2": CONTENT[100:]})
-    progress = Quiet()
+    progress = Count()
     local.take(store, store.problems(MODEL), folder, progress)
     assert progress.done == ["m"]
     assert store.path(MODEL, MODEL.files[0]).read_bytes() == CONTENT
@@ -120,7 +105,7 @@ def test_packages_in_a_local_folder_are_joined(store: Store, tmp_path: Path) -> 
 def test_another_machines_models_folder_will_do(store: Store, tmp_path: Path) -> None:
     (tmp_path / "usb" / "m").mkdir(parents=True)
     (tmp_path / "usb" / "m" / "weights.bin").write_bytes(CONTENT)
-    local.take(store, store.problems(MODEL), tmp_path / "usb", Quiet())
+    local.take(store, store.problems(MODEL), tmp_path / "usb", Count())
     assert whats(store.problems(MODEL, thorough=True)) == []
 
 
@@ -128,7 +113,7 @@ def test_a_wrong_file_in_a_local_folder_is_refused(store: Store, tmp_path: Path)
     (tmp_path / "usb" / "m").mkdir(parents=True)
     (tmp_path / "usb" / "m" / "weights.bin").write_bytes(b"other")
     with pytest.raises(FetchError, match="it was refused"):
-        local.take(store, store.problems(MODEL), tmp_path / "usb", Quiet())
+        local.take(store, store.problems(MODEL), tmp_path / "usb", Count())
     assert list((store.folder / "m").iterdir()) == []
 
 
@@ -137,7 +122,7 @@ def test_a_package_with_other_content_is_refused(store: Store, tmp_path: Path) -
     wheel(folder, "some_model_1-1.0-py3-none-any.whl", {"data/part1": b"evil"})
     wheel(folder, "some_model_2-1.0-py3-none-any.whl", {"data/part2": CONTENT[100:]})
     with pytest.raises(FetchError, match="not the one that the manifest pins"):
-        local.take(store, store.problems(MODEL), folder, Quiet())
+        local.take(store, store.problems(MODEL), folder, Count())
     assert list((store.folder / "m").iterdir()) == []
 
 
@@ -151,15 +136,15 @@ def test_a_package_without_the_member_or_damaged_is_named(
         (folder / "some_model_1-1.0-py3-none-any.whl").write_bytes(b"PK cut")
     wheel(folder, "some_model_2-1.0-py3-none-any.whl", {"data/part2": b""})
     with pytest.raises(FetchError, match=r"some_model_1-1\.0.*cannot take out data/part1"):
-        local.take(store, store.problems(MODEL), folder, Quiet())
+        local.take(store, store.problems(MODEL), folder, Count())
 
 
 def test_what_a_local_folder_lacks_is_named(store: Store, tmp_path: Path) -> None:
     (tmp_path / "usb").mkdir()
     with pytest.raises(FetchError, match=r"neither m/weights\.bin nor the package Some\.model-1 1\.0"):
-        local.take(store, store.problems(MODEL), tmp_path / "usb", Quiet())
+        local.take(store, store.problems(MODEL), tmp_path / "usb", Count())
     hub = model_of(ModelFile("big.bin", HubFile("some/repo", "big.bin")))
     with pytest.raises(FetchError, match=r"has no m/big\.bin"):
-        local.take(store, store.problems(hub), tmp_path / "usb", Quiet())
+        local.take(store, store.problems(hub), tmp_path / "usb", Count())
     with pytest.raises(FetchError, match="not a folder"):
-        local.take(store, store.problems(MODEL), tmp_path / "none", Quiet())
+        local.take(store, store.problems(MODEL), tmp_path / "none", Count())

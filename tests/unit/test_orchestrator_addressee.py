@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import tomllib
-from pathlib import Path
-
 import pytest
 
 from services.common.labels import Labels
@@ -12,41 +9,33 @@ from services.orchestrator.dialog import events as ev
 from services.orchestrator.dialog.addressee import Participants, joined, judged, notice, speaker_of, voiced
 from services.orchestrator.dialog.events import Contribution, ms
 from services.orchestrator.dialog.vocatives import called
-
-PERSONA = ("June Merrow", "june")
-CONVERSATIONS = tomllib.loads((Path(__file__).parents[1] / "data" / "addressees.toml").read_text("utf-8"))["conversations"]
+from tests.harness.addressees import PERSONA, Line, conversations, present, shares
 
 
-def play(lines: list[list[str]]) -> list[tuple[str, str, str, str]]:
-    """Each line of a conversation with whom it is meant for and whom the rules take it for."""
-    participants, at, found = Participants(), 0, []
-    for speaker in dict.fromkeys(speaker for speaker, _, _ in lines if not speaker.startswith("Spk")):
-        participants = joined(participants, speaker)
+def play(lines: list[Line]) -> list[tuple[str, bool, bool]]:
+    """Each line of a conversation, whether it is meant for June, and whether the rules take it to be."""
+    participants, at, found = present(lines), 0, []
     for speaker, to, text in lines:
         at += ms(4000)
         participants, said = judged(participants, Contribution(speaker, text, ended_at=at), PERSONA)
-        meant = "" if to == "June" else to
-        found.append((text, meant, said.addressee, speaker))
+        found.append((f"{speaker}: {text}", to == "June", not said.addressee))
     return found
 
 
-def shares(part: str) -> tuple[float, float, list[str]]:
-    """Of the lines to the persona, and of those to others, how many were found to be; and the wrong ones."""
-    lines = [line for talk in CONVERSATIONS if talk["part"] == part for line in play(talk["lines"])]
-    right = {to: [bool(meant) == bool(found) for _, meant, found, _ in lines if bool(meant) == to] for to in (False, True)}
-    wrong = [f"{speaker}: {text} -> {found or 'June'}" for text, meant, found, speaker in lines if bool(meant) != bool(found)]
-    return sum(right[False]) / len(right[False]), sum(right[True]) / len(right[True]), wrong
+def judged_in(part: str) -> tuple[float, float, list[str]]:
+    """See `shares`."""
+    return shares([line for talk in conversations(part) for line in play(talk)])
 
 
 @pytest.mark.parametrize("part", ["dev", "held_out"])
 def test_the_persona_answers_what_it_is_asked_and_nothing_else(part: str) -> None:
-    to_persona, to_others, wrong = shares(part)
+    to_persona, to_others, wrong = judged_in(part)
     assert to_persona >= 0.9 and to_others >= 0.9, wrong
 
 
 def test_what_the_words_leave_open_is_answered_rather_than_not() -> None:
     """ "You would hate it" may be said to the persona; then what follows is taken to be too."""
-    to_persona, to_others, wrong = shares("held_out_2")
+    to_persona, to_others, wrong = judged_in("held_out_2")
     assert to_persona == 1.0 and to_others >= 0.75, wrong
 
 

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
+from environment import ROOT
 from services.orchestrator.dialog.diagram import edges, mermaid
 from services.orchestrator.dialog.events import Phase
 
-README = Path(__file__).parents[2] / "services" / "orchestrator" / "README.md"
+README = ROOT / "services" / "orchestrator" / "README.md"
 
 
 def test_the_readme_shows_the_machine_as_it_is() -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -12,61 +11,9 @@ from hypothesis import strategies as st
 from services.orchestrator.dialog import events as ev
 from services.orchestrator.dialog import machine
 from services.orchestrator.dialog.events import Contribution, OverlapKind, Phase, PlaybackState, ms
-from services.orchestrator.dialog.state import State, Style
+from services.orchestrator.dialog.state import Style
 from services.orchestrator.dialog.wording import telling
-
-#: So that what the machine does is tested apart from how patient it is.
-RULES = ((ms(400), 0.75), (ms(900), 0.5), (ms(1800), 0.0))
-
-
-class Talk:
-    """A conversation: plays events at times in milliseconds, runs the ticks that fall due, keeps all effects."""
-
-    def __init__(self, style: Style | None = None) -> None:
-        self.style = replace(style or Style(), question_rules=RULES, beginning_rules=RULES, endpoint_rules=RULES)
-        self.state = State()
-        self.at = 0
-        self.effects: list[ev.Effect] = []
-
-    def __call__(self, kind: type[ev.Event], at_ms: float, *args: Any, **fields: Any) -> list[ev.Effect]:
-        self.until(at_ms)
-        return self._step(kind(ms(at_ms), *args, **fields))
-
-    def until(self, at_ms: float) -> list[ev.Effect]:
-        made: list[ev.Effect] = []
-        for _ in range(1000):
-            due = machine.deadline(self.state, self.style)
-            if due is None or due > ms(at_ms):
-                return made
-            made += self._step(ev.Ticked(max(due + 1, self.at)))
-        raise AssertionError("the ticks make no progress")
-
-    def _step(self, event: ev.Event) -> list[ev.Effect]:
-        assert event.at >= self.at - 1, "time goes on"
-        self.at = event.at
-        self.state, effects = machine.step(self.state, event, self.style)
-        self.effects += effects
-        return effects
-
-    def of(self, kind: type[ev.Effect]) -> list[Any]:
-        return [effect for effect in self.effects if isinstance(effect, kind)]
-
-    def say(self, text: str, start: float, end: float, speaker: str = "Spk1", p: float = 0.9) -> None:
-        """Somebody says a whole contribution, and the services report it as they do."""
-        self(ev.SpeechStarted, start, speaker)
-        self(ev.WordsHeard, (start + end) / 2, speaker, text.split(maxsplit=1)[0])
-        self(ev.SpeechStopped, end + 200, speaker, last_speech_at=ms(end))
-        self(ev.WordsFinal, end + 230, speaker, self.state.flushes, text)
-        self(ev.EndOfTurn, end + 240, speaker, p)
-        self.until(end + 401)
-
-    def answered(self, at: float, text: str = "In Maine. ") -> int:
-        """The turn in hand is answered and its voice starts; returns its turn_id."""
-        turn_id = self.state.turn_id
-        self(ev.ReplyText, at, turn_id, text)
-        self(ev.ReplyDone, at + 10, turn_id)
-        self(ev.PlaybackChanged, at + 40, turn_id, PlaybackState.STARTED)
-        return turn_id
+from tests.harness.virtual_talk import Talk
 
 
 def test_a_question_is_answered_and_the_floor_returns() -> None:

@@ -8,9 +8,9 @@ from services.orchestrator.dialog import events as ev
 from services.orchestrator.dialog.addressee import Participants, in_doubt, joined, judged
 from services.orchestrator.dialog.events import Contribution, Phase, PlaybackState, ms
 from services.orchestrator.dialog.state import Style
-from tests.unit.test_orchestrator_machine import Talk
+from tests.harness.addressees import PERSONA
+from tests.harness.virtual_talk import Talk
 
-PERSONA = ("June Merrow", "june")
 REMARK = "You would hate it after a week."
 
 

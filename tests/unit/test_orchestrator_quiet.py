@@ -14,24 +14,12 @@ from services.orchestrator.dialog.events import Contribution, Line, Phase, Playb
 from services.orchestrator.dialog.state import Style
 from services.orchestrator.links.clients import Peers
 from services.orchestrator.speaking.backchannels import BackchannelSounds, trimmed
-from tests.unit.test_orchestrator_machine import Talk
+from tests.harness.virtual_talk import Talk, story
 from vivant.common.v1 import common_pb2
 from vivant.errors import Unavailable
 from vivant.tts.v1 import tts_pb2
 
 STYLE = Style(backchannel_every=ms(8000), prompts=True, waits=True)
-
-
-def story(talk: Talk, start: float, parts: int, opening: str = "let me tell you") -> None:
-    """Somebody tells something long: each part 3 s of speech and 0.5 s of silence with an opportunity in it."""
-    for part in range(parts):
-        at = start + part * 3500
-        talk(ev.SpeechStarted, at, "Spk1")
-        talk(ev.WordsHeard, at + 1500, "Spk1", f"{opening} {part}")
-        talk(ev.SpeechStopped, at + 3200, "Spk1", last_speech_at=ms(at + 3000))
-        talk(ev.WordsFinal, at + 3230, "Spk1", talk.state.flushes, f"{opening} {part} and")
-        talk(ev.EndOfTurn, at + 3240, "Spk1", 0.05)
-        talk(ev.Opportunity, at + 3250, "Spk1", 0.95)
 
 
 def test_a_long_story_is_nodded_at_in_every_pause_and_answered_by_a_word_now_and_then() -> None:

@@ -12,7 +12,7 @@ from services.orchestrator.dialog import events as ev
 from services.orchestrator.dialog.events import Contribution, OverlapKind, PlaybackState, ms
 from services.orchestrator.replay import main, replay, show
 from services.orchestrator.session.recorder import Recorder, read
-from tests.unit.test_orchestrator_machine import Talk
+from tests.harness.virtual_talk import Talk
 from vivant.errors import InvalidRequest, Unusable
 
 

@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 
+from environment import ROOT
 from services.common.audio import pcm_format
 from services.llm.persona.persona import Conversing, load_persona
 from services.llm.server import _persona
@@ -21,9 +22,8 @@ from services.orchestrator.dialog.events import OverlapKind, Phase, PlaybackStat
 from services.orchestrator.session.opening import Opening
 from services.orchestrator.session.session import _manner, _style
 from services.orchestrator.settings import OrchestratorSettings
-from tests.llm_parts import PERSONAS
-from tests.unit.test_orchestrator_machine import Talk
-from tests.unit.test_orchestrator_quiet import story
+from tests.harness.data import PERSONAS
+from tests.harness.virtual_talk import Talk, story
 from vivant.errors import Unusable
 from vivant.session.v1 import session_pb2
 
@@ -192,6 +192,6 @@ def test_what_cannot_be_is_refused_with_its_name(opened: Opened, line: str, word
 
 
 def test_every_setting_is_in_the_table_for_authors() -> None:
-    text = (Path(__file__).parents[2] / "personas" / "june" / "README.md").read_text("utf-8")
+    text = (ROOT / "personas" / "june" / "README.md").read_text("utf-8")
     rows = {line.split("`")[1] for line in text.splitlines() if line.startswith("| `")}
     assert set(Conversing.model_fields) <= rows

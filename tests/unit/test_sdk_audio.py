@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from tests.media import RATE_HZ, encode, pictures, units
+from tests.harness.media import RATE_HZ, encode, pictures, units
 from vivant import audio
 from vivant.errors import InvalidRequest, NotFound
 from vivant.formats import Video

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import ast
 import re
-from pathlib import Path
 
 import vivant.errors
+from environment import ROOT
 from vivant.errors import VivantError
 
-ROOT = Path(__file__).parents[2]
 CLASSES = {name: item for name, item in vars(vivant.errors).items() if isinstance(item, type) and issubclass(item, VivantError)}
 
 

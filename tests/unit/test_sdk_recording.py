@@ -12,7 +12,7 @@ import av
 import numpy as np
 import pytest
 
-from tests.media import RATE_HZ, UNIT_SAMPLES, units
+from tests.harness.media import RATE_HZ, UNIT_SAMPLES, units
 from vivant.errors import InvalidRequest, Unusable
 from vivant.events import Unit
 from vivant.formats import Video

@@ -3,7 +3,7 @@
 In these coordinates one voice scatters by one in every direction around its place, the more the less speech there is, and the
 places of all voices scatter by `spread`. So the odds that two pieces of speech are of one voice follow from Gaussians.
 Method: Ioffe, "Probabilistic Linear Discriminant Analysis" (2006); Brümmer and de Villiers, "The speaker partitioning problem"
-(2010). `voice_space.npz` is made by `python -m bench.speakers_training`.
+(2010). `voice_space.npz` is made by `python -m bench.speakers.training`.
 """
 
 from __future__ import annotations

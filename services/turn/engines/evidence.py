@@ -3,7 +3,7 @@
     logit p = bias + sum of weight * number
 
 The weights of the silence are never negative, so that p never falls while nothing but time has changed. They were fitted by
-`python -m bench.turn_training fit`; `fusion.json` says when, on what, and how well.
+`python -m bench.turn.training fit`; `fusion.json` says when, on what, and how well.
 """
 
 from __future__ import annotations

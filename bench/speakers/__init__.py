@@ -1,0 +1,1 @@
+"""Telling speakers on one microphone apart by voice."""

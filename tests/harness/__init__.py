@@ -1,0 +1,1 @@
+"""What tests are run with: servers that follow a script, clients and pages, processes, recordings. No test is in here."""
