@@ -18,6 +18,7 @@ from aiortc.sdp import SessionDescription
 
 from services.gateway import ice
 from services.gateway.peer import Peer
+from services.gateway.rtc import transport
 from tests.gateway_door import Browser, Door, house, silence
 from tests.scripted import ScriptedSession
 
@@ -200,7 +201,7 @@ async def test_again_and_again(peers: list[Peer]) -> None:
 
 
 async def test_a_path_that_ends_while_another_is_tried_is_not_the_end(peers: list[Peer], monkeypatch: Any) -> None:
-    monkeypatch.setattr(ice, "_GRACE_S", 0.1)
+    monkeypatch.setattr(transport, "_GRACE_S", 0.1)
     async with house() as (door, servicer), page(door) as browser:
         path = aioice.Connection(ice_controlling=True)
         _, answer = await door.offer({"sdp": await browser.offer(path), "restart": True, "token": browser.token})
@@ -224,7 +225,7 @@ async def test_a_restart_may_come_a_little_after_the_end_of_the_path(peers: list
 
 
 async def test_when_no_restart_comes_the_conversation_waits_for_a_new_connection(peers: list[Peer], monkeypatch: Any) -> None:
-    monkeypatch.setattr(ice, "_GRACE_S", 0.1)
+    monkeypatch.setattr(transport, "_GRACE_S", 0.1)
     async with house(resume_s=30) as (door, servicer), page(door) as browser:
         await path_of(peers[0]).close()
         await until(lambda: "interrupt" in servicer.seen)

@@ -1,31 +1,13 @@
 """Parts of the gateway without a network."""
 
-from types import SimpleNamespace
-from typing import Any
-
 import pytest
 
-from services.gateway.arrivals import Arrivals
 from services.gateway.media import OpusVoice, Timeline
 from services.gateway.messages import CLOCK_S, Clock, parse
 from services.gateway.meter import Meter
 from services.gateway.tracks import PictureTrack, VoiceTrack
 from vivant import Frame, Unit
 from vivant.errors import VivantError
-
-
-def packet(number: int) -> Any:
-    return SimpleNamespace(sequence_number=number % 2**16, _data=bytes([number % 256]), timestamp=number * 960)
-
-
-def test_sound_is_heard_at_once_and_nothing_twice_or_backwards() -> None:
-    arrivals = Arrivals()
-    heard = [
-        frame.timestamp // 960
-        for number in (65534, 65535, 65538, 65537, 65538, 65539)
-        if (frame := arrivals.add(packet(number))[1])
-    ]
-    assert heard == [65534, 65535, 65538, 65539]
 
 
 def test_units_have_their_place_though_some_were_dropped() -> None:
