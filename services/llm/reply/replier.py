@@ -13,6 +13,7 @@ from services.llm.engine import Engine, Usage
 from services.llm.memory.history import Utterance
 from services.llm.memory.threads import think
 from services.llm.persona.story import Passage
+from services.llm.reply import prompt as prompts
 from services.llm.reply.clauses import ClauseSplitter, sentences
 from services.llm.reply.cues import FaceCue, felt
 from services.llm.reply.grounding import Evidence
@@ -20,7 +21,6 @@ from services.llm.reply.reading.listening import Clause, Listening
 from services.llm.reply.reading.reader import Reader
 from services.llm.reply.reading.reasoning import Retract
 from services.llm.reply.recalling import Recaller, Recollection, answer, shortened
-from services.llm.reply.replier import prompt as prompts
 from services.llm.settings import LlmSettings
 from services.llm.understanding.introducing import introduced
 from services.llm.understanding.manners import is_question, plans, speakable, speaks_of_user, wants_more
