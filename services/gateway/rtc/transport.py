@@ -33,9 +33,9 @@ require_use(RTCDtlsTransport, "_send_rtp", "_send")
 class Transport:
     """Stands in for the methods of an ICE transport that has not been started."""
 
-    def __init__(self, ice: RTCIceTransport, tries: Callable[[], bool]) -> None:
-        """`tries` tells whether another path is being tried; when that changes, call `tell`."""
-        self._ice: Any = ice
+    def __init__(self, ice: Any, tries: Callable[[], bool]) -> None:
+        """`ice`: an RTCIceTransport. `tries` tells whether another path is being tried; when that changes, call `tell`."""
+        self._ice = ice
         self._tries = tries
         self._ice._recv, self._ice._send, self._ice._monitor = self._receive, self._deliver, self._watch
         self._ice.on("statechange", self.tell)
