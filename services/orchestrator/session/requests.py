@@ -8,8 +8,8 @@ from services.orchestrator.dialog import events as ev
 from services.orchestrator.dialog.events import Contribution
 from services.orchestrator.hearing.microphones import Microphones
 from services.orchestrator.session.context import SessionContext
+from services.orchestrator.session.effect_runner import EffectRunner
 from services.orchestrator.session.opening import Opening, require_name
-from services.orchestrator.session.runner import EffectRunner
 from services.orchestrator.speaking.stage import Stage
 from vivant.errors import InvalidRequest
 from vivant.session.v1 import session_pb2

@@ -26,12 +26,12 @@ from services.orchestrator.links.clients import Peers
 from services.orchestrator.session.abilities import Abilities
 from services.orchestrator.session.connections import Connections
 from services.orchestrator.session.context import SessionContext
+from services.orchestrator.session.effect_runner import EffectRunner
 from services.orchestrator.session.opening import Opening, persona_card
 from services.orchestrator.session.persona_link import PersonaLink
 from services.orchestrator.session.recollection import Conversations
 from services.orchestrator.session.recorder import Recorder
 from services.orchestrator.session.requests import Requests
-from services.orchestrator.session.runner import EffectRunner
 from services.orchestrator.session.timeline import Timeline
 from services.orchestrator.settings import OrchestratorSettings
 from services.orchestrator.speaking.backchannels import BackchannelSounds
