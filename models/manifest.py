@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from typing import Any, Final
 
+from models.conversion import CONVERSIONS
 from models.errors import FetchError
 
 PATH: Final = Path(__file__).with_name("manifest.toml")
@@ -55,6 +56,8 @@ class ModelFile:
     """Of the finished file; None when the hub's own hash, or the user's, is the pin."""
     expose: tuple[str, ...] = ()
     """Internal tensors of an ONNX graph to add to its outputs; see `models.onnx_outputs`."""
+    convert: str = ""
+    """How the file is made of what the pieces join to; see `models.conversion`. Empty: that is the file."""
 
 
 @dataclass(frozen=True)
@@ -121,6 +124,8 @@ def _file(model_id: str, item: Mapping[str, Any]) -> ModelFile:
     pinned = _SHA256.fullmatch(fields.get("sha256", "")) and fields.get("size", 0) > 0
     if given[0] != "hub" and not pinned:
         raise FetchError(f"{where}: size and sha256 (64 hex digits) are required")
+    if fields.get("convert", "") not in ("", *CONVERSIONS):
+        raise FetchError(f"{where}: convert must be one of {', '.join(CONVERSIONS)}")
     made = HubFile(**source) if given[0] == "hub" else _pieces(given[0], **source)
     return ModelFile(source=made, expose=tuple(fields.pop("expose", ())), **fields)
 

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import IO, Final
 
 from models import onnx_outputs
+from models.conversion import convert
 from models.download import disk_errors
 from models.errors import FetchError
 from models.manifest import Archive, ModelFile, Piece
@@ -33,7 +34,7 @@ def join(file: ModelFile, pieces: tuple[Piece, ...], archives: Mapping[Archive, 
             end = onnx_outputs.suffix(file.expose)
             sha.update(end)
             out.write(end)
-    found = sha.hexdigest()
+    found = _converted(file.convert, part) if file.convert else sha.hexdigest()
     if found != file.sha256:
         part.unlink()
         raise FetchError(
@@ -42,6 +43,18 @@ def join(file: ModelFile, pieces: tuple[Piece, ...], archives: Mapping[Archive, 
         )
     part.replace(target)
     return found
+
+
+def _converted(conversion: str, part: Path) -> str:
+    """Puts what is made of the weights in their place, and returns its SHA-256."""
+    try:
+        model = convert(conversion, part)
+    except FetchError:
+        part.unlink()
+        raise
+    with disk_errors(part):
+        part.write_bytes(model)
+    return hashlib.sha256(model).hexdigest()
 
 
 @contextmanager

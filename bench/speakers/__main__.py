@@ -124,7 +124,7 @@ def measure(materials: dict[str, Material]) -> dict[tuple[str, str], Score]:
 
 
 def main() -> int:
-    ear = Ear(Voiceprints(SharedSettings().models_dir / "resemblyzer" / "pretrained.pt"))
+    ear = Ear(Voiceprints(SharedSettings().models_dir / "resemblyzer" / "ge2e.onnx"))
     scores = measure(listen(ear))
     table = Table(title="Speakers told apart by voice")
     for column in (

@@ -93,7 +93,7 @@ def main(arguments: list[str]) -> int:
             file=sys.stderr,
         )
         return 1
-    model = Voiceprints(SharedSettings().models_dir / "resemblyzer" / "pretrained.pt")
+    model = Voiceprints(SharedSettings().models_dir / "resemblyzer" / "ge2e.onnx")
     people = [listen(cuts, model, np.random.default_rng(number)) for number, cuts in enumerate(chosen.values())]
     np.savez_compressed(voice_space.FILE, allow_pickle=False, **fit(people))
     print(f"{voice_space.FILE}: {len(people)} people, {sum(len(prints) for prints, _ in people)} turns")

@@ -1,4 +1,4 @@
-"""Opening an ONNX model file on the CPU, the same way everywhere. Imported only by engines that need onnxruntime."""
+"""Opening an ONNX model file on the CPU, the same way everywhere. Imported only where onnxruntime is needed."""
 
 from __future__ import annotations
 

@@ -17,11 +17,12 @@ from services.common.logs import get_logger, session_context
 from services.common.tasks import say_why
 from services.gateway.gateway import Gateway
 from services.gateway.messages import (
+    BURST,
+    RATE,
     Incoming,
     InterruptMessage,
     LeaveMessage,
     Message,
-    Meter,
     PingMessage,
     PlayedMessage,
     TextMessage,
@@ -30,7 +31,8 @@ from services.gateway.messages import (
     notice,
     parse,
 )
-from vivant.errors import InvalidRequest, Unavailable, VivantError
+from services.gateway.meter import Meter
+from vivant.errors import Full, InvalidRequest, Unavailable, VivantError
 from vivant.texts import require_text
 
 _log = get_logger(__name__)
@@ -94,7 +96,7 @@ class Conversation:
         self._gateway = gateway
         self._greets = greets
         self._writer = Writer(session.ready.voice_rate_hz)
-        self._meter = Meter()
+        self._meter = Meter(RATE, BURST)
         self._connection: Connection | None = None
         self._waiting: asyncio.TimerHandle | None = None
         self._met = False
@@ -220,7 +222,8 @@ class Conversation:
         if self.over:
             return
         try:
-            self._meter.take()
+            if not self._meter.take():
+                raise Full(f"more than {RATE:.0f} messages a second are too many", reason="too_many_messages")
             self._obey(parse(data))
         except InvalidRequest as exc:
             self._send(notice("warning", exc.reason, exc.message))

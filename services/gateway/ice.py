@@ -1,8 +1,7 @@
 """Another network path under a connection that lives on: the ICE restart that aiortc does not know.
 
-The path of a peer is one aioice connection. A restart makes a second one beside it, and puts it in the place of the first when
-it is connected; until then the first goes on. What is above, DTLS with its keys, the tracks and the data channel, notices
-nothing but packets that are lost. A path that is lost is the end of the peer only when none takes its place.
+A restart makes a second path beside the one in use, and puts it in the place of the first when it is connected; until then the
+first goes on. A path that is lost is the end of the peer only when none takes its place.
 """
 
 from __future__ import annotations
@@ -21,23 +20,20 @@ from aiortc.sdp import MediaDescription, SessionDescription
 
 from services.common.logs import get_logger
 from services.common.tasks import say_why
+from services.gateway.rtc.path import Path
+from services.gateway.rtc.transport import Transport
 from vivant.errors import InvalidRequest, Unusable
 
 _log = get_logger(__name__)
 
-#: What STUN and TURN servers have not answered by then is left out of an answer.
-_GATHER_S: Final = 1
 #: A new path that is not connected by then is given up. Pages give up sooner.
 _CONNECT_S: Final = 8.0
 #: The browser's first check is awaited for so long; where it cannot come in, ours must go out first.
 _FIRST_CHECK_S: Final = 2.0
-#: When the path is lost, a restart may still come for so long.
-_GRACE_S: Final = 5.0
 #: A browser has one candidate for each of its addresses, and one more for each server.
 _MOST_CANDIDATES: Final = 64
 _USERNAME: Final = re.compile(r"[A-Za-z0-9+/]{4,256}")
 _PASSWORD: Final = re.compile(r"[A-Za-z0-9+/]{22,256}")
-_SET_STATE: Final = "_RTCIceTransport__setState"
 
 
 def read_sdp(sdp: str) -> SessionDescription:
@@ -63,21 +59,6 @@ class _Offer:
     candidates: tuple[aioice.Candidate, ...]
 
 
-class _Path(aioice.Connection):
-    def __init__(self, *, controlling: bool, **wishes: Any) -> None:
-        super().__init__(controlling, **wishes)
-        self.checked = asyncio.Event()
-        """The browser knows the answer: a check of it has come."""
-
-    def request_received(self, message: Any, addr: tuple[str, int], protocol: Any) -> None:
-        super().request_received(message, addr, protocol)
-        if self._early_checks:
-            self.checked.set()
-
-    async def get_component_candidates(self, component: int, addresses: list[str], timeout: int = 5) -> list[aioice.Candidate]:
-        return await super().get_component_candidates(component, addresses, min(timeout, _GATHER_S))
-
-
 #: Another path is in use; or none was found in time; or the restart was overtaken by another one or by the end of the peer.
 Outcome = Literal["moved", "failed", "given_up"]
 
@@ -90,17 +71,15 @@ class Paths:
         self._pc = pc
         self._servers = servers
         self._on_tried = on_tried
-        self._ice: Any = pc.sctp.transport.transport
-        for name in ("_connection", "_recv", "_send", "_monitor", _SET_STATE):
-            assert hasattr(self._ice, name), f"aiortc has changed: its ICE transport has no {name}"
-        self._ice._recv, self._ice._send, self._ice._monitor = self._receive, self._deliver, self._watch
-        self._ice.on("statechange", self._tell)
         self._trial: asyncio.Task[None] | None = None
         self._tasks: set[asyncio.Task[None]] = set()
         self._one_at_a_time = asyncio.Lock()
-        self.heard_at = asyncio.get_running_loop().time()
+        self._transport = Transport(pc.sctp.transport.transport, lambda: self._trial is not None)
+
+    @property
+    def heard_at(self) -> float:
         """When the browser has sent something the last time."""
-        self._news = asyncio.Event()
+        return self._transport.heard_at
 
     async def restart(self, sdp: str) -> RTCSessionDescription:
         """Answers an offer with new ICE credentials, and tries the path that it describes; an earlier trial is given up.
@@ -114,10 +93,10 @@ class Paths:
             raise Unusable("only a connection with all in one bundle can be restarted; make a new one", reason="cannot_restart")
         async with self._one_at_a_time:
             await self.give_up()
-            path = _Path(controlling=self._path.ice_controlling, **connection_kwargs(self._servers))
+            path = Path(controlling=self._transport.path.ice_controlling, **connection_kwargs(self._servers))
             try:
                 await path.gather_candidates()
-                if not self._alive:
+                if not self._transport.alive:
                     raise Unusable("this connection has just ended; make a new one", reason="cannot_restart")
             except BaseException:
                 await path.close()
@@ -137,7 +116,7 @@ class Paths:
 
     # --- the new path ---------------------------------------------------------------------------------------------------
 
-    async def _try(self, path: _Path, offer: _Offer) -> None:
+    async def _try(self, path: Path, offer: _Offer) -> None:
         unused: aioice.Connection = path
         outcome: Outcome = "given_up"
         path.remote_username, path.remote_password, path.remote_is_lite = offer.username, offer.password, offer.lite
@@ -151,20 +130,19 @@ class Paths:
                     async with asyncio.timeout(_FIRST_CHECK_S):
                         await path.checked.wait()
                 await path.connect()
-            if self._alive:
-                unused = self._path
-                self._ice._connection = self._ice.iceGatherer._connection = path
+            if self._transport.alive:
+                unused = self._transport.use(path)
                 outcome = "moved"
                 _log.info("ice_restarted")
         except OSError as exc:
             # Not connected, or not in time.
             outcome = "failed"
-            _log.info("ice_restart_failed", detail=str(exc) or "not in time", pairs=_pairs(path))
+            _log.info("ice_restart_failed", detail=str(exc) or "not in time", pairs=path.pairs())
         finally:
             # From here on nothing cancels this task, so that no socket stays open.
             self._trial = None
             self._on_tried(outcome)
-            self._tell()
+            self._transport.tell()
             await unused.close()
 
     def _understood(self, offer: SessionDescription) -> _Offer:
@@ -180,7 +158,7 @@ class Paths:
         username, password = (ice.usernameFragment or "", ice.password or "") if ice else ("", "")
         if not _USERNAME.fullmatch(username) or not _PASSWORD.fullmatch(password):
             raise bad_offer("ice-ufrag must have 4 to 256 and ice-pwd 22 to 256 letters, digits, + or /")
-        if username == self._path.remote_username:
+        if username == self._transport.path.remote_username:
             raise bad_offer("its ice-ufrag is the one in use; restart ICE in the page before the offer is made")
         if len(first.ice_candidates) > _MOST_CANDIDATES:
             raise bad_offer(f"it has more than {_MOST_CANDIDATES} candidates")
@@ -197,66 +175,6 @@ class Paths:
                 media.host, media.port = each.ip, each.port
         return RTCSessionDescription(str(answer), "answer")
 
-    # --- in place of the methods of aiortc's ICE transport --------------------------------------------------------------
-
-    async def _receive(self) -> bytes:
-        while True:
-            path = self._path
-            try:
-                data: bytes = await path.recv()
-                self.heard_at = asyncio.get_running_loop().time()
-                return data
-            except ConnectionError:
-                if path is self._path:
-                    # Its socket may be lost and the rest still be there. `_watch` decides what becomes of the peer.
-                    await path.close()
-                while path is self._path:
-                    if not self._alive:
-                        raise
-                    await self._news.wait()
-
-    async def _deliver(self, data: bytes) -> None:
-        try:
-            await self._path.send(data)
-        except ConnectionError:
-            # Between two paths it is lost, as on any network.
-            if not self._alive:
-                raise
-
-    async def _watch(self) -> None:
-        while True:
-            path = self._path
-            # Its only event is its end: it was replaced, or closed, or the browser has not answered for half a minute.
-            await path.get_event()
-            await self._until_replaced(path)
-            if path is self._path:
-                break
-        if self._alive:
-            _log.info("path_lost")
-            getattr(self._ice, _SET_STATE)("failed")
-
-    async def _until_replaced(self, path: aioice.Connection) -> None:
-        """Waits for another path: as long as one is being tried, and a while for the next trial."""
-        clock = asyncio.get_running_loop().time
-        until = clock() + _GRACE_S
-        while path is self._path and self._alive and (self._trial or clock() < until):
-            with suppress(TimeoutError):
-                await asyncio.wait_for(self._news.wait(), None if self._trial else until - clock())
-
-    @property
-    def _path(self) -> aioice.Connection:
-        path: aioice.Connection = self._ice._connection
-        return path
-
-    @property
-    def _alive(self) -> bool:
-        return bool(self._ice.state == "completed")
-
-    def _tell(self) -> None:
-        """Wakes all who wait for something to change."""
-        self._news.set()
-        self._news = asyncio.Event()
-
 
 def _sections(description: SessionDescription) -> list[tuple[str, str]]:
     return [(media.kind, media.rtp.muxId) for media in description.media]
@@ -264,8 +182,3 @@ def _sections(description: SessionDescription) -> list[tuple[str, str]]:
 
 def _fingerprints(media: MediaDescription) -> set[tuple[str, str]]:
     return {(each.algorithm.lower(), each.value.upper()) for each in media.dtls.fingerprints} if media.dtls else set()
-
-
-def _pairs(path: Any) -> list[str]:
-    """What became of each pair of candidates that was tried."""
-    return [f"{pair} {pair.state.name}{' nominated' if pair.remote_nominated else ''}" for pair in path._check_list]

@@ -6,8 +6,6 @@ Events of a session become messages, messages of a page become the few things th
 from __future__ import annotations
 
 import json
-import time
-from collections.abc import Callable
 from typing import Annotated, Any, Final, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
@@ -70,23 +68,6 @@ def parse(data: str | bytes) -> Incoming:
         first = exc.errors(include_url=False)[0]
         where = ".".join(map(str, first["loc"]))
         raise InvalidRequest(f"this message cannot be understood: {where} {first['msg']}", reason="bad_message") from exc
-
-
-class Meter:
-    """Lets a page send `RATE` messages a second, and a burst now and then."""
-
-    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
-        self._clock = clock
-        self._left = BURST
-        self._at = clock()
-
-    def take(self) -> None:
-        """Counts one message; raises Full when there are too many."""
-        now = self._clock()
-        self._left = min(BURST, self._left + (now - self._at) * RATE) - 1
-        self._at = now
-        if self._left < 0:
-            raise Full(f"more than {RATE:.0f} messages a second are too many", reason="too_many_messages")
 
 
 class Clock:

@@ -23,13 +23,14 @@ from aiortc.mediastreams import MediaStreamError
 import vivant
 from services.common.logs import get_logger
 from services.common.tasks import say_why
-from services.gateway.arrivals import Arrivals
 from services.gateway.conversation import MICROPHONE_HZ, Conversation
 from services.gateway.gateway import Gateway
 from services.gateway.ice import Outcome, Paths, bad_offer, read_sdp
 from services.gateway.media import UNIT_AUDIO, UNIT_VIDEO, Timeline
 from services.gateway.messages import Clock, Message, PlayedMessage, dumps
 from services.gateway.page import ice_servers
+from services.gateway.rtc.arrivals import Arrivals
+from services.gateway.rtc.sending import when_keyframe_wanted
 from services.gateway.tracks import PictureTrack, VoiceTrack
 from vivant.errors import Unusable
 
@@ -87,14 +88,13 @@ class Peer:
         self._conversation = conversation
         rate_hz = conversation.session.ready.voice_rate_hz
         self._voice, self._clock = VoiceTrack(rate_hz), Clock(rate_hz)
-        for track in (self._voice, self._picture):
-            track.sender = self._pc.addTrack(track)
+        self._voice.sender = self._pc.addTrack(self._voice)
+        self._picture.sender = self._pc.addTrack(self._picture)
+        when_keyframe_wanted(self._picture.sender, self._want_keyframe)
         capable = RTCRtpSender.getCapabilities("video").codecs
         for transceiver in self._pc.getTransceivers():
             if transceiver.kind == "video":
                 transceiver.setCodecPreferences([codec for codec in capable if codec.mimeType in ("video/VP8", "video/rtx")])
-        # aiortc keeps a request for a keyframe for an encoder of its own; here it goes back to where the picture is made.
-        setattr(self._picture.sender, "_send_keyframe", self._want_keyframe)  # noqa: B010 - a private method of another class
         await self._pc.setLocalDescription(await self._pc.createAnswer())
         self._gateway.metrics.count("vivant_connections_total", "webrtc")
         self._spawn(self._give_up())

@@ -14,6 +14,7 @@ from aiortc.mediastreams import MediaStreamError
 
 import vivant
 from services.gateway.media import AUDIO_CLOCK, UNIT_AUDIO, UNIT_VIDEO, VIDEO_CLOCK, OpusVoice
+from services.gateway.rtc.sending import last_timestamp
 
 #: Units that wait for the network; older ones are dropped.
 _MOST_WAITING: Final = 6
@@ -43,13 +44,9 @@ class WireTrack(MediaStreamTrack):
         return self._pts
 
     def _settle(self) -> None:
-        """To be called when the next packet is asked for: then the one before has been sent.
-
-        aiortc adds a random number to all timestamps of a track and keeps it to itself.
-        """
-        sent: int = getattr(self.sender, "_RTCRtpSender__packet_count", 0)
-        if sent and self.origin is None:
-            self.origin = (getattr(self.sender, "_RTCRtpSender__rtp_timestamp") - self._pts) % 2**32  # noqa: B009
+        """To be called when the next packet is asked for: then the one before has been sent."""
+        if self.origin is None and self.sender is not None and (sent := last_timestamp(self.sender)) is not None:
+            self.origin = (sent - self._pts) % 2**32
 
     def _next(self, data: bytes, pts: int, clock: int) -> av.Packet[Any]:
         packet = av.Packet(data)

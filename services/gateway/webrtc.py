@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Literal, TypeVar
 
-import aioice.ice
 from aiohttp import web
 from aiortc import RTCSessionDescription
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
@@ -13,9 +12,8 @@ from services.gateway.conversation import Conversation, Wish
 from services.gateway.conversations import Conversations
 from services.gateway.gateway import Gateway, cors
 from services.gateway.peer import Peer
+from services.gateway.rtc.loopback import offer_loopback
 from vivant.errors import InvalidRequest, Unusable, VivantError
-
-_found_addresses = aioice.ice.get_host_addresses
 
 
 class Offer(BaseModel):
@@ -130,12 +128,3 @@ def answered(request: web.Request, conversation: Conversation, answer: RTCSessio
         "persona": {"id": ready.persona.id, "name": ready.persona.name},
     }
     return web.json_response(body, headers=cors(request))
-
-
-def offer_loopback(*, enabled: bool) -> None:
-    """Lets ICE offer 127.0.0.1 too, which aioice leaves out: for browsers on this machine."""
-
-    def with_loopback(use_ipv4: bool, use_ipv6: bool) -> list[str]:
-        return [*_found_addresses(use_ipv4, use_ipv6), *(["127.0.0.1"] if use_ipv4 else [])]
-
-    aioice.ice.get_host_addresses = with_loopback if enabled else _found_addresses

@@ -20,6 +20,7 @@ from tests.harness.gateway_door import Browser, Door, house, silence
 from tests.harness.peers import cut, noted_peers, path_of
 from tests.harness.scripted_session import ScriptedSession
 from tests.harness.waiting import settled, until
+from services.gateway.rtc import transport
 
 #: Timestamps of one packet of sound.
 PACKET = 960
@@ -173,7 +174,7 @@ async def test_again_and_again(peers: list[Peer]) -> None:
 
 
 async def test_a_path_that_ends_while_another_is_tried_is_not_the_end(peers: list[Peer], monkeypatch: Any) -> None:
-    monkeypatch.setattr(ice, "_GRACE_S", 0.1)
+    monkeypatch.setattr(transport, "_GRACE_S", 0.1)
     async with house() as (door, servicer), page(door) as browser:
         path = aioice.Connection(ice_controlling=True)
         _, answer = await door.offer({"sdp": await browser.offer(path), "restart": True, "token": browser.token})
@@ -197,7 +198,7 @@ async def test_a_restart_may_come_a_little_after_the_end_of_the_path(peers: list
 
 
 async def test_when_no_restart_comes_the_conversation_waits_for_a_new_connection(peers: list[Peer], monkeypatch: Any) -> None:
-    monkeypatch.setattr(ice, "_GRACE_S", 0.1)
+    monkeypatch.setattr(transport, "_GRACE_S", 0.1)
     async with house(resume_s=30) as (door, servicer), page(door) as browser:
         await path_of(peers[0]).close()
         await until(lambda: "interrupt" in servicer.seen)

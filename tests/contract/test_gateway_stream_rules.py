@@ -107,6 +107,7 @@ async def test_a_flood_is_told_once(socket: aiohttp.ClientWebSocketResponse) -> 
         await send(socket, b'{"type": "ping", "t": 1}', TEXT)
     [bye] = await told(socket)
     assert bye["reason"] == "too_many_messages"
+    assert "20 messages a second" in bye["message"]
 
 
 async def test_a_fault_is_told(monkeypatch: pytest.MonkeyPatch, socket: aiohttp.ClientWebSocketResponse) -> None:

@@ -76,6 +76,26 @@ def test_what_is_above_the_new_band_is_gone() -> None:
     assert np.abs(Resampler(48_000, 16_000).push(whistle)[200:]).max() < 0.001
 
 
+@settings(max_examples=30, deadline=None)
+@given(
+    st.sampled_from([(48_000, 16_000), (24_000, 16_000), (8_000, 24_000)]),
+    st.lists(st.integers(1, 1600), min_size=1, max_size=20),
+)
+def test_the_new_rate_does_not_depend_on_the_size_of_chunks(rates: tuple[int, int], sizes: list[int]) -> None:
+    audio = noise(sum(sizes))
+    resampler = Resampler(*rates)
+    pieces = np.concatenate([resampler.push(piece) for piece in np.split(audio, np.cumsum(sizes)[:-1])])
+    np.testing.assert_array_equal(pieces, Resampler(*rates).push(audio))
+
+
+@pytest.mark.parametrize("rates", [(48_000, 16_000), (8_000, 16_000), (24_000, 8_000)])
+def test_the_new_rate_lags_by_16_samples_of_the_slower_one(rates: tuple[int, int]) -> None:
+    rate, target = rates
+    resampler = Resampler(rate, target)
+    made = sum(len(resampler.push(noise(rate // 50))) for _ in range(5))
+    assert made == target // 10 - 16 * target // min(rates)
+
+
 class Loud:
     """Takes everything loud for speech; counts how often it is asked."""
 

@@ -1,26 +1,22 @@
-"""Telling speakers apart by voice: the file of weights, the prints of real voices, and who is who."""
+"""Telling speakers apart by voice: the prints of real voices, and who is who."""
 
 from __future__ import annotations
 
 import asyncio
-import pickle
 from itertools import combinations
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
 
 from services.asr.voices.listening import Voices
 from services.asr.voices.people import People
-from services.asr.voices.torch_file import read_tensors
 from services.asr.voices.voice_space import VoiceSpace
 from services.asr.voices.voiceprint import Array, Voiceprints
 from services.common.settings import SharedSettings
 from tests.harness.data import BENCH, recording
-from vivant.errors import Unusable
 
-WEIGHTS = SharedSettings().models_dir / "resemblyzer" / "pretrained.pt"
+WEIGHTS = SharedSettings().models_dir / "resemblyzer" / "ge2e.onnx"
 
 
 def scenario(name: str) -> Array:
@@ -61,44 +57,12 @@ def between(one: Array, other: Array, share: float) -> Array:
 ANN, BOB = typical(1), typical(-1)
 
 
-# --- the file of weights ------------------------------------------------------------------------------------------------
-
-
-def test_the_weights_are_read_as_they_are() -> None:
-    tensors = read_tensors(WEIGHTS, "model_state")
-    assert tensors["lstm.weight_ih_l0"].shape == (1024, 40)
-    assert tensors["linear.weight"].shape == (256, 256)
-    assert all(np.isfinite(tensor).all() and tensor.std() < 2 for tensor in tensors.values())
-
-
-def test_a_file_that_wants_to_run_something_is_refused(tmp_path: Path) -> None:
-    class Evil:
-        def __reduce__(self) -> Any:
-            return print, ("this must not be printed",)
-
-    path = tmp_path / "evil.pt"
-    with path.open("wb") as file:
-        for part in (0x1950A86A20F9469CFC6C, 1001, {"little_endian": True}, Evil(), []):
-            pickle.dump(part, file, 2)
-    with pytest.raises(Unusable, match="has no place in a file of tensors") as refused:
-        read_tensors(path, "model_state")
-    assert refused.value.reason == "model_unusable"
-
-
-def test_a_file_that_is_cut_short_is_refused(tmp_path: Path) -> None:
-    path = tmp_path / "short.pt"
-    path.write_bytes(WEIGHTS.read_bytes()[:1_000_000])
-    with pytest.raises(Unusable, match="make models"):
-        read_tensors(path, "model_state")
-
-
-def test_a_file_that_is_missing_is_said_to_be(tmp_path: Path) -> None:
-    with pytest.raises(Unusable) as missing:
-        read_tensors(tmp_path / "pretrained.pt", "model_state")
-    assert missing.value.reason == "model_missing"
-
-
 # --- the prints of real voices ------------------------------------------------------------------------------------------
+
+
+def test_a_print_is_that_of_the_published_model(prints: Voiceprints) -> None:
+    found, _ = prints.of(recording("checking"))
+    assert found[[127, 32, 21, 134]] == pytest.approx([0.243631, 0.201001, 0.195542, 0.192267], abs=1e-5)
 
 
 def test_the_same_voice_is_nearer_than_another(prints: Voiceprints) -> None:

@@ -31,7 +31,7 @@ def test_the_passage_that_answers_comes_first(tmp_path: Path) -> None:
     assert found.hits[0].passage.id == "story#1"
 
 
-@pytest.mark.parametrize("name", ["model.safetensors", "tokenizer.json"])
+@pytest.mark.parametrize("name", ["model.onnx", "pieces.npy", "tokenizer.json"])
 def test_a_damaged_embedding_model_is_named_with_the_command_that_renews_it(tmp_path: Path, name: str) -> None:
     for path in (SharedSettings().models_dir / "minilm-l6-v2").iterdir():
         (tmp_path / path.name).symlink_to(path)
@@ -40,8 +40,16 @@ def test_a_damaged_embedding_model_is_named_with_the_command_that_renews_it(tmp_
     (tmp_path / name).write_bytes(content[:2000])
     with pytest.raises(Unusable, match="make models") as caught:
         Embedder(tmp_path)
-    assert caught.value.reason == "model_broken"
+    assert caught.value.reason == "model_unusable"
     assert str(tmp_path / name) in caught.value.message
+
+
+def test_embeddings_are_those_of_the_published_model_whatever_is_embedded_beside_them() -> None:
+    embedder = Embedder(SharedSettings().models_dir / "minilm-l6-v2")
+    born, told = embedder.embed(["Where were you born?", "My sister Wren keeps bees in Cornwall, and has for years."])
+    assert born[:4] == pytest.approx([0.038378, 0.101188, 0.011829, 0.094938], abs=1e-5)
+    assert np.linalg.norm(told) == pytest.approx(1)
+    np.testing.assert_allclose(embedder.embed(["Where were you born?"])[0], born, atol=1e-5)
 
 
 def test_nothing_is_recalled_when_nothing_is_known(tmp_path: Path) -> None:

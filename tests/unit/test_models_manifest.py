@@ -61,6 +61,7 @@ def test_parts_are_counted_from_one_and_from_zero(tmp_path: Path) -> None:
         ('{ path = "x", wheel = { package = "p", version = "1", member = "m" } }', "size and sha256"),
         (f'{{ path = "../x", {PIN}, hub = {{ repo = "r", file = "f" }} }}', "inside the model's folder"),
         (f'{{ path = "x", {PIN} }}', "exactly one of"),
+        (f'{{ path = "x", {PIN}, convert = "gif", hub = {{ repo = "r", file = "f" }} }}', "convert must be"),
         (f'{{ path = "x", {PIN}, colour = "red", hub = {{ repo = "r", file = "f" }} }}', "colour"),
         (f'{{ path = "x", {PIN}, hub = {{ repo = "r" }} }}', "file"),
         ("{", "cannot read"),

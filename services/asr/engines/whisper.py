@@ -37,7 +37,7 @@ class WhisperEngine:
         self._options = options
         self._folder = options.model or shared.models_dir / "whisper-base"
         self._gate_file = shared.models_dir / silero.FILE
-        self._voices_file = shared.models_dir / "resemblyzer" / "pretrained.pt"
+        self._voices_file = shared.models_dir / "resemblyzer" / "ge2e.onnx"
         self._voices: Voices | None = None
         self._pool = DecodePool(options.workers)
         self._decoder: Decoder | None = None

@@ -1,8 +1,8 @@
 """The print of a voice: 256 numbers of unit length, near each other for the same voice, whatever is said.
 
 Method and weights: Wan et al., "Generalized End-to-End Loss for Speaker Verification" (2018), as trained by Resemblyzer: the
-power of 40 mel bands every 10 ms, pieces of 1.6 s that overlap, three LSTM layers over each piece, the last state of the last
-one through a linear layer. The pieces run side by side, so a long utterance costs little more than a short one.
+power of 40 mel bands every 10 ms, pieces of 1.6 s that overlap, and a network of three LSTM layers that makes a print of each
+piece. The pieces run side by side, so a long utterance costs little more than a short one.
 """
 
 from __future__ import annotations
@@ -13,9 +13,8 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from services.asr.voices.torch_file import read_tensors
 from services.common.log_mel import HOP_SAMPLES, WINDOW_SAMPLES, mel_filters, power_spectra
-from vivant.errors import Unusable
+from services.common.onnx import open_model
 
 Array = NDArray[np.float32]
 
@@ -30,8 +29,7 @@ _COVERED: Final = 80
 _SHORT: Final = 250
 #: More pieces than this tell nothing new: the latest are taken.
 _MOST_PIECES: Final = 8
-_LAYERS: Final = 3
-_HIDDEN: Final = 256
+_SIZE: Final = 256
 #: Softer recordings are raised to this level before (-30 dBFS).
 _LEVEL: Final = 10 ** (-30 / 20)
 #: Frames so far below the loudest ones are pauses, and longer pauses than this are left out.
@@ -43,19 +41,7 @@ class Voiceprints:
     """The loaded model; used by several threads at once."""
 
     def __init__(self, path: Path) -> None:
-        weights = read_tensors(path, "model_state")
-        try:
-            self._layers = [
-                (
-                    np.ascontiguousarray(weights[f"lstm.weight_ih_l{layer}"].T),
-                    np.ascontiguousarray(weights[f"lstm.weight_hh_l{layer}"].T),
-                    weights[f"lstm.bias_ih_l{layer}"] + weights[f"lstm.bias_hh_l{layer}"],
-                )
-                for layer in range(_LAYERS)
-            ]
-            self._linear = np.ascontiguousarray(weights["linear.weight"].T), weights["linear.bias"]
-        except KeyError as exc:
-            raise Unusable(f"{path} holds another model: it has no {exc}", reason="model_unusable") from exc
+        self._model = open_model(path)
         self._filters = mel_filters(_BANDS)
 
     def of(self, samples: Array) -> tuple[Array, float]:
@@ -66,9 +52,9 @@ class Voiceprints:
         mels = self._mels(samples)
         spoken = len(mels) * HOP_SAMPLES / SAMPLE_RATE_HZ
         if not len(mels):
-            return np.zeros(_HIDDEN, np.float32), 0.0
+            return np.zeros(_SIZE, np.float32), 0.0
         pieces = _pieces(mels)[-_MOST_PIECES:]
-        prints = self._run(pieces)
+        (prints,) = self._model.run(["prints"], {"mels": pieces})
         mean = prints.mean(axis=0)
         return mean / max(float(np.linalg.norm(mean)), 1e-9), spoken
 
@@ -85,26 +71,6 @@ class Voiceprints:
             return np.zeros((0, _BANDS), np.float32)
         return mels[kept] * np.float32(max(1.0, _LEVEL / rms) ** 2)
 
-    def _run(self, pieces: Array) -> Array:
-        """`[n, 160, 40]` to `[n, 256]`, each of length 1."""
-        inputs = pieces
-        for w_in, w_hidden, bias in self._layers:
-            gates_in = inputs @ w_in + bias
-            hidden = np.zeros((len(pieces), _HIDDEN), np.float32)
-            cell = np.zeros_like(hidden)
-            outputs = np.empty((len(pieces), _PIECE, _HIDDEN), np.float32)
-            for frame in range(_PIECE):
-                gates = gates_in[:, frame] + hidden @ w_hidden
-                # The order of the gates is PyTorch's: input, forget, cell, output.
-                into, keep, out = (_sigmoid(gates[:, at : at + _HIDDEN]) for at in (0, _HIDDEN, 3 * _HIDDEN))
-                cell = keep * cell + into * np.tanh(gates[:, 2 * _HIDDEN : 3 * _HIDDEN])
-                hidden = out * np.tanh(cell)
-                outputs[:, frame] = hidden
-            inputs = outputs
-        weight, bias = self._linear
-        prints = np.maximum(inputs[:, -1] @ weight + bias, 0)
-        return np.asarray(prints / np.maximum(np.linalg.norm(prints, axis=1, keepdims=True), 1e-9), np.float32)
-
 
 def _pieces(mels: Array) -> Array:
     """`[frames, 40]` cut into pieces `[n, 160, 40]`, the last one filled up with silence.
@@ -120,10 +86,6 @@ def _pieces(mels: Array) -> Array:
         again = np.tile(mels, (-(-_PIECE // len(mels)), 1))[:_PIECE]
         pieces = np.concatenate((pieces, again[None]))
     return pieces
-
-
-def _sigmoid(values: Array) -> Array:
-    return np.asarray(0.5 * (np.tanh(0.5 * values) + 1), np.float32)
 
 
 def _without_pauses(voiced: NDArray[np.bool_]) -> NDArray[np.bool_]:

@@ -18,6 +18,7 @@ import vivant
 from services.common.logs import get_logger
 from services.common.streams import flatten
 from services.gateway.gateway import Gateway
+from services.gateway.meter import Meter
 from services.gateway.realtime.actions import Action, Await, EndTurn, Forget, Heard, Out, Reopen, Say, Sound, Stop
 from services.gateway.realtime.audio import RATE_HZ, Microphone
 from services.gateway.realtime.beta import spell
@@ -77,7 +78,7 @@ class Talk:
         self._conversation_id = ""
         self._expecting = asyncio.Event()
         self._words_due = 0.0
-        self._tokens, self._counted_at = float(BURST), asyncio.get_running_loop().time()
+        self._meter = Meter(MESSAGES_PER_S, BURST)
 
     async def run(self) -> None:
         """Serves until one of the two sides ends it."""
@@ -138,10 +139,7 @@ class Talk:
             self._put([wrong])
 
     def _count(self) -> None:
-        now = asyncio.get_running_loop().time()
-        self._tokens = min(BURST, self._tokens + (now - self._counted_at) * MESSAGES_PER_S) - 1
-        self._counted_at = now
-        if self._tokens < 0:
+        if not self._meter.take():
             raise End(
                 WSCloseCode.POLICY_VIOLATION,
                 "too_many_messages",

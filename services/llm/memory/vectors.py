@@ -57,7 +57,7 @@ class Vectors:
         return sorted({text for text in texts if self._key(text) not in known}, key=lambda text: (len(text), text))
 
     def embed(self, texts: Sequence[str]) -> None:
-        """Embeds `texts`; blocks for about 20 ms each."""
+        """Embeds `texts`; blocks for about 5 ms each."""
         vectors = self._embedder.embed(texts).astype(np.float16)
         self._known().update(zip(map(self._key, texts), vectors, strict=True))
 

@@ -1,4 +1,9 @@
-"""Words as retrieval and grounding compare them: lower case, without endings, without the little words."""
+"""Words as retrieval and grounding compare them: lower case, without endings, without the little words.
+
+Stems are cut by hand because Snowball's lose more than an ending: an engineer becomes an engine and business busy, so what was
+told of the one would ground the other. Numbers are read by hand because text2num makes "19 88" of a year and text2digits one
+number of "one two three".
+"""
 
 from __future__ import annotations
 

@@ -19,7 +19,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from vivant.errors import Unusable
+from models.errors import FetchError
 
 _MAGIC: Final = 0x1950A86A20F9469CFC6C
 
@@ -58,14 +58,12 @@ class _Objects(pickle.Unpickler):
 
 
 def read_tensors(path: Path, part: str) -> dict[str, NDArray[np.float32]]:
-    """The float32 tensors of `part` of the checkpoint, by their names. Raises Unusable when the file is missing or broken."""
-    if not path.is_file():
-        raise Unusable(f"the model file {path} is missing; run: make models", reason="model_missing")
+    """The float32 tensors of `part` of the checkpoint, by their names. Raises FetchError when it is not one."""
     try:
         with path.open("rb") as file:
             return _read(file, part)
     except (pickle.UnpicklingError, ValueError, KeyError, IndexError, TypeError, AttributeError, EOFError) as exc:
-        raise Unusable(f"{path} is not a usable model file: {exc}; run: make models", reason="model_unusable") from exc
+        raise FetchError(f"{path} is not a checkpoint of PyTorch that can be used: {exc}") from exc
 
 
 def _read(file: BufferedReader, part: str) -> dict[str, NDArray[np.float32]]:

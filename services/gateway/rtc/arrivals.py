@@ -4,9 +4,17 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from aiortc.jitterbuffer import JitterFrame
+from aiortc import RTCRtpReceiver
+from aiortc.jitterbuffer import JitterBuffer, JitterFrame
+
+from services.gateway.rtc.reliance import require, require_use
 
 _NUMBERS: Final = 2**16
+_JITTER_BUFFER: Final = "_RTCRtpReceiver__jitter_buffer"
+
+require(RTCRtpReceiver, _JITTER_BUFFER)
+require(JitterBuffer, "add")
+require_use(RTCRtpReceiver, "_handle_rtp_packet", _JITTER_BUFFER, "add", "_data")
 
 
 class Arrivals:
@@ -26,8 +34,6 @@ class Arrivals:
         return False, JitterFrame(packet._data, packet.timestamp)
 
     @classmethod
-    def take_over(cls, receiver: Any) -> None:
+    def take_over(cls, receiver: RTCRtpReceiver) -> None:
         """Puts itself in the place of a receiver's jitter buffer."""
-        name = "_RTCRtpReceiver__jitter_buffer"
-        assert hasattr(receiver, name), "aiortc has changed: its receiver keeps its jitter buffer elsewhere"
-        setattr(receiver, name, cls())
+        setattr(receiver, _JITTER_BUFFER, cls())
