@@ -16,11 +16,11 @@ from aiortc.sdp import SessionDescription
 
 from services.gateway import ice
 from services.gateway.peer import Peer
+from services.gateway.rtc import transport
 from tests.harness.gateway_door import Browser, Door, house, silence
 from tests.harness.peers import cut, noted_peers, path_of
 from tests.harness.scripted_session import ScriptedSession
 from tests.harness.waiting import settled, until
-from services.gateway.rtc import transport
 
 #: Timestamps of one packet of sound.
 PACKET = 960

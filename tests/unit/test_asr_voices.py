@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from itertools import combinations
-from pathlib import Path
 
 import numpy as np
 import pytest
