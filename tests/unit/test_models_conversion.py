@@ -24,7 +24,7 @@ from models.conversion.torch_file import read_tensors
 from models.errors import FetchError
 from models.manifest import Archive, Model, ModelFile, Piece
 from models.store import Store
-from tests.unit.test_models_store import Quiet
+from tests.harness.model_files import Count
 
 Array = NDArray[np.float32]
 MAGIC = 0x1950A86A20F9469CFC6C
@@ -173,7 +173,7 @@ def test_what_is_pinned_is_the_file_that_is_made(tmp_path: Path) -> None:
     save_file({TABLE: table}, weights)
     np.save(made, table)
     store, model = Store(tmp_path / "models"), published(tmp_path / "usb", weights.read_bytes(), made.getvalue())
-    local.take(store, store.problems(model), tmp_path / "usb", Quiet())
+    local.take(store, store.problems(model), tmp_path / "usb", Count())
     assert list(store.problems(model, thorough=True)) == []
     np.testing.assert_array_equal(np.load(store.path(model, model.files[0])), table)
 
@@ -185,7 +185,7 @@ def test_weights_of_something_else_are_refused(tmp_path: Path, names: list[str])
     content = weights.read_bytes() if names else b"no weights"
     store, model = Store(tmp_path / "models"), published(tmp_path / "usb", content, b"file")
     with pytest.raises(FetchError, match="does not hold the weights of all-MiniLM-L6-v2"):
-        local.take(store, store.problems(model), tmp_path / "usb", Quiet())
+        local.take(store, store.problems(model), tmp_path / "usb", Count())
     assert list((store.folder / "m").iterdir()) == []
     with pytest.raises(FetchError, match="does not hold the weights of all-MiniLM-L6-v2"):
         convert("minilm", weights)
