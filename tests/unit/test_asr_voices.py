@@ -60,7 +60,7 @@ ANN, BOB = typical(1), typical(-1)
 
 
 def test_a_print_is_that_of_the_published_model(prints: Voiceprints) -> None:
-    found, _ = prints.of(recording("checking"))
+    found, _ = prints.of(scenario("checking"))
     assert found[[127, 32, 21, 134]] == pytest.approx([0.243631, 0.201001, 0.195542, 0.192267], abs=1e-5)
 
 

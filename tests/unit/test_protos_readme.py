@@ -1,4 +1,4 @@
-"""`protos/README.md` is complete: every call, every message of a stream in its grammar and its dialogue, every reason."""
+"""`protos/README.md` is complete: every call, every message of a stream in its grammar and its dialogue."""
 
 from __future__ import annotations
 
@@ -22,8 +22,6 @@ SERVICES: Final = {
     for module in (session_pb2, asr_pb2, turn_pb2, llm_pb2, tts_pb2, face_pb2)
     for service in module.DESCRIPTOR.services_by_name.values()
 }
-#: What an error may be called, as the code writes it.
-_REASON: Final = re.compile(r"""\breason(?::[^=\n]*)?=\(?"([a-z0-9_]+)\"""")
 
 
 def section(service: str) -> str:
@@ -62,14 +60,3 @@ def test_every_other_call_is_there(service: str) -> None:
     for rpc in SERVICES[service].methods:
         named = README if rpc.name == "GetInfo" else section(service)
         assert rpc.client_streaming or f"`{rpc.name}`" in named or f"{rpc.name} " in named, rpc.name
-
-
-def test_every_reason_is_in_the_table() -> None:
-    used = {
-        reason: file.name
-        for folder in ("common", "asr", "turn", "llm", "tts", "face", "orchestrator")
-        for file in (ROOT / "services" / folder).rglob("*.py")
-        for reason in _REASON.findall(file.read_text(encoding="utf-8"))
-    }
-    listed = set(re.findall(r"`([a-z0-9_]+)`", README))
-    assert {reason: file for reason, file in used.items() if reason not in listed} == {}
