@@ -69,11 +69,13 @@ def opened(folder: Path, **options: Any) -> AbstractAsyncContextManager[Any]:
 
 async def asked(stub: Any, persona: str, question: str) -> str:
     """What it answers in a conversation of its own; raises AioRpcError."""
-    call = stub.Generate()
-    await call.write(pb.GenerateRequest(config=pb.GenerateConfig(persona=persona)))
-    await call.write(pb.GenerateRequest(commit=pb.Commit(turn_id=1, utterance=pb.HistoryItem(text=question))))
-    await call.write(pb.GenerateRequest(finish=pb.Finish()))
-    await call.done_writing()
+    requests = (
+        pb.GenerateRequest(config=pb.GenerateConfig(persona=persona)),
+        pb.GenerateRequest(commit=pb.Commit(turn_id=1, utterance=pb.HistoryItem(text=question))),
+        pb.GenerateRequest(finish=pb.Finish()),
+    )
+    # gRPC writes them: a refusal may come before all are out, and then it is what is raised.
+    call = stub.Generate(iter(requests))
     return "".join([message.text.text async for message in call if message.HasField("text")])
 
 
