@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import grpc
 import pytest
@@ -22,6 +22,9 @@ from tests.harness.grpc_server import admission_of, served
 from vivant.llm.v1 import llm_pb2 as pb
 from vivant.llm.v1 import llm_pb2_grpc
 
+#: As they are before a test gives this process another home.
+MODELS: Final = SharedSettings().models_dir
+
 
 @asynccontextmanager
 async def serving(
@@ -29,7 +32,7 @@ async def serving(
 ) -> AsyncIterator[Any]:
     """A stub of the service, with its `metrics`, `admission` and `personas` as attributes. The model makes the replies."""
     made = LlmSettings(**{"persona": "pip", "capacity": 2, "opening": "model"} | settings)
-    personas = Personas(personas_dir, SharedSettings().models_dir / "minilm-l6-v2", engine, made, linger_s)
+    personas = Personas(personas_dir, MODELS / "minilm-l6-v2", engine, made, linger_s)
     await asyncio.to_thread(personas.load)
     admission, metrics = admission_of("llm", "test", made.capacity)
     servicer = LlmServicer(engine, personas, admission, metrics)
