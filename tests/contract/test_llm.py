@@ -23,11 +23,10 @@ from services.llm.settings import LlamacppOptions, OpenaiOptions
 from tests.harness.data import PERSONAS
 from tests.harness.grpc_server import reason
 from tests.harness.llm_parts import fake_engine
-from tests.harness.llm_service import Call, serving
+from tests.harness.llm_service import MODELS, Call, serving
 from vivant.errors import Unavailable, Unusable
 from vivant.llm.v1 import llm_pb2 as pb
 
-MODELS = SharedSettings().models_dir
 TOLD = "I had a long day at the bakery."
 
 

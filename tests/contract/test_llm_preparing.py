@@ -15,7 +15,6 @@ import numpy as np
 import pytest
 
 from environment import ROOT
-from services.common.settings import SharedSettings
 from services.llm.memory.embedding import Embedder
 from services.llm.memory.retrieval import texts_of
 from tests.harness.data import PERSONAS
@@ -25,7 +24,6 @@ from tests.harness.llm_service import serving
 from tests.harness.waiting import until
 from vivant.llm.v1 import llm_pb2 as pb
 
-MODELS = SharedSettings().models_dir
 JUNE = ROOT / "personas" / "june"
 
 
