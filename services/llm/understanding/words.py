@@ -1,8 +1,6 @@
 """Words as retrieval and grounding compare them: lower case, without endings, without the little words.
 
-Stems are cut by hand because Snowball's lose more than an ending: an engineer becomes an engine and business busy, so what was
-told of the one would ground the other. Numbers are read by hand because text2num makes "19 88" of a year and text2digits one
-number of "one two three".
+Numbers are read by hand because text2num makes "19 88" of a year and text2digits one number of "one two three".
 """
 
 from __future__ import annotations
@@ -13,6 +11,8 @@ from collections.abc import Callable
 from functools import lru_cache
 from pathlib import Path
 from typing import Any, Final
+
+from snowballstemmer import stemmer
 
 LEXICON: Final[dict[str, Any]] = tomllib.loads(Path(__file__).with_name("lexicon.toml").read_text("utf-8"))
 
@@ -31,18 +31,16 @@ def words(text: str) -> list[str]:
 
 @lru_cache(maxsize=20_000)
 def stem(word: str) -> str:
-    """A word without possessive, plural and tense, roughly: both sides of a comparison are cut alike."""
+    """A word without its endings, by Snowball, and one for all that mean the same: both sides of a comparison are cut alike."""
     word = word.removesuffix("'s")
-    word = _SAME.get(word, word)
-    if len(word) > 4 and word.endswith("ies"):
-        return _SAME.get(word[:-3] + "y", word[:-3] + "y")
-    for ending in ("ing", "ed", "es", "s"):
-        if len(word) - len(ending) >= 3 and word.endswith(ending) and not word.endswith("ss"):
-            word = word.removesuffix(ending)
-            if ending in ("ing", "ed") and len(word) > 3 and word[-1] == word[-2] and word[-1] not in "lsz":
-                word = word[:-1]
-            break
-    return _SAME.get(word, word.removesuffix("e") if len(word) > 3 else word)
+    cut = _cut(_SAME.get(word, word))
+    return _cut(_SAME[cut]) if cut in _SAME else cut
+
+
+def _cut(word: str) -> str:
+    # A stemmer keeps the word that it cuts in itself, and several threads recall, so each word has one of its own.
+    cut: str = stemmer("english").stemWord(word)
+    return cut
 
 
 def stems(key: str) -> frozenset[str]:
