@@ -43,11 +43,11 @@ class WhisperOptions(Frozen):
     """While somebody speaks, a partial result is made for every so many milliseconds of audio."""
     partial_padding_s: float = Field(2.0, ge=1.0, le=28.0)
     """Silence after the speech that the model is shown for a partial result. Less is faster and worse."""
-    padding_s: float = Field(4.0, ge=1.0, le=28.0)
+    padding_s: float = Field(3.0, ge=1.0, le=28.0)
     """The same for a final result."""
-    context_s: float = Field(12.0, ge=1.0, le=30.0)
+    context_s: float = Field(9.0, ge=1.0, le=30.0)
     """Speech and silence together are at least this long for a final result."""
-    beam: int = Field(5, ge=1, le=10)
+    beam: int = Field(3, ge=1, le=10)
     """How many hypotheses are followed side by side for a final result. A partial result follows one."""
 
 
