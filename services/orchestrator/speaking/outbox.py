@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Final
 
 from services.common.metrics import Metrics
@@ -65,10 +65,33 @@ class Outbox:
         self._units += 1
         self._append(session_pb2.ConverseResponse(unit=unit))
 
-    @property
-    def units(self) -> Iterator[common_pb2.Unit]:
-        """Those that wait, oldest first."""
-        return (response.unit for response in self._queue if response.HasField("unit"))
+    def clear(self, newest_turn_id: int) -> None:
+        """What waits of older turns is not sent: who reads slowly would hear it long after the reply was over.
+
+        Only the last unit of it is, because the metronome's fade-out goes on from there. It does not count as said.
+        """
+        stale = [response for response in self._queue if 0 < response.unit.turn_id < newest_turn_id]
+        for response in stale[-1:]:
+            response.unit.turn_id = response.unit.turn_sample = 0
+        if len(stale) > 1:
+            self._drop(stale[:-1])
+
+    def _drop(self, dropped: Sequence[session_pb2.ConverseResponse]) -> None:
+        """Takes units out of the queue, and out of those behind them the frames that build on theirs."""
+        gone, waiting, missing = set(map(id, dropped)), self._queue, False
+        self._queue = deque()
+        for response in waiting:
+            unit = response.unit
+            if id(response) in gone:
+                missing = missing or unit.HasField("frame")
+                continue
+            missing = missing and not unit.frame.keyframe
+            if missing and unit.HasField("frame"):
+                unit.ClearField("frame")
+            self._queue.append(response)
+        self._units -= len(gone)
+        self._frames_missing = self._frames_missing or missing
+        self._metrics.count("vivant_units_total", "dropped", len(gone))
 
     def close(self) -> None:
         """Lets `run` end when all that waits has been written."""
