@@ -217,12 +217,12 @@ STEP = 2 * np.pi * LEVEL / 100
 FADE = 120
 
 
-def tone(units: int, start: int = 0) -> list[face_pb2.Speech]:
+def tone(units: int, start: int = 0, turn_id: int = 1) -> list[face_pb2.Speech]:
     """Some units of a reply that does not begin softly, so that a cut anywhere is heard."""
     starts = range(start, start + units * UNIT, UNIT)
     voice = np.cos(2 * np.pi * np.arange(start, start + units * UNIT) / 100) * LEVEL
     return [
-        face_pb2.Speech(turn_id=1, pcm=voice[at - start : at - start + UNIT].astype("<i2").tobytes(), start_sample=at)
+        face_pb2.Speech(turn_id=turn_id, pcm=voice[at - start : at - start + UNIT].astype("<i2").tobytes(), start_sample=at)
         for at in starts
     ]
 
@@ -277,14 +277,14 @@ class Listening:
             self.face.send(**payload)
         self._asked.clear()
 
-    def reply(self, units: int) -> None:
+    def reply(self, units: int, turn_id: int = 1) -> None:
         """One that comes to the face whole."""
-        reply = self.tracker.begin(1)
-        reply.speech.extend(tone(units))
+        reply = self.tracker.begin(turn_id)
+        reply.speech.extend(tone(units, turn_id=turn_id))
         reply.complete = True
-        for speech in tone(units):
+        for speech in reply.speech:
             self.output.direct(speech=speech)
-        self.output.direct(speech_end=face_pb2.SpeechEnd(turn_id=1))
+        self.output.direct(speech_end=face_pb2.SpeechEnd(turn_id=turn_id))
         self.arrive()
 
     async def beat(self, count: int = 1, by: Faceless | None = None) -> None:
@@ -398,6 +398,20 @@ class TestOutput:
             await listening.beat(by=alone)
             listening.output.close()
         assert (listening.received[-1].turn_id, listening.received[-1].turn_sample) == (1, 3 * UNIT)
+
+    async def test_a_hold_was_meant_for_the_reply_of_then(self, listening: Listening) -> None:
+        listening.reply(9)
+        await listening.beat(3)
+        listening.output.hold()
+        listening.reply(9, turn_id=2)
+        await listening.beat(2)
+        async with asyncio.TaskGroup() as tasks:
+            listening.output.lose_face(tasks)
+            alone = listening.output._faceless
+            assert alone is not None
+            await listening.beat(2, by=alone)
+            listening.output.close()
+        assert [each.turn_id for each in listening.received] == [1, 1, 1, 2, 2, 2, 2]
 
 
 class TestFaceless:

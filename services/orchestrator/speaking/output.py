@@ -12,6 +12,7 @@ from typing import Any, Final
 from google.protobuf.message import Message
 
 from services.common.metrics import Metrics
+from services.common.metronome import UNIT_MS
 from services.orchestrator.dialog import events as ev
 from services.orchestrator.links.clients import Peers
 from services.orchestrator.links.link import Link
@@ -46,6 +47,7 @@ class Output:
         overhear: Callable[[common_pb2.Unit], None],
     ) -> None:
         self._rate_hz = manner.audio.sample_rate_hz
+        self._unit_samples = self._rate_hz * UNIT_MS // 1000
         self._metrics = metrics
         self._timeline = timeline
         self._tracker = tracker
@@ -55,7 +57,7 @@ class Output:
         self._overhear = overhear
         self._faceless: Faceless | None = None
         self._pacing: asyncio.Task[None] | None = None
-        self._held = False
+        self._held = 0
         self._units = 0
         self._open = False
         self.newest = 0
@@ -70,7 +72,7 @@ class Output:
     @property
     def sample(self) -> int:
         """The position of the output clock."""
-        return self._units * self._rate_hz // 25
+        return self._units * self._unit_samples
 
     @property
     def visible(self) -> bool:
@@ -92,17 +94,17 @@ class Output:
 
     def hold(self) -> None:
         """Stops the voice where it is."""
-        self._held = True
+        self._held = self._tracker.reply.turn_id
         self.direct(pause=face_pb2.Pause())
 
     def release(self) -> None:
         """Goes on at the same sample, as loud as before."""
-        self._held = False
+        self._held = 0
         self.direct(resume=face_pb2.Resume())
 
     def clear(self, newest_turn_id: int) -> None:
         """What belongs to older turns is over."""
-        self._held = False
+        self._held = 0
         self.newest = newest_turn_id
         self.direct(clear=face_pb2.Clear(newest_turn_id=newest_turn_id))
         self.outbox.clear(newest_turn_id)
@@ -127,7 +129,7 @@ class Output:
             faceless.send(speech=speech)
         if reply.complete:
             faceless.send(speech_end=face_pb2.SpeechEnd(turn_id=reply.turn_id))
-        if self._held:
+        if self._held == reply.turn_id:
             faceless.send(pause=face_pb2.Pause())
 
     def regain_face(self) -> None:
