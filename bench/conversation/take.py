@@ -21,8 +21,8 @@ from bench.conversation.scenarios import Line
 
 Kind = TypeVar("Kind")
 
-#: After the last unit of a reply another one may be heard that was on its way when it was interrupted, and then its fading out.
-_FADE_UNITS: Final = 2
+#: The fading out of a reply is heard in the unit after its last one.
+_FADE_UNITS: Final = 1
 #: What is heard for less is no word, but a rest of something.
 _SHORTEST_WORD_S: Final = 0.1
 

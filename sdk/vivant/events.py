@@ -124,7 +124,7 @@ class Unit:
     """Signed 16-bit little-endian mono PCM at `Ready.voice_rate_hz`."""
     frame: Frame | None
     turn_id: int
-    """The reply that is being said here; 0: none, though the end of one that was cut off may still be heard."""
+    """The reply that is heard here; 0: nothing is being said."""
     turn_sample: int
     """Position in that reply of this unit's first sample."""
     ducked: bool = False

@@ -149,6 +149,8 @@ def unit(item: Outgoing) -> common_pb2.Unit:
         turn_id=emission.turn_id,
         turn_sample=emission.turn_sample,
         ducked=emission.ducked,
+        ending=to_pcm(emission.ending),
+        fading_turn_id=emission.fading,
     )
     if item.picture:
         message.frame.data = item.picture.data

@@ -6,7 +6,6 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
-from itertools import takewhile
 from pathlib import Path
 from typing import Any, Final
 
@@ -359,18 +358,14 @@ async def test_an_interrupt_ends_the_reply_and_what_was_not_heard_is_not_remembe
     assert turn.interrupted
     assert len(turn.heard_text) < len(turn.full_text) == len("It is nice here.")
     assert turn.full_text.startswith(turn.heard_text)
-    last = talk.of("unit")[-1]
-    after = [await talk.until("unit") for _ in range(12)]
+    fade = await talk.until("unit")
+    assert fade.turn_id == 0
+    assert not any(fade.pcm[-1600:]), "the voice fades out within a few milliseconds"
+    for _ in range(10):
+        unit = await talk.until("unit")
+        assert unit.turn_id == 0
+        assert not any(unit.pcm)
     talk.call.cancel()
-    assert [unit.turn_id for unit in after] == [0] * 12
-    assert [unit.index for unit in after] == [last.index + number for number in range(1, 13)]
-    # What the face let go before it heard of the interruption is heard whole, and then the voice fades out.
-    under_way = list(takewhile(lambda unit: any(unit.pcm[-1600:]), after))
-    assert len(under_way) <= 1
-    assert not any(any(unit.pcm) for unit in after[len(under_way) + 1 :]), "it fades out once"
-    sound = np.frombuffer(b"".join(unit.pcm for unit in (last, *after)), "<i2").astype(int)
-    usual = np.abs(np.diff(np.frombuffer(last.pcm, "<i2").astype(int))).max()
-    assert np.abs(np.diff(sound)).max() <= 2 * usual, "no click"
 
 
 async def test_what_the_client_has_played_is_what_was_heard(door: Served) -> None:

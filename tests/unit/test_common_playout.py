@@ -127,6 +127,23 @@ def test_a_cleared_voice_fades_out_once() -> None:
     assert_smooth(*before, *after)
 
 
+def test_each_unit_of_a_reply_brings_its_ending() -> None:
+    """With it, silence can be played instead of what follows; it is what the playout plays itself when the voice is cut."""
+    playout = Playout(RATE)
+    sing(playout, 3, 9)
+    before = playout.emit()
+    playout.duck()
+    ducked = playout.emit()
+    for unit in (before, ducked):
+        silence = np.zeros(UNIT, np.float32)
+        silence[:FADE] = unit.ending
+        assert_smooth(unit, Emission(index=0, voice=silence))
+    playout.pause()
+    cut = playout.emit()
+    np.testing.assert_array_equal(cut.pcm[:FADE], ducked.ending)
+    assert not len(cut.ending)
+
+
 def test_a_voice_fades_out_under_the_reply_that_replaces_it() -> None:
     playout = Playout(RATE)
     sing(playout, 3, 9)

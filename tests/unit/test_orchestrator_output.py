@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
-from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -164,35 +163,20 @@ class TestOutbox:
         assert not delta.HasField("frame"), "a delta frame without the one before it cannot be decoded"
         assert key.HasField("frame")
 
-    async def test_of_an_older_turn_only_the_last_unit_that_waits_is_sent(self, outbox: Outbox, sent: list[int]) -> None:
-        for index in range(3):
-            outbox.put_unit(unit(index, turn_id=1, turn_sample=index * UNIT, frame=True, key=index == 0))
-        outbox.put_unit(unit(3, turn_id=2, frame=True))
-        outbox.put_unit(unit(4, turn_id=2, frame=True, key=True))
-        outbox.put_unit(unit(5, turn_id=2, frame=True))
-        outbox.clear(2)
-        read = [item.unit for item in await self.drain(outbox)]
-        assert [(item.index, item.turn_id, item.turn_sample) for item in read] == [(2, 0, 0), (3, 2, 0), (4, 2, 0), (5, 2, 0)]
-        assert all(item.pcm == unit(0).pcm for item in read), "no sound is edited"
-        assert [item.HasField("frame") for item in read] == [False, False, True, True], "the picture goes on with a keyframe"
-        assert sent == [2, 3, 4, 5]
-
-    async def test_a_client_that_keeps_up_loses_no_picture_to_an_interruption(
-        self, outbox: Outbox, keyframes: list[int]
-    ) -> None:
+    async def test_an_interruption_silences_what_waits(self, outbox: Outbox, sent: list[int]) -> None:
         outbox.put_unit(unit(0, turn_id=1, frame=True, key=True))
+        outbox.put_unit(unit(1, turn_id=2))
         outbox.clear(2)
-        outbox.put_unit(unit(1, turn_id=0, frame=True))
         old, new = [item.unit for item in await self.drain(outbox)]
-        assert (old.turn_id, old.HasField("frame"), new.HasField("frame"), keyframes) == (0, True, True, [])
+        assert (old.turn_id, old.turn_sample, set(old.pcm)) == (0, 0, {0})
+        assert old.HasField("frame"), "the picture goes on"
+        assert (new.turn_id, set(new.pcm)) == (2, {1})
+        assert sent == [0, 1]
 
-    async def test_after_units_were_left_out_a_keyframe_is_asked_for(self, outbox: Outbox, keyframes: list[int]) -> None:
-        for index in range(3):
-            outbox.put_unit(unit(index, turn_id=1, frame=True, key=index == 0))
-        outbox.clear(2)
-        outbox.put_unit(unit(3, turn_id=0, frame=True))
-        assert keyframes == [1]
-        assert [item.unit.HasField("frame") for item in await self.drain(outbox)] == [False, False]
+    async def test_what_only_the_way_out_needs_is_not_sent(self, outbox: Outbox) -> None:
+        outbox.put_unit(common_pb2.Unit(pcm=bytes(2 * UNIT), turn_id=1, ending=b"\1\1", fading_turn_id=3))
+        (item,) = await self.drain(outbox)
+        assert (item.unit.ending, item.unit.fading_turn_id) == (b"", 0)
 
     async def test_a_client_that_reads_nothing_loses_the_session(self, outbox: Outbox, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(outbox_module, "WRITE_TIMEOUT_S", 0.02)
@@ -232,10 +216,8 @@ def heard(units: list[common_pb2.Unit]) -> NDArray[np.int32]:
 
 
 def assert_smooth(units: list[common_pb2.Unit]) -> None:
-    """No click between units that follow each other, nor in them."""
-    for before, after in pairwise(units):
-        if after.index == before.index + 1:
-            assert np.abs(np.diff(heard([before, after]))).max() <= 1.2 * STEP + LEVEL / FADE
+    """No click: the voice is nowhere further from one sample to the next than a tone, and a ramp of 5 ms over it, goes."""
+    assert np.abs(np.diff(heard(units))).max() <= 1.2 * STEP + LEVEL / FADE
 
 
 class Listening:
@@ -329,20 +311,32 @@ class TestOutput:
         assert_smooth(listening.received)
         assert (listening.tracker.reply.sent_samples, listening.stale()) == (3 * UNIT, 0)
 
-    async def test_a_unit_that_was_under_way_is_heard_and_does_not_count_as_said(self, listening: Listening) -> None:
-        """The face lets it go before it hears of the clear; its fade-out goes on from there."""
+    async def test_a_unit_that_was_under_way_is_not_heard(self, listening: Listening) -> None:
+        """The face lets it go before it hears of the clear. The voice ends where it was, and not once more after that unit."""
         listening.reply(20)
         await listening.beat(3)
         listening.output.clear(2)
-        await listening.beat()
+        await listening.beat(2)
         listening.arrive()
         await listening.beat(3)
-        assert [(each.turn_id, each.turn_sample) for each in listening.received[2:]] == [(1, 2 * UNIT), *[(0, 0)] * 4]
-        assert heard(listening.received[3:4]).any()
-        assert not heard(listening.received)[4 * UNIT + FADE :].any()
-        assert [each.index for each in listening.received] == list(range(7))
+        assert [(each.turn_id, each.turn_sample) for each in listening.received[2:]] == [(1, 2 * UNIT), *[(0, 0)] * 5]
+        assert [each.index for each in listening.received] == list(range(8))
+        assert heard(listening.received)[3 * UNIT : 3 * UNIT + FADE // 2].any()
+        assert not heard(listening.received)[3 * UNIT + FADE :].any()
         assert_smooth(listening.received)
-        assert (listening.tracker.reply.sent_samples, listening.stale()) == (3 * UNIT, 1)
+        assert (listening.tracker.reply.sent_samples, listening.stale()) == (3 * UNIT, 2)
+
+    async def test_nor_does_a_lowered_voice_end_louder_than_it_was(self, listening: Listening) -> None:
+        listening.reply(20)
+        await listening.beat(2)
+        listening.output.duck()
+        listening.arrive()
+        await listening.beat(2)
+        listening.output.clear(2)
+        await listening.beat()
+        assert [each.ducked for each in listening.received] == [False, False, True, True, False]
+        assert np.abs(heard(listening.received[4:])).max() <= LEVEL / 4
+        assert_smooth(listening.received)
 
     async def test_who_reads_slowly_does_not_hear_the_rest_of_a_cleared_reply(self, listening: Listening) -> None:
         listening.reply(20)
@@ -354,19 +348,35 @@ class TestOutput:
         await listening.beat(2)
         listening.reading.set()
         await listening.beat()
-        # Unit 2 was being written, 3 to 6 are left out, 7 and the fade-out after it are sent.
-        assert [(each.index, each.turn_id) for each in listening.received] == [
-            (0, 1),
-            (1, 1),
-            (2, 1),
-            (7, 0),
-            (8, 0),
-            (9, 0),
-            (10, 0),
-        ]
-        assert not heard(listening.received)[4 * UNIT + FADE :].any()
+        # Unit 2 was being written.
+        assert [(each.index, each.turn_id) for each in listening.received] == [(i, int(i < 3)) for i in range(11)]
+        assert not heard(listening.received)[3 * UNIT + FADE :].any()
         assert_smooth(listening.received)
         assert listening.tracker.reply.sent_samples == 3 * UNIT
+
+    async def test_a_voice_that_was_held_ended_then(self, listening: Listening) -> None:
+        listening.reply(20)
+        await listening.beat(3)
+        listening.output.hold()
+        listening.arrive()
+        await listening.beat(3)
+        listening.output.clear(2)
+        listening.arrive()
+        await listening.beat(2)
+        assert not heard(listening.received)[3 * UNIT + FADE :].any()
+        assert_smooth(listening.received)
+
+    async def test_a_reply_begins_while_the_one_before_ends(self, listening: Listening) -> None:
+        listening.reply(20)
+        await listening.beat(3)
+        listening.output.clear(2)
+        listening.reply(5, turn_id=2)
+        await listening.beat(2)
+        assert [(each.turn_id, each.turn_sample) for each in listening.received[3:]] == [(2, 0), (2, UNIT)]
+        own = heard([common_pb2.Unit(pcm=each.pcm) for each in tone(1)])
+        ending = heard(listening.received[3:4]) - own
+        assert ending[: FADE // 2].any()
+        assert not np.abs(ending[FADE:]).max() > 1
 
     async def test_the_voice_goes_on_without_a_face_where_it_was(self, listening: Listening) -> None:
         listening.reply(9)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from enum import Enum
 from typing import Final
 
@@ -14,6 +14,10 @@ from services.common.playout.held import Samples
 
 #: A voice is cut off, taken up, lowered and raised within this time: long enough not to click, too short to be heard as a fade.
 FADE_MS: Final = 5
+
+
+def _nothing() -> Samples:
+    return np.zeros(0, np.float32)
 
 
 def ramp(before: float, after: float, samples: int) -> Samples:
@@ -57,8 +61,10 @@ class Emission:
     turn_sample: int = 0
     ducked: bool = False
     """The voice is lowered."""
+    ending: Samples = field(default_factory=_nothing)
+    """With this the silence begins that follows, if nothing of the reply is heard after this unit."""
     fading: int = 0
-    """The reply that was cut off before this unit and fades out in it; 0: none."""
+    """The reply that was cut off before this unit and ends in it; 0: none."""
     before: Sequence[Playback] = ()
     after: Sequence[Playback] = ()
 
@@ -73,4 +79,5 @@ class Emission:
         if fade:
             samples = len(voice) * FADE_MS // UNIT_MS
             voice[:samples] = self.voice[:samples] * ramp(1, 0, samples)
-        return replace(self, voice=voice, turn_id=0, turn_sample=0, ducked=False)
+        fading = self.turn_id if fade else 0
+        return replace(self, voice=voice, turn_id=0, turn_sample=0, ducked=False, ending=_nothing(), fading=fading)

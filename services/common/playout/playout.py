@@ -44,7 +44,7 @@ class Playout:
         self._index = 0
         self._sounding = 0
         self._gain = 1.0
-        self._tail: Samples = np.zeros(self._fade, np.float32)
+        self._ending: Samples = np.zeros(self._fade, np.float32)
 
     @property
     def index(self) -> int:
@@ -157,11 +157,12 @@ class Playout:
     def emit(self) -> Emission:
         """Lets the next unit go."""
         reply = self._speaker()
-        ending = self._end_voice() if self._sounding and (reply is None or reply.turn_id != self._sounding) else None
+        cut = self._sounding if reply is None or reply.turn_id != self._sounding else 0
+        if cut:
+            ending, self._sounding = self._padded(self._ending), 0
         emission = self._speak(reply) if reply else self._be_silent()
-        if ending is not None:
-            faded, turn_id = ending
-            emission = replace(emission, voice=emission.voice + self._padded(faded), fading=turn_id)
+        if cut:
+            emission = replace(emission, voice=emission.voice + ending, fading=cut)
         if self._aside:
             emission = replace(emission, aside=self._padded(self._aside.take(self.unit_samples)))
             self._aside = self._aside if self._aside.held else None
@@ -179,7 +180,7 @@ class Playout:
         reply.started, reply.starved = True, False
         pcm = self._padded(reply.take(self.unit_samples))
         following = reply.peek(self._fade)
-        self._tail = np.append(following, np.full(self._fade - len(following), pcm[-1]))
+        tail = np.append(following, np.full(self._fade - len(following), pcm[-1]))
         ducked = self._ducking > 0
         gain = LOWERED if ducked else 1.0
         pcm[: self._fade] *= ramp(self._gain if self._sounding else gain, gain, self._fade)
@@ -187,6 +188,7 @@ class Playout:
         if not self._sounding and position:
             pcm[: self._fade] *= ramp(0, 1, self._fade)
         self._sounding, self._gain = reply.turn_id, gain
+        self._ending = tail * ramp(gain, 0, self._fade)
         after = self._close(State.FINISHED, self._index) if reply.ended and not reply.held else []
         return Emission(
             index=self._index,
@@ -194,6 +196,7 @@ class Playout:
             turn_id=reply.turn_id,
             turn_sample=position,
             ducked=ducked,
+            ending=self._ending,
             before=before,
             after=after,
         )
@@ -205,11 +208,6 @@ class Playout:
             before = self._report(State.STARVED)
             reply.starved = True
         return Emission(index=self._index, voice=np.zeros(self.unit_samples, np.float32), before=before)
-
-    def _end_voice(self) -> tuple[Samples, int]:
-        """The fade-out of the voice that was heard until now, as loud as it was, and whose it is."""
-        turn_id, self._sounding = self._sounding, 0
-        return self._tail * ramp(self._gain, 0, self._fade), turn_id
 
     def _advance(self, newest_turn_id: int, unheard: int = 0) -> list[Playback]:
         """Notes the newest turn. A newer one clears an older one's reply, and lifts what was meant for it: a pause, a duck."""

@@ -58,6 +58,8 @@ class Faceless:
             turn_id=emission.turn_id,
             turn_sample=emission.turn_sample,
             ducked=emission.ducked,
+            ending=to_pcm(emission.ending),
+            fading_turn_id=emission.fading,
         )
         self._on_response("unit", unit)
         self._report(emission.after)

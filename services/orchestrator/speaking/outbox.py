@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable
 from typing import Final
 
 from services.common.metrics import Metrics
@@ -39,6 +39,8 @@ class Outbox:
         self._frames_missing = False
         self._keyframe_asked = False
         self._closed = False
+        self._newest = 0
+        self._ending = b""
 
     def put(self, response: session_pb2.ConverseResponse) -> None:
         """Queues a message that is not a unit; raises Full when the client has stopped reading."""
@@ -66,32 +68,8 @@ class Outbox:
         self._append(session_pb2.ConverseResponse(unit=unit))
 
     def clear(self, newest_turn_id: int) -> None:
-        """What waits of older turns is not sent: who reads slowly would hear it long after the reply was over.
-
-        Only the last unit of it is, because the metronome's fade-out goes on from there. It does not count as said.
-        """
-        stale = [response for response in self._queue if 0 < response.unit.turn_id < newest_turn_id]
-        for response in stale[-1:]:
-            response.unit.turn_id = response.unit.turn_sample = 0
-        if len(stale) > 1:
-            self._drop(stale[:-1])
-
-    def _drop(self, dropped: Sequence[session_pb2.ConverseResponse]) -> None:
-        """Takes units out of the queue, and out of those behind them the frames that build on theirs."""
-        gone, waiting, missing = set(map(id, dropped)), self._queue, False
-        self._queue = deque()
-        for response in waiting:
-            unit = response.unit
-            if id(response) in gone:
-                missing = missing or unit.HasField("frame")
-                continue
-            missing = missing and not unit.frame.keyframe
-            if missing and unit.HasField("frame"):
-                unit.ClearField("frame")
-            self._queue.append(response)
-        self._units -= len(gone)
-        self._frames_missing = self._frames_missing or missing
-        self._metrics.count("vivant_units_total", "dropped", len(gone))
+        """Nothing more is heard of older turns."""
+        self._newest = newest_turn_id
 
     def close(self) -> None:
         """Lets `run` end when all that waits has been written."""
@@ -106,6 +84,8 @@ class Outbox:
                 await self._something.wait()
                 continue
             response = self._queue.popleft()
+            if response.HasField("unit"):
+                self._end_older(response.unit)
             try:
                 async with asyncio.timeout(WRITE_TIMEOUT_S):
                     await write(response)
@@ -115,6 +95,22 @@ class Outbox:
                 self._units -= 1
                 self._metrics.count("vivant_units_total", "emitted")
                 self._on_sent(response.unit)
+
+    def _end_older(self, unit: common_pb2.Unit) -> None:
+        """Silence for a unit of a reply that is over. It begins with the end of the voice that was sent last.
+
+        Its picture and its place in time stay.
+        """
+        if 0 < (unit.turn_id or unit.fading_turn_id) < self._newest:
+            if unit.turn_id:
+                self._metrics.count("vivant_stale_output_total", "unit")
+            unit.pcm = self._ending.ljust(len(unit.pcm), b"\0")
+            unit.turn_id = unit.turn_sample = 0
+            unit.ducked = False
+            unit.ending = b""
+        self._ending = unit.ending
+        unit.ClearField("ending")
+        unit.ClearField("fading_turn_id")
 
     def _append(self, response: session_pb2.ConverseResponse) -> None:
         self._queue.append(response)

@@ -1,6 +1,6 @@
 """The units' way out: from the metronome, which is the face or who stands in for it, to the client.
 
-Their sound is the metronome's, and nothing here edits it; units are counted, told of and passed on.
+Their sound is the metronome's; here they are counted, told of and passed on.
 """
 
 from __future__ import annotations
@@ -48,7 +48,6 @@ class Output:
     ) -> None:
         self._rate_hz = manner.audio.sample_rate_hz
         self._unit_samples = self._rate_hz * UNIT_MS // 1000
-        self._metrics = metrics
         self._timeline = timeline
         self._tracker = tracker
         self._now = now
@@ -159,11 +158,6 @@ class Output:
             self._pass_on(message)
 
     def _pass_on(self, unit: common_pb2.Unit) -> None:
-        if 0 < unit.turn_id < self.newest:
-            # It had left when the reply was cleared. It is heard, because the fade-out that follows goes on from it, but the
-            # reply is over and it does not count as said.
-            self._metrics.count("vivant_stale_output_total", "unit")
-            unit.turn_id = unit.turn_sample = 0
         unit.index = self._units
         unit.start_sample = self.sample
         self._units += 1
