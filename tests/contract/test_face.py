@@ -282,6 +282,10 @@ async def test_pause_resume_clear(engine: FaceEngine) -> None:
     for unit in (held[0], rest[0]):
         assert not np.frombuffer(unit.pcm, "<i2")[240:].any(), "silent after 10 ms"
     assert cleared.position_samples >= on.turn_sample + UNIT
+    assert [unit.fading_turn_id for unit in (held[0], on, rest[0], rest[1])] == [7, 0, 7, 0]
+    said = [unit for unit in call.units if unit.turn_id == 7]
+    assert rest[0].pcm[:240] == said[-1].ending, "5 ms"
+    assert not any(unit.ending for unit in call.units if not unit.turn_id)
     assert [unit.turn_id for unit in rest] == [0, 0, 0]
     after = [unit.turn_id for unit in call.units if unit.index > cleared.unit_index]
     assert set(after) <= {0, 8}
