@@ -9,6 +9,11 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Awaitable, Callable
+from typing import Final
+
+#: One unit of the output: 40 ms, 25 in a second, as many as a film has pictures.
+UNIT_MS: Final = 40
+UNIT_S: Final = UNIT_MS / 1000
 
 Clock = Callable[[], float]
 Sleep = Callable[[float], Awaitable[object]]

@@ -11,16 +11,14 @@ import asyncio
 import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import Final
 
 from services.common.metrics import Metrics
 from services.common.metronome import Metronome
+from services.common.playout.playout import Playout
 from services.face.codecs import Codec, Encoded, Encoder, make_encoder
-from services.face.engine import FRAMES_PER_SECOND, UNIT_MS, FaceEngine, FaceSession, Slot
+from services.face.engine import FRAMES_PER_SECOND, FaceEngine, FaceSession, Slot
 from services.face.outbox import Outbox, Outgoing
-from services.face.playout import Playout
-
-UNIT_S: Final = UNIT_MS / 1000
+from services.face.slots import Slots
 
 
 @dataclass(frozen=True)
@@ -60,6 +58,7 @@ class Animation:
 
     def __init__(self, playout: Playout, outbox: Outbox, metronome: Metronome, metrics: Metrics, lead_s: float) -> None:
         self._playout = playout
+        self.slots = Slots(playout)
         self._outbox = outbox
         self._metronome = metronome
         self._metrics = metrics
@@ -73,7 +72,7 @@ class Animation:
         """Units without pictures."""
         while True:
             await self._metronome.tick()
-            self._playout.plan()
+            self.slots.plan()
             self._leave(None, video=False)
 
     async def run(self, engine: FaceEngine, persona: str, video: Video, seed: int) -> None:
@@ -95,7 +94,7 @@ class Animation:
 
     async def _beat(self, painter: Painter, thread: ThreadPoolExecutor) -> None:
         await self._metronome.ahead(self._lead)
-        slot = self._playout.plan()
+        slot = self.slots.plan()
         if self._job is None and self._outbox.wants_pictures:
             keyframe = self.keyframe_wanted or self._outbox.keyframe_due
             self.keyframe_wanted = False

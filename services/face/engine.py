@@ -15,10 +15,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from services.common.engine import EngineInfo
+from services.common.metronome import UNIT_MS
 
-#: One unit of the output: 40 ms, 25 in a second.
-UNIT_MS = 40
-FRAMES_PER_SECOND = 25
+#: One for each unit of the output.
+FRAMES_PER_SECOND = 1000 // UNIT_MS
 
 #: Phonemes are shown to the engine this far before and after the start of a slot.
 WINDOW_S = 0.4

@@ -11,9 +11,9 @@ from collections import deque
 from dataclasses import dataclass, replace
 from typing import Final
 
+from services.common.metronome import UNIT_MS
+from services.common.playout.emission import Emission, Playback, State
 from services.face.codecs import Encoded
-from services.face.engine import UNIT_MS
-from services.face.playout import Emission, Playback, State
 
 #: With more than this waiting no new pictures are made.
 VIDEO_LIMIT_MS: Final = 200
@@ -28,8 +28,6 @@ class Outgoing:
     emission: Emission
     video: bool
     picture: Encoded | None
-    silenced: bool = False
-    """Its voice was taken back by `clear`."""
 
 
 class Outbox:
@@ -73,12 +71,18 @@ class Outbox:
         self._arrived.set()
 
     def silence(self, newest_turn_id: int) -> int:
-        """Takes the voice of older turns out of all that waits; returns its samples. A reply that ended here did not finish."""
+        """Takes the voice of older turns out of all that waits; returns its samples. A reply that ended here did not finish.
+
+        It fades out once, where it would have gone on: a fade-out that waits further on is of a place that is not reached any
+        more.
+        """
         samples = 0
         for place, item in enumerate(self._items):
-            if isinstance(item, Outgoing) and not item.silenced and 0 < item.emission.turn_id < newest_turn_id:
-                samples += len(item.emission.pcm)
-                self._items[place] = replace(item, silenced=True)
+            if isinstance(item, Outgoing) and 0 < item.emission.turn_id < newest_turn_id:
+                self._items[place] = replace(item, emission=item.emission.taken_back(fade=not samples))
+                samples += len(item.emission.voice)
+            elif isinstance(item, Outgoing) and samples and 0 < item.emission.fading < newest_turn_id:
+                self._items[place] = replace(item, emission=item.emission.taken_back(fade=False))
             elif isinstance(item, Playback) and item.state is State.FINISHED and samples and item.turn_id < newest_turn_id:
                 self._items[place] = replace(item, state=State.CLEARED, position=max(0, item.position - samples))
         return samples

@@ -13,15 +13,16 @@ from services.common.audio import to_float
 from services.common.info import service_info
 from services.common.logs import get_logger, session_context
 from services.common.metrics import Metrics
-from services.common.metronome import Metronome
+from services.common.metronome import UNIT_S, Metronome
+from services.common.playout.emission import Playback
+from services.common.playout.playout import Playout
 from services.common.streams import Admission, Cancelled, ServerStream, rpc
 from services.face import wire
-from services.face.animation import UNIT_S, Animation
+from services.face.animation import Animation
 from services.face.codecs import Codec, make_encoder
-from services.face.engine import FaceEngine, resting
+from services.face.engine import FRAMES_PER_SECOND, FaceEngine, resting
 from services.face.enrolment.enroller import Enroller
 from services.face.outbox import Outbox, Outgoing
-from services.face.playout import Playback, Playout
 from vivant.errors import NotFound, Timeout, Unavailable, Unusable
 from vivant.face.v1 import face_pb2, face_pb2_grpc
 
@@ -48,6 +49,7 @@ class FaceStream:
         self._playout = Playout(wire.sample_rate(config))
         self._outbox = Outbox()
         self._animation = Animation(self._playout, self._outbox, Metronome(UNIT_S), metrics, lead_s)
+        self._slots = self._animation.slots
 
     async def run(self, stream: ServerStream[Any, Any]) -> None:
         """Serves the stream until `finish`, or until the client is gone."""
@@ -93,11 +95,15 @@ class FaceStream:
                 self._report(self._playout.end(turn_id), "speech_end")
             case "aside":
                 wire.check_aside(payload.pcm, self._playout.rate)
-                self._playout.aside(to_float(payload.pcm), wire.phonemes(payload))
+                phonemes = wire.phonemes(payload)
+                if self._playout.aside(to_float(payload.pcm)):
+                    self._slots.aside(phonemes)
             case "cue":
-                self._playout.express(wire.cue(payload, self._engine.info))
+                self._slots.express(wire.cue(payload, self._engine.info))
             case "look":
-                self._playout.look = wire.look(payload)
+                self._slots.look = wire.look(payload)
+            case "duck":
+                self._playout.duck()
             case "pause":
                 self._report(self._playout.pause(), kind)
             case "resume":
@@ -113,7 +119,10 @@ class FaceStream:
         phonemes = wire.phonemes(speech)
         cue = wire.cue(speech.cue, self._engine.info) if speech.HasField("cue") else None
         self._supersede(turn_id)
-        self._report(self._playout.push(turn_id, to_float(speech.pcm), speech.start_sample, phonemes, cue), "speech")
+        events = self._playout.push(turn_id, to_float(speech.pcm), speech.start_sample)
+        if events is not None:
+            self._slots.speech(turn_id, speech.start_sample, phonemes, cue)
+        self._report(events, "speech")
 
     def _supersede(self, newest_turn_id: int) -> None:
         """Removes what is older, here and on the way out."""
@@ -183,7 +192,7 @@ class FaceServicer(face_pb2_grpc.FaceServiceServicer):
         return unseen
 
     def _still(self, persona: str) -> bytes:
-        session = self._engine.open(persona, STILL_PX, round(1 / UNIT_S), seed=0)
+        session = self._engine.open(persona, STILL_PX, FRAMES_PER_SECOND, seed=0)
         encoder = make_encoder(Codec.JPEG, STILL_PX)
         try:
             return encoder.encode(session.render(resting()), keyframe=True).data

@@ -7,12 +7,12 @@ from collections.abc import Sequence
 from typing import Final
 
 from services.common.audio import MAX_CHUNK_MS, require_format, to_pcm
+from services.common.playout.emission import Playback, State
 from services.face.animation import Video
 from services.face.codecs import Codec
 from services.face.engine import FRAMES_PER_SECOND, Cue, FaceInfo, Look, Phoneme
 from services.face.enrolment.enroller import Enrolled, Step
 from services.face.outbox import Outgoing
-from services.face.playout import Playback, State
 from vivant.common.v1 import common_pb2
 from vivant.errors import InvalidRequest
 from vivant.face.v1 import face_pb2
@@ -142,13 +142,16 @@ def look(message: face_pb2.LookChange) -> Look:
 def unit(item: Outgoing) -> common_pb2.Unit:
     """40 ms of the output."""
     emission = item.emission
-    message = common_pb2.Unit(index=emission.index, start_sample=emission.index * len(emission.pcm))
-    if item.silenced:
-        message.pcm = bytes(2 * len(emission.pcm))
-    else:
-        message.pcm = to_pcm(emission.pcm)
-        message.turn_id = emission.turn_id
-        message.turn_sample = emission.turn_sample
+    message = common_pb2.Unit(
+        index=emission.index,
+        start_sample=emission.index * len(emission.voice),
+        pcm=to_pcm(emission.pcm),
+        turn_id=emission.turn_id,
+        turn_sample=emission.turn_sample,
+        ducked=emission.ducked,
+        ending=to_pcm(emission.ending),
+        fading_turn_id=emission.fading,
+    )
     if item.picture:
         message.frame.data = item.picture.data
         message.frame.keyframe = item.picture.keyframe

@@ -287,6 +287,32 @@ async def test_pause_resume_clear(engine: FaceEngine) -> None:
     assert set(after) <= {0, 8}
 
 
+async def test_a_lowered_voice_rises_by_itself_or_when_it_is_asked_to(engine: FaceEngine) -> None:
+    async with serving(engine) as face:
+        call = await opened(face, codec=common_pb2.VIDEO_CODEC_VP8)
+        await call.say(7, 60 * UNIT)
+        await call.playback(STARTED)
+        await call.some_units(2)
+        await call.write(duck=face_pb2.Duck())
+        await call.until(lambda item: isinstance(item, common_pb2.Unit) and item.ducked)
+        await call.until(lambda item: isinstance(item, common_pb2.Unit) and not item.ducked)
+        first = [unit for unit in call.units if unit.turn_id]
+        await call.write(duck=face_pb2.Duck())
+        await call.until(lambda item: isinstance(item, common_pb2.Unit) and item.ducked)
+        await call.write(resume=face_pb2.Resume())
+        await call.until(lambda item: isinstance(item, common_pb2.Unit) and not item.ducked)
+        second = [unit for unit in call.units if unit.turn_id][len(first) :]
+        await call.write(clear=face_pb2.Clear(newest_turn_id=8))
+        await call.finish()
+    assert sum(unit.ducked for unit in first) == 8, "320 ms"
+    assert 1 <= sum(unit.ducked for unit in second) < 8
+    for unit in (*first, *second):
+        voice = np.frombuffer(unit.pcm, "<i2") / 32767
+        assert voice[240:] == pytest.approx(0.0625 if unit.ducked else 0.25, abs=1e-4)
+    sound = np.frombuffer(b"".join(unit.pcm for unit in (*first, *second)), "<i2").astype(int)
+    assert np.abs(np.diff(sound)).max() < 0.25 * 32767 / 100, "no click"
+
+
 async def test_looks_and_cues_reach_the_face(fake: FaceEngine) -> None:
     async with serving(fake) as face:
         call = await opened(face, codec=common_pb2.VIDEO_CODEC_RGB24)

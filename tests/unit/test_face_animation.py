@@ -12,11 +12,12 @@ from numpy.typing import NDArray
 
 from services.common.metrics import Metrics
 from services.common.metronome import Metronome
+from services.common.playout.emission import State
+from services.common.playout.playout import Playout
 from services.face.animation import Animation, Video
 from services.face.codecs import Codec
 from services.face.engine import FaceInfo, Slot
 from services.face.outbox import Outbox, Outgoing
-from services.face.playout import Playout, State
 
 SIZE = 64
 

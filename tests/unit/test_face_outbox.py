@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 import asyncio
+from typing import Any
 
 import numpy as np
 
+from services.common.playout.emission import Emission, Playback, State
 from services.face.codecs import Encoded
 from services.face.outbox import AUDIO_LIMIT_MS, VIDEO_LIMIT_MS, Outbox, Outgoing
-from services.face.playout import Emission, Playback, State
 
 KEY = Encoded(b"key", keyframe=True)
 DELTA = Encoded(b"delta", keyframe=False)
 
 
-def unit(index: int, picture: Encoded | None = DELTA, turn_id: int = 0) -> Outgoing:
-    return Outgoing(Emission(index, np.zeros(960, np.float32), turn_id, 960 * index, (), ()), True, picture)
+def unit(index: int, picture: Encoded | None = DELTA, turn_id: int = 0, level: float = 0.0, **fields: Any) -> Outgoing:
+    voice = np.full(960, level, np.float32)
+    return Outgoing(Emission(index=index, voice=voice, turn_id=turn_id, turn_sample=960 * index, **fields), True, picture)
 
 
 async def drain(outbox: Outbox) -> list[Outgoing | Playback]:
@@ -31,7 +33,7 @@ async def test_order_is_kept_and_reports_stay_beside_their_units() -> None:
     started = Playback(1, State.STARTED, 0, 0)
     finished = Playback(1, State.FINISHED, 960, 1)
     outbox.put(unit(0))
-    outbox.put(Outgoing(Emission(1, np.zeros(960, np.float32), 1, 0, [started], [finished]), False, None))
+    outbox.put(unit(1, None, turn_id=1, before=[started], after=[finished]))
     items = await drain(outbox)
     assert items[1] == started
     assert items[3] == finished
@@ -86,12 +88,32 @@ async def test_pictures_that_stand_alone_survive_a_loss() -> None:
 
 async def test_the_voice_of_an_old_turn_is_taken_back() -> None:
     outbox = Outbox()
-    outbox.put(unit(0, turn_id=7))
-    outbox.put(unit(1, turn_id=7))
+    outbox.put(unit(0, turn_id=7, level=0.5, ducked=True))
+    outbox.put(unit(1, turn_id=7, level=0.5, aside=np.full(960, 0.25, np.float32)))
     outbox.report(Playback(7, State.FINISHED, 5000, 1))
-    outbox.put(unit(2, turn_id=8))
+    outbox.put(unit(2, level=0.5, fading=7))
+    outbox.put(unit(3, turn_id=8, level=0.5))
     assert outbox.silence(8) == 1920
     assert outbox.silence(8) == 0
     items = await drain(outbox)
-    assert [item.silenced for item in items if isinstance(item, Outgoing)] == [True, True, False]
     assert items[2] == Playback(7, State.CLEARED, 5000 - 1920, 1)
+    waited = [item.emission for item in items if isinstance(item, Outgoing)]
+    assert [(each.turn_id, each.turn_sample, each.ducked) for each in waited] == [(0, 0, False)] * 2 + [
+        (0, 0, False),
+        (8, 2880, False),
+    ]
+    faded = np.concatenate([np.full(1, 0.5), waited[0].pcm])
+    assert np.abs(np.diff(faded)).max() < 0.01, "it fades out where it would have gone on"
+    assert not faded[121:].any()
+    assert set(waited[1].pcm) == {np.float32(0.25)}, "a little word beside the replies stays"
+    assert not waited[2].pcm.any(), "and does not fade a second time"
+    assert set(waited[3].pcm) == {np.float32(0.5)}
+
+
+async def test_a_fade_that_waits_is_heard_when_nothing_before_it_was_taken_back() -> None:
+    outbox = Outbox()
+    outbox.put(unit(0, level=0.5, fading=7))
+    assert outbox.silence(8) == 0
+    (item,) = await drain(outbox)
+    assert isinstance(item, Outgoing)
+    assert item.emission.pcm.all()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import AsyncIterator
 from typing import Any
 
 import numpy as np
@@ -10,14 +11,16 @@ import pytest
 from google.protobuf.message import Message
 from numpy.typing import NDArray
 
+from services.common.audio import pcm_format
 from services.common.metrics import Metrics
+from services.common.metronome import Metronome
 from services.orchestrator.dialog.events import Contribution
 from services.orchestrator.session.timeline import Timeline
 from services.orchestrator.speaking import outbox as outbox_module
-from services.orchestrator.speaking.cut import Cut
-from services.orchestrator.speaking.duck import LOWERED, Duck
+from services.orchestrator.speaking.faceless import Faceless
+from services.orchestrator.speaking.manner import Manner
 from services.orchestrator.speaking.outbox import FRAMES_AT, UNITS_AT, Outbox
-from services.orchestrator.speaking.pacer import Pacer
+from services.orchestrator.speaking.output import Output
 from services.orchestrator.speaking.playout import HeardTracker
 from vivant.common.v1 import common_pb2
 from vivant.errors import Full
@@ -160,14 +163,20 @@ class TestOutbox:
         assert not delta.HasField("frame"), "a delta frame without the one before it cannot be decoded"
         assert key.HasField("frame")
 
-    async def test_an_interruption_silences_what_waits(self, outbox: Outbox) -> None:
+    async def test_an_interruption_silences_what_waits(self, outbox: Outbox, sent: list[int]) -> None:
         outbox.put_unit(unit(0, turn_id=1, frame=True, key=True))
         outbox.put_unit(unit(1, turn_id=2))
-        Cut(24_000).waiting(outbox.units, 2)
+        outbox.clear(2)
         old, new = [item.unit for item in await self.drain(outbox)]
-        assert (old.turn_id, set(old.pcm)) == (0, {0})
+        assert (old.turn_id, old.turn_sample, set(old.pcm)) == (0, 0, {0})
         assert old.HasField("frame"), "the picture goes on"
         assert (new.turn_id, set(new.pcm)) == (2, {1})
+        assert sent == [0, 1]
+
+    async def test_what_only_the_way_out_needs_is_not_sent(self, outbox: Outbox) -> None:
+        outbox.put_unit(common_pb2.Unit(pcm=bytes(2 * UNIT), turn_id=1, ending=b"\1\1", fading_turn_id=3))
+        (item,) = await self.drain(outbox)
+        assert (item.unit.ending, item.unit.fading_turn_id) == (b"", 0)
 
     async def test_a_client_that_reads_nothing_loses_the_session(self, outbox: Outbox, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(outbox_module, "WRITE_TIMEOUT_S", 0.02)
@@ -186,117 +195,290 @@ class TestOutbox:
             outbox.put(session_pb2.ConverseResponse())
 
 
-class TestCut:
-    FADE = 120
-
-    def voiced(self, index: int, turn_id: int) -> common_pb2.Unit:
-        return common_pb2.Unit(index=index, pcm=np.full(UNIT, 8_000, "<i2").tobytes(), turn_id=turn_id, turn_sample=UNIT)
-
-    def heard(self, *units: common_pb2.Unit) -> NDArray[np.int32]:
-        return np.concatenate([np.frombuffer(each.pcm, "<i2") for each in units]).astype(np.int32)
-
-    def test_the_voice_of_an_older_turn_fades_out_in_five_milliseconds(self) -> None:
-        cut, units = Cut(24_000), [self.voiced(index, 1) for index in range(3)]
-        assert [cut.passing(units[0], 1), cut.passing(units[1], 2), cut.passing(units[2], 2)] == [False, True, True]
-        heard = self.heard(*units)
-        assert np.abs(np.diff(heard)).max() < 100, "no jump"
-        assert not heard[UNIT + self.FADE :].any()
-        assert [(each.turn_id, each.turn_sample) for each in units[1:]] == [(0, 0), (0, 0)]
-
-    def test_the_fade_of_the_face_does_not_come_after_it(self) -> None:
-        cut, before, late, next_one = Cut(24_000), self.voiced(0, 1), self.voiced(1, 1), self.voiced(2, 0)
-        cut.passing(before, 1)
-        cut.passing(late, 2)
-        cut.passing(next_one, 2)
-        assert not self.heard(next_one)[: self.FADE].any()
-        after = self.voiced(3, 0)
-        cut.passing(after, 2)
-        assert self.heard(after).all(), "what is said beside the replies stays"
-
-    def test_what_waits_to_be_sent_fades_where_it_goes_on(self) -> None:
-        cut, sent, waits = Cut(24_000), self.voiced(0, 1), [self.voiced(1, 1), self.voiced(2, 1)]
-        for each in (sent, *waits):
-            cut.passing(each, 1)
-        cut.waiting(waits, 2)
-        heard = self.heard(sent, *waits)
-        assert np.abs(np.diff(heard)).max() < 100
-        assert not heard[UNIT + self.FADE :].any()
+#: A tone, so that a step between two samples is seen.
+LEVEL = 8000
+STEP = 2 * np.pi * LEVEL / 100
+FADE = 120
 
 
-class TestPacer:
-    def pace(self, *requests: dict[str, Message], units: int) -> list[tuple[str, Any]]:
-        """What comes out of a pacer in `units` ticks."""
+def tone(units: int, start: int = 0, turn_id: int = 1) -> list[face_pb2.Speech]:
+    """Some units of a reply that does not begin softly, so that a cut anywhere is heard."""
+    starts = range(start, start + units * UNIT, UNIT)
+    voice = np.cos(2 * np.pi * np.arange(start, start + units * UNIT) / 100) * LEVEL
+    return [
+        face_pb2.Speech(turn_id=turn_id, pcm=voice[at - start : at - start + UNIT].astype("<i2").tobytes(), start_sample=at)
+        for at in starts
+    ]
+
+
+def heard(units: list[common_pb2.Unit]) -> NDArray[np.int32]:
+    return np.concatenate([np.frombuffer(each.pcm, "<i2") for each in units]).astype(np.int32)
+
+
+def assert_smooth(units: list[common_pb2.Unit]) -> None:
+    """No click: the voice is nowhere further from one sample to the next than a tone, and a ramp of 5 ms over it, goes."""
+    assert np.abs(np.diff(heard(units))).max() <= 1.2 * STEP + LEVEL / FADE
+
+
+class Listening:
+    """A client at the end of an output, whose face is a playout that hears what it is asked for when it is told to."""
+
+    def __init__(self) -> None:
+        self.metrics = Metrics("session", "test")
+        self.tracker = HeardTracker()
+        self.fed: list[Any] = []
+        self.received: list[common_pb2.Unit] = []
+        self.reading = asyncio.Event()
+        self.reading.set()
+        self._asked: list[dict[str, Message]] = []
+        manner = Manner("", "june", "", "en", pcm_format(24_000), common_pb2.VideoFormat(), frozenset(), 1.0)
+        self.output = Output(
+            manner,
+            self,  # type: ignore[arg-type]
+            self.metrics,
+            Timeline(self.metrics),
+            self.tracker,
+            now=lambda: 0,
+            feed=self.fed.append,
+            send=lambda **_: None,
+            overhear=lambda _: None,
+        )
+        self.face = Faceless(24_000, self.output.on_face)
+        self.output.raise_curtain()
+
+    def link(self, ability: str, config: Any) -> Listening:
+        assert ability == "face"
+        return self
+
+    def send(self, **payload: Message) -> None:
+        self._asked.append(payload)
+
+    def arrive(self) -> None:
+        """What was sent gets to the face."""
+        for payload in self._asked:
+            self.face.send(**payload)
+        self._asked.clear()
+
+    def reply(self, units: int, turn_id: int = 1) -> None:
+        """One that comes to the face whole."""
+        reply = self.tracker.begin(turn_id)
+        reply.speech.extend(tone(units, turn_id=turn_id))
+        reply.complete = True
+        for speech in reply.speech:
+            self.output.direct(speech=speech)
+        self.output.direct(speech_end=face_pb2.SpeechEnd(turn_id=turn_id))
+        self.arrive()
+
+    async def beat(self, count: int = 1, by: Faceless | None = None) -> None:
+        for _ in range(count):
+            (by or self.face).beat()
+            for _ in range(3):
+                await asyncio.sleep(0)
+
+    async def write(self, response: session_pb2.ConverseResponse) -> None:
+        await self.reading.wait()
+        if response.HasField("unit"):
+            self.received.append(response.unit)
+
+    def stale(self) -> float:
+        labels = {"service": "session", "engine": "test", "stage": "unit"}
+        return self.metrics.registry.get_sample_value("vivant_stale_output_total", labels) or 0.0
+
+
+@pytest.fixture
+async def listening(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Listening]:
+    async def never(_: Metronome) -> None:
+        await asyncio.Event().wait()
+
+    # The tests give the beat.
+    monkeypatch.setattr(Metronome, "tick", never)
+    made = Listening()
+    writing = asyncio.create_task(made.output.outbox.run(made.write))
+    yield made
+    writing.cancel()
+    await asyncio.gather(writing, return_exceptions=True)
+
+
+class TestOutput:
+    async def test_a_cleared_reply_fades_out_in_the_next_unit(self, listening: Listening) -> None:
+        listening.reply(20)
+        await listening.beat(3)
+        listening.output.clear(2)
+        listening.arrive()
+        await listening.beat(3)
+        assert [each.turn_id for each in listening.received] == [1, 1, 1, 0, 0, 0]
+        assert not heard(listening.received)[3 * UNIT + FADE :].any(), "once, and within 5 ms"
+        assert_smooth(listening.received)
+        assert (listening.tracker.reply.sent_samples, listening.stale()) == (3 * UNIT, 0)
+
+    async def test_a_unit_that_was_under_way_is_not_heard(self, listening: Listening) -> None:
+        """The face lets it go before it hears of the clear. The voice ends where it was, and not once more after that unit."""
+        listening.reply(20)
+        await listening.beat(3)
+        listening.output.clear(2)
+        await listening.beat(2)
+        listening.arrive()
+        await listening.beat(3)
+        assert [(each.turn_id, each.turn_sample) for each in listening.received[2:]] == [(1, 2 * UNIT), *[(0, 0)] * 5]
+        assert [each.index for each in listening.received] == list(range(8))
+        assert heard(listening.received)[3 * UNIT : 3 * UNIT + FADE // 2].any()
+        assert not heard(listening.received)[3 * UNIT + FADE :].any()
+        assert_smooth(listening.received)
+        assert (listening.tracker.reply.sent_samples, listening.stale()) == (3 * UNIT, 2)
+
+    async def test_nor_does_a_lowered_voice_end_louder_than_it_was(self, listening: Listening) -> None:
+        listening.reply(20)
+        await listening.beat(2)
+        listening.output.duck()
+        listening.arrive()
+        await listening.beat(2)
+        listening.output.clear(2)
+        await listening.beat()
+        assert [each.ducked for each in listening.received] == [False, False, True, True, False]
+        assert np.abs(heard(listening.received[4:])).max() <= LEVEL / 4
+        assert_smooth(listening.received)
+
+    async def test_who_reads_slowly_does_not_hear_the_rest_of_a_cleared_reply(self, listening: Listening) -> None:
+        listening.reply(20)
+        await listening.beat(2)
+        listening.reading.clear()
+        await listening.beat(6)
+        listening.output.clear(2)
+        listening.arrive()
+        await listening.beat(2)
+        listening.reading.set()
+        await listening.beat()
+        # Unit 2 was being written.
+        assert [(each.index, each.turn_id) for each in listening.received] == [(i, int(i < 3)) for i in range(11)]
+        assert not heard(listening.received)[3 * UNIT + FADE :].any()
+        assert_smooth(listening.received)
+        assert listening.tracker.reply.sent_samples == 3 * UNIT
+
+    async def test_a_voice_that_was_held_ended_then(self, listening: Listening) -> None:
+        listening.reply(20)
+        await listening.beat(3)
+        listening.output.hold()
+        listening.arrive()
+        await listening.beat(3)
+        listening.output.clear(2)
+        listening.arrive()
+        await listening.beat(2)
+        assert not heard(listening.received)[3 * UNIT + FADE :].any()
+        assert_smooth(listening.received)
+
+    async def test_a_reply_begins_while_the_one_before_ends(self, listening: Listening) -> None:
+        listening.reply(20)
+        await listening.beat(3)
+        listening.output.clear(2)
+        listening.reply(5, turn_id=2)
+        await listening.beat(2)
+        assert [(each.turn_id, each.turn_sample) for each in listening.received[3:]] == [(2, 0), (2, UNIT)]
+        own = heard([common_pb2.Unit(pcm=each.pcm) for each in tone(1)])
+        ending = heard(listening.received[3:4]) - own
+        assert ending[: FADE // 2].any()
+        assert not np.abs(ending[FADE:]).max() > 1
+
+    async def test_the_voice_goes_on_without_a_face_where_it_was(self, listening: Listening) -> None:
+        listening.reply(9)
+        await listening.beat(3)
+        async with asyncio.TaskGroup() as tasks:
+            listening.output.lose_face(tasks)
+            await listening.beat(2)
+            assert len(listening.received) == 3, "nobody listens to the face any more"
+            alone = listening.output._faceless
+            assert alone is not None
+            await listening.beat(8, by=alone)
+            listening.output.close()
+        assert [each.turn_sample for each in listening.received[:9]] == [UNIT * number for number in range(9)]
+        assert [each.index for each in listening.received] == list(range(11))
+        assert [event.state.name for event in listening.fed] == ["STARTED", "FINISHED"]
+        assert_smooth(listening.received)
+
+    async def test_a_voice_that_is_held_stays_held_without_a_face(self, listening: Listening) -> None:
+        listening.reply(9)
+        await listening.beat(3)
+        listening.output.hold()
+        async with asyncio.TaskGroup() as tasks:
+            listening.output.lose_face(tasks)
+            alone = listening.output._faceless
+            assert alone is not None
+            await listening.beat(2, by=alone)
+            assert not heard(listening.received[3:]).any()
+            listening.output.release()
+            await listening.beat(by=alone)
+            listening.output.close()
+        assert (listening.received[-1].turn_id, listening.received[-1].turn_sample) == (1, 3 * UNIT)
+
+    async def test_a_hold_was_meant_for_the_reply_of_then(self, listening: Listening) -> None:
+        listening.reply(9)
+        await listening.beat(3)
+        listening.output.hold()
+        listening.reply(9, turn_id=2)
+        await listening.beat(2)
+        async with asyncio.TaskGroup() as tasks:
+            listening.output.lose_face(tasks)
+            alone = listening.output._faceless
+            assert alone is not None
+            await listening.beat(2, by=alone)
+            listening.output.close()
+        assert [each.turn_id for each in listening.received] == [1, 1, 1, 2, 2, 2, 2]
+
+
+class TestFaceless:
+    def pace(self, *requests: dict[str, Message], units: int, start: int = 0) -> list[tuple[str, Any]]:
+        """What comes out of it in `units` beats."""
         out: list[tuple[str, Any]] = []
-        pacer = Pacer(24_000, lambda kind, message: out.append((kind, message)))
+        faceless = Faceless(24_000, lambda kind, message: out.append((kind, message)))
+        if start:
+            faceless.take_over(1, start)
         for request in requests:
-            pacer.send(**request)
+            faceless.send(**request)
+        assert not out, "it answers with the beat"
         for _ in range(units):
-            pacer.beat()
+            faceless.beat()
         return out
 
-    def speech(self, samples: int, start: int = 0, turn_id: int = 3) -> dict[str, Message]:
-        return {"speech": face_pb2.Speech(turn_id=turn_id, pcm=b"\1\1" * samples, start_sample=start)}
+    def speech(self, units: int, start: int = 0) -> list[dict[str, Message]]:
+        return [{"speech": speech} for speech in tone(units, start)]
 
     def test_the_voice_goes_on_in_the_middle_and_ends_with_its_last_sample(self) -> None:
-        end = {"speech_end": face_pb2.SpeechEnd(turn_id=3)}
-        out = self.pace(self.speech(2000, start=4800), end, units=4)
+        end = {"speech_end": face_pb2.SpeechEnd(turn_id=1)}
+        last = {"speech": face_pb2.Speech(turn_id=1, pcm=b"\1\1" * 80, start_sample=6720)}
+        out = self.pace(*self.speech(2, 4800), last, end, units=4, start=4800)
         units = [message for kind, message in out if kind == "unit"]
-        assert [(item.turn_id, item.turn_sample) for item in units] == [(3, 4800), (3, 5760), (3, 6720), (0, 0)]
+        assert [(item.turn_id, item.turn_sample) for item in units] == [(1, 4800), (1, 5760), (1, 6720), (0, 0)]
         assert [len(item.pcm) for item in units] == [2 * UNIT] * 4
+        assert np.abs(heard(units[:2]) - heard([common_pb2.Unit(pcm=each.pcm) for each in tone(2, 4800)])).max() <= 1
         assert units[2].pcm == b"\1\1" * 80 + bytes(2 * (UNIT - 80))
-        states = [message.state for kind, message in out if kind == "playback"]
-        assert states == [face_pb2.PLAYBACK_STATE_STARTED, face_pb2.PLAYBACK_STATE_FINISHED]
+        assert [(message.state, message.position_samples) for kind, message in out if kind == "playback"] == [
+            (face_pb2.PLAYBACK_STATE_FINISHED, 6800)
+        ]
 
     def test_without_speech_it_still_beats(self) -> None:
         out = self.pace(units=3)
         assert [message.index for _, message in out] == [0, 1, 2]
         assert not any(any(message.pcm) for _, message in out)
 
+    def test_what_only_concerns_the_picture_is_ignored(self) -> None:
+        out = self.pace({"look": face_pb2.LookChange()}, {"keyframe": face_pb2.KeyframeRequest()}, units=1)
+        assert [kind for kind, _ in out] == ["unit"]
+
     def test_pause_and_clear_take_the_voice_away_at_once(self) -> None:
-        paused = self.pace(self.speech(9600), {"pause": face_pb2.Pause()}, units=1)
-        assert paused[0][1].turn_id == 0
-        cleared = self.pace(self.speech(9600), {"clear": face_pb2.Clear(newest_turn_id=4)}, self.speech(960), units=2)
-        assert [message.turn_id for _, message in cleared] == [0, 0]
+        paused = self.pace(*self.speech(9), {"pause": face_pb2.Pause()}, units=1)
+        assert paused[-1][1].turn_id == 0
+        cleared = self.pace(*self.speech(9), {"clear": face_pb2.Clear(newest_turn_id=4)}, *self.speech(1), units=2)
+        assert [message.turn_id for kind, message in cleared if kind == "unit"] == [0, 0]
 
+    def test_it_lowers_the_voice_as_the_face_does(self) -> None:
+        out = self.pace(*self.speech(9), {"duck": face_pb2.Duck()}, units=9)
+        units = [message for kind, message in out if kind == "unit"]
+        assert [each.ducked for each in units] == [True] * 8 + [False]
+        assert np.abs(heard(units[1:8])).max() == LEVEL / 4
+        assert_smooth(units)
 
-class TestDuck:
-    """Units of a tone, so that a step between two samples is seen."""
-
-    LEVEL = 8000.0
-    STEP = 2 * np.pi * LEVEL / 100
-
-    def pass_on(self, duck: Duck, index: int, turn_id: int = 1, fade: bool = False) -> common_pb2.Unit:
-        voice = self.LEVEL * np.sin(2 * np.pi * np.arange(index * UNIT, (index + 1) * UNIT) / 100)
-        if fade:
-            voice *= np.maximum(0, np.linspace(1, -7, UNIT))
-        passed = common_pb2.Unit(index=index, pcm=voice.astype("<i2").tobytes(), turn_id=turn_id)
-        duck.passing(passed)
-        return passed
-
-    def level(self, passed: common_pb2.Unit) -> float:
-        return float(np.abs(np.frombuffer(passed.pcm, "<i2")[200:].astype(int)).max())
-
-    def assert_smooth(self, units: list[common_pb2.Unit]) -> None:
-        sound = np.frombuffer(b"".join(each.pcm for each in units), "<i2").astype(int)
-        assert np.abs(np.diff(sound)).max() <= 1.1 * self.STEP
-
-    def test_the_voice_is_lowered_for_a_moment_and_rises_again_without_a_click(self) -> None:
-        duck = Duck(24_000)
-        units = [self.pass_on(duck, 0)]
-        duck.begin()
-        units += [self.pass_on(duck, index) for index in range(1, 12)]
-        assert [each.ducked for each in units] == [False, *[True] * 8, False, False, False]
-        levels = [round(self.level(each) / self.LEVEL, 2) for each in units]
-        assert levels == [1.0, *[LOWERED] * 8, 1.0, 1.0, 1.0]
-        self.assert_smooth(units)
-
-    def test_a_voice_that_is_held_while_lowered_fades_from_there(self) -> None:
-        duck = Duck(24_000)
-        duck.begin()
-        units = [self.pass_on(duck, 0), self.pass_on(duck, 1), self.pass_on(duck, 2, turn_id=0, fade=True)]
-        self.assert_smooth(units[1:])
-        duck.end()
-        assert self.level(self.pass_on(duck, 3)) == pytest.approx(self.LEVEL, abs=10)
+    def test_a_little_word_is_mixed_in(self) -> None:
+        out = self.pace(*self.speech(1), {"aside": face_pb2.Aside(pcm=np.full(UNIT, 100, "<i2").tobytes())}, units=1)
+        assert np.abs(heard([out[-1][1]]) - heard([common_pb2.Unit(pcm=tone(1)[0].pcm)]) - 100).max() <= 1
 
 
 def test_a_timeline_counts_from_the_end_of_the_question_and_each_stage_once() -> None:

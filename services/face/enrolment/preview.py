@@ -7,7 +7,8 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from services.face.engine import FRAMES_PER_SECOND, UNIT_MS, Cue, FaceEngine, FaceSession, Look, Slot
+from services.common.metronome import UNIT_MS
+from services.face.engine import FRAMES_PER_SECOND, Cue, FaceEngine, FaceSession, Look, Slot
 
 SIZE_PX: Final = 384
 RATE_HZ: Final = 24_000

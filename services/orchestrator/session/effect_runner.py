@@ -120,14 +120,14 @@ class EffectRunner:
             case ev.SayEnd(turn_id):
                 self._stage.say_end(turn_id)
             case ev.Duck():
-                self._stage.duck()
+                self._stage.output.duck()
             case ev.Hold():
-                self._stage.hold()
+                self._stage.output.hold()
                 self._measure_interruption("held")
             case ev.Release():
                 # It has the floor again: whoever made the sound has said nothing that goes on.
                 self._microphones.taken()
-                self._stage.release()
+                self._stage.output.release()
             case ev.Silence(_, newest_turn_id):
                 self._stage.silence(newest_turn_id)
                 self._measure_interruption("stopped")
@@ -156,7 +156,7 @@ class EffectRunner:
         nod = nod and self._stage.nod()
         if sound is not None:
             self._next_sound += 1
-            self._stage.direct(aside=sound.aside)
+            self._stage.output.direct(aside=sound.aside)
         if nod or sound is not None:
             self._context.send(backchannel=session_pb2.Backchannel(text=sound.text if sound else "", nod=nod))
 
@@ -185,12 +185,12 @@ class EffectRunner:
             state=_STATES[phase],
             turn_id=turn_id,
             input_sample=self._context.now() * self._input_hz // CLOCK_HZ,
-            output_sample=self._stage.output_sample,
+            output_sample=self._stage.output.sample,
         )
         self._context.send(state=change)
-        self._stage.direct(look=face_pb2.LookChange(look=_LOOKS.get(phase, face_pb2.LOOK_LISTENING)))
+        self._stage.output.direct(look=face_pb2.LookChange(look=_LOOKS.get(phase, face_pb2.LOOK_LISTENING)))
         if phase is Phase.LISTENING:
-            self._stage.regain_face()
+            self._stage.output.regain_face()
 
     def _measure_interruption(self, stage: str) -> None:
         started = self._microphones.speech_started_at

@@ -48,7 +48,7 @@ class Requests:
             case "interrupt":
                 self._context.feed(ev.Interrupted(self._context.now()))
             case "keyframe":
-                self._stage.want_keyframe()
+                self._stage.output.want_keyframe()
             case "greet":
                 self.greet()
             case "turn_end":

@@ -35,8 +35,9 @@ from services.orchestrator.session.requests import Requests
 from services.orchestrator.session.timeline import Timeline
 from services.orchestrator.settings import OrchestratorSettings
 from services.orchestrator.speaking.backchannels import BackchannelSounds
+from services.orchestrator.speaking.manner import Manner
 from services.orchestrator.speaking.outbox import Write
-from services.orchestrator.speaking.stage import Manner, Stage
+from services.orchestrator.speaking.stage import Stage
 from vivant.common.v1 import common_pb2
 from vivant.errors import Full
 from vivant.session.v1 import session_pb2
@@ -146,17 +147,17 @@ class Session:
         try:
             async with asyncio.TaskGroup() as self._tasks:
                 self._connections.begin(self._tasks)
-                writing = self._tasks.create_task(self._stage.outbox.run(write), name="outbox")
+                writing = self._tasks.create_task(self._stage.output.outbox.run(write), name="outbox")
                 await self._get_ready()
                 learning = self._tasks.create_task(self._learn_backchannels(), name="backchannels")
                 reading = self._tasks.create_task(self._read(requests, finished), name="read")
                 watching = self._tasks.create_task(self._watch(), name="watch")
                 await self._ended.wait()
-                self._stage.outbox.close()
+                self._stage.output.outbox.close()
                 if self._failed is not None:
                     raise self._failed
                 await writing
-                self._stage.close()
+                self._stage.output.close()
                 self._connections.close()
                 for task in (learning, reading, watching):
                     task.cancel()
@@ -175,8 +176,8 @@ class Session:
         """Opens every stream, then says hello: what is missing is known before the first word."""
         config = self._opening.config
         self._connections.keep(self._persona_link.llm, self._persona_link.on_llm)
-        self._connections.keep(self._stage.face, self._stage.on_face)
-        links = [self._persona_link.llm, self._stage.face]
+        self._connections.keep(self._stage.output.face, self._stage.output.on_face)
+        links = [self._persona_link.llm, self._stage.output.face]
         if config.HasField("input_audio"):
             listener = self._microphones.of(self._opening.speaker)
             links += [listener.asr, listener.turn]
@@ -212,7 +213,7 @@ class Session:
             ready.output_video.CopyFrom(video)
         self._send(ready=ready)
         self._ready = True
-        self._stage.raise_curtain()
+        self._stage.output.raise_curtain()
 
     async def _read(self, requests: AsyncIterator[tuple[str, Any]], finished: Callable[[], bool]) -> None:
         async for kind, message in requests:
@@ -266,7 +267,7 @@ class Session:
 
     def _send(self, **response: Message) -> None:
         try:
-            self._stage.outbox.put(session_pb2.ConverseResponse(**response))  # type: ignore[arg-type]
+            self._stage.output.outbox.put(session_pb2.ConverseResponse(**response))  # type: ignore[arg-type]
         except Full as exc:
             self._fail(exc)
 
@@ -285,9 +286,9 @@ class Session:
         self._feed(ev.AbilityChanged(self.now(), ability, available))
         if ability == "face":
             if not available:
-                self._stage.lose_face(self._tasks)
+                self._stage.output.lose_face(self._tasks)
             elif self._state.phase.quiet:
-                self._stage.regain_face()
+                self._stage.output.regain_face()
         if ability == "llm" and not available and not self._state.phase.quiet:
             # Also while it is spoken: no more text will come, and nothing else would end the reply.
             self._feed(ev.ReplyFailed(self.now(), self._state.turn_id, retryable=False))

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable
 from typing import Final
 
 from services.common.metrics import Metrics
@@ -39,6 +39,8 @@ class Outbox:
         self._frames_missing = False
         self._keyframe_asked = False
         self._closed = False
+        self._newest = 0
+        self._ending = b""
 
     def put(self, response: session_pb2.ConverseResponse) -> None:
         """Queues a message that is not a unit; raises Full when the client has stopped reading."""
@@ -65,10 +67,9 @@ class Outbox:
         self._units += 1
         self._append(session_pb2.ConverseResponse(unit=unit))
 
-    @property
-    def units(self) -> Iterator[common_pb2.Unit]:
-        """Those that wait, oldest first."""
-        return (response.unit for response in self._queue if response.HasField("unit"))
+    def clear(self, newest_turn_id: int) -> None:
+        """Nothing more is heard of older turns."""
+        self._newest = newest_turn_id
 
     def close(self) -> None:
         """Lets `run` end when all that waits has been written."""
@@ -83,6 +84,8 @@ class Outbox:
                 await self._something.wait()
                 continue
             response = self._queue.popleft()
+            if response.HasField("unit"):
+                self._end_older(response.unit)
             try:
                 async with asyncio.timeout(WRITE_TIMEOUT_S):
                     await write(response)
@@ -92,6 +95,22 @@ class Outbox:
                 self._units -= 1
                 self._metrics.count("vivant_units_total", "emitted")
                 self._on_sent(response.unit)
+
+    def _end_older(self, unit: common_pb2.Unit) -> None:
+        """Silence for a unit of a reply that is over. It begins with the end of the voice that was sent last.
+
+        Its picture and its place in time stay.
+        """
+        if 0 < (unit.turn_id or unit.fading_turn_id) < self._newest:
+            if unit.turn_id:
+                self._metrics.count("vivant_stale_output_total", "unit")
+            unit.pcm = self._ending.ljust(len(unit.pcm), b"\0")
+            unit.turn_id = unit.turn_sample = 0
+            unit.ducked = False
+            unit.ending = b""
+        self._ending = unit.ending
+        unit.ClearField("ending")
+        unit.ClearField("fading_turn_id")
 
     def _append(self, response: session_pb2.ConverseResponse) -> None:
         self._queue.append(response)

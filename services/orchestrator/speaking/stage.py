@@ -1,28 +1,20 @@
-"""Where a reply is performed: its clauses go to the voice, the voice to the face, the face's units to the client.
+"""Where a reply is performed: its clauses go to the voice, the voice to the face, and how far it has got is known.
 
-Knows how far the reply has got and, when the face dies, goes on without it. What is said, and when it stops, is decided
-elsewhere.
+What is said, and when it stops, is decided elsewhere; the units' way from the face to the client is `output.py`.
 """
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Any, Final
-
-from google.protobuf.message import Message
+from typing import Final
 
 from services.common.metrics import Metrics
 from services.orchestrator.dialog import events as ev
 from services.orchestrator.links.clients import Peers
-from services.orchestrator.links.link import Link
 from services.orchestrator.session.abilities import Abilities
 from services.orchestrator.session.timeline import Timeline
-from services.orchestrator.speaking.cut import Cut
-from services.orchestrator.speaking.duck import Duck
-from services.orchestrator.speaking.outbox import Outbox
-from services.orchestrator.speaking.pacer import Pacer
+from services.orchestrator.speaking.manner import Manner
+from services.orchestrator.speaking.output import Output
 from services.orchestrator.speaking.playout import HeardTracker, Reply
 from services.orchestrator.speaking.voice import Prepared, Voice
 from vivant.common.v1 import common_pb2
@@ -31,40 +23,8 @@ from vivant.face.v1 import face_pb2
 from vivant.session.v1 import session_pb2
 from vivant.tts.v1 import tts_pb2
 
-_PLAYBACK: Final = {
-    face_pb2.PLAYBACK_STATE_STARTED: ev.PlaybackState.STARTED,
-    face_pb2.PLAYBACK_STATE_FINISHED: ev.PlaybackState.FINISHED,
-}
 _NOD: Final = "nod"
 _NOD_INTENSITY: Final = 0.6
-
-
-@dataclass(frozen=True)
-class Manner:
-    """How this session's replies are performed."""
-
-    session_id: str
-    persona: str
-    voice: str
-    language: str
-    audio: common_pb2.AudioFormat
-    video: common_pb2.VideoFormat
-    cues: frozenset[str]
-    """Expressions that the face knows; it refuses others."""
-    voice_timeout_s: float
-    pace: float = 0.0
-    """Of the speech; 0: the voice's own."""
-
-    def synthesis(self, turn_id: int) -> tts_pb2.SynthesizeConfig:
-        """What the voice is asked for."""
-        return tts_pb2.SynthesizeConfig(
-            turn_id=turn_id,
-            audio=self.audio,
-            voice=self.voice,
-            language=self.language,
-            speed=self.pace,
-            session_id=self.session_id,
-        )
 
 
 class Stage:
@@ -91,32 +51,14 @@ class Stage:
         self._now = now
         self._feed = feed
         self._send = send
-        self._overhear = overhear
         self._tracker = HeardTracker()
-        self._cut = Cut(manner.audio.sample_rate_hz)
-        self._duck = Duck(manner.audio.sample_rate_hz)
-        self._newest = 0
         self._cue: common_pb2.Cue | None = None
         self._voice: Voice | None = None
         self._prepared: Prepared | None = None
         self._voices: set[Voice] = set()
-        self._pacer: Pacer | None = None
-        self._pacing: asyncio.Task[None] | None = None
-        self._units = 0
-        self._open = False
-        self.outbox = Outbox(metrics, self._on_sent, self.want_keyframe)
-        self.face: Link = peers.link("face", self._face_config)
+        self.output = Output(manner, peers, metrics, timeline, self._tracker, now=now, feed=feed, send=send, overhear=overhear)
 
     # --- what is asked of it ------------------------------------------------------------------------------------------
-
-    def raise_curtain(self) -> None:
-        """Units go to the client from here on."""
-        self._open = True
-
-    @property
-    def output_sample(self) -> int:
-        """The position of the output clock."""
-        return self._units * self._unit_samples
 
     @property
     def reply(self) -> Reply:
@@ -134,9 +76,9 @@ class Stage:
 
     def nod(self) -> bool:
         """A small nod now, if the face can; False when it cannot be seen."""
-        if _NOD not in self._manner.cues or self._pacer is not None:
+        if _NOD not in self._manner.cues or not self.output.visible:
             return False
-        self.direct(cue=common_pb2.Cue(name=_NOD, intensity=_NOD_INTENSITY))
+        self.output.direct(cue=common_pb2.Cue(name=_NOD, intensity=_NOD_INTENSITY))
         return True
 
     def prepare(self, turn_id: int, text: str) -> None:
@@ -169,29 +111,14 @@ class Stage:
         if self._voice is not None and self._voice.turn_id == turn_id:
             self._voice.end()
 
-    def duck(self) -> None:
-        """Lowers the voice for a moment."""
-        self._duck.begin()
-
-    def hold(self) -> None:
-        """Stops the voice where it is."""
-        self.direct(pause=face_pb2.Pause())
-
-    def release(self) -> None:
-        """Goes on at the same sample."""
-        self._duck.end()
-        self.direct(resume=face_pb2.Resume())
-
     def silence(self, newest_turn_id: int) -> None:
         """Clears every queue of what belongs to older turns."""
-        self._newest = newest_turn_id
         if self._prepared is not None and self._prepared.voice.turn_id < newest_turn_id:
             self._forget_prepared()
         if self._voice is not None:
             self._voice.cancel()
             self._voice = None
-        self.direct(clear=face_pb2.Clear(newest_turn_id=newest_turn_id))
-        self._cut.waiting(self.outbox.units, newest_turn_id)
+        self.output.clear(newest_turn_id)
 
     def played(self, unit_index: int) -> None:
         self._tracker.played(unit_index)
@@ -201,43 +128,6 @@ class Stage:
 
     def heard_text(self, reply: Reply, *, interrupted: bool) -> str:
         return self._tracker.heard_text(reply, interrupted=interrupted)
-
-    def direct(self, **payload: Message) -> None:
-        """One request to whoever makes the units now."""
-        if self._pacer is not None:
-            self._pacer.send(**payload)
-        else:
-            self.face.send(**payload)
-
-    def want_keyframe(self) -> None:
-        self.direct(keyframe=face_pb2.KeyframeRequest())
-
-    # --- with and without a face --------------------------------------------------------------------------------------
-
-    def lose_face(self, tasks: asyncio.TaskGroup) -> None:
-        """The face is gone: the voice goes on at the sample that was sent last."""
-        if self._pacer is not None:
-            return
-        self._pacer = pacer = Pacer(self._manner.audio.sample_rate_hz, self._on_output)
-        self._pacing = tasks.create_task(pacer.run(), name="pacer")
-        reply = self.reply
-        if not reply.turn_id or reply.turn_id < self._newest:
-            return
-        for speech in reply.rest():
-            pacer.send(speech=speech)
-        if reply.complete:
-            pacer.send(speech_end=face_pb2.SpeechEnd(turn_id=reply.turn_id))
-
-    def regain_face(self) -> None:
-        """Hands the output back to the face, if it is there. Only between replies: a new face knows nothing of this one."""
-        if self._pacer is not None and self.face.up:
-            self.close()
-
-    def close(self) -> None:
-        """No more units of its own."""
-        if self._pacing:
-            self._pacing.cancel()
-        self._pacer = self._pacing = None
 
     async def leave(self) -> None:
         """Ends what still runs."""
@@ -275,7 +165,7 @@ class Stage:
 
     def _on_audio(self, audio: tts_pb2.Audio) -> None:
         reply = self.reply
-        if audio.turn_id != reply.turn_id or audio.turn_id < self._newest:
+        if audio.turn_id != reply.turn_id or audio.turn_id < self.output.newest:
             self._metrics.count("vivant_stale_output_total", "audio")
             return
         self._abilities.regain("tts")
@@ -286,14 +176,14 @@ class Stage:
         self._cue = None
         reply.words.extend(audio.words)
         reply.speech.append(speech)
-        self.direct(speech=speech)
+        self.output.direct(speech=speech)
         if audio.words:
             text = " ".join(word.text for word in audio.words)
             self._send(caption=session_pb2.Caption(turn_id=audio.turn_id, text=text, words=audio.words))
 
     def _on_voice_end(self, voice: Voice, error: VivantError | None) -> None:
         reply = self.reply
-        if voice.turn_id != reply.turn_id or voice.turn_id < self._newest:
+        if voice.turn_id != reply.turn_id or voice.turn_id < self.output.newest:
             return
         if error is not None:
             self._abilities.lose("tts", error)
@@ -309,52 +199,10 @@ class Stage:
         """No more of this reply will be spoken."""
         if reply.speech:
             reply.complete = True
-            self.direct(speech_end=face_pb2.SpeechEnd(turn_id=reply.turn_id))
+            self.output.direct(speech_end=face_pb2.SpeechEnd(turn_id=reply.turn_id))
         else:
             self._feed(ev.VoiceFailed(self._now(), reply.turn_id))
 
     def _show_text(self, text: str) -> None:
         if text.strip():
             self._send(caption=session_pb2.Caption(turn_id=self.reply.turn_id, text=text.strip()))
-
-    # --- the units ----------------------------------------------------------------------------------------------------
-
-    @property
-    def _unit_samples(self) -> int:
-        return self._manner.audio.sample_rate_hz // 25
-
-    def on_face(self, kind: str, message: Any) -> None:
-        """A response of the face."""
-        if self._pacer is None:
-            self._on_output(kind, message)
-
-    def _on_output(self, kind: str, message: Any) -> None:
-        if kind == "playback":
-            if message.state in _PLAYBACK:
-                self._feed(ev.PlaybackChanged(self._now(), message.turn_id, _PLAYBACK[message.state]))
-            return
-        if self._open:
-            self._pass_on(message)
-
-    def _pass_on(self, unit: common_pb2.Unit) -> None:
-        if self._cut.passing(unit, self._newest):
-            self._metrics.count("vivant_stale_output_total", "unit")
-        self._duck.passing(unit)
-        unit.index = self._units
-        unit.start_sample = self.output_sample
-        self._units += 1
-        first = unit.turn_id > 0 and self._timeline.mark(unit.turn_id, "first_unit", self._now())
-        self._overhear(unit)
-        self.outbox.put_unit(unit)
-        if first:
-            self._send(metrics=self._timeline.report(unit.turn_id))
-
-    def _on_sent(self, unit: common_pb2.Unit) -> None:
-        if unit.turn_id:
-            self._tracker.sent(unit)
-
-    def _face_config(self) -> face_pb2.AnimateConfig:
-        manner = self._manner
-        return face_pb2.AnimateConfig(
-            persona=manner.persona, audio=manner.audio, video=manner.video, session_id=manner.session_id
-        )

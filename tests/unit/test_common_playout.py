@@ -8,12 +8,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from services.face.engine import Cue, Look, Phoneme
-from services.face.playout import HOLD_S, Emission, Playback, Playout, State
+from services.common.playout.emission import Emission, Playback, State
+from services.common.playout.playout import DUCK_UNITS, HOLD_S, LOWERED, Playout
 from vivant.errors import Full, InvalidRequest
 
 RATE = 24_000
 UNIT = 960
+FADE = 120
+#: A tone, so that a step between two samples is seen: no two that follow each other are further apart than STEP.
+LEVEL = 0.25
+STEP = 2 * np.pi * LEVEL / 100
 
 
 def voice(samples: int, value: float = 0.5) -> NDArray[np.float32]:
@@ -27,9 +31,25 @@ def say(playout: Playout, turn_id: int, samples: int, value: float = 0.5) -> Non
     playout.end(turn_id)
 
 
-def step(playout: Playout) -> Emission:
-    playout.plan()
-    return playout.emit()
+def sing(playout: Playout, turn_id: int, units: int, start: int = 0) -> None:
+    """Pushes a reply of whole units, a tone that begins at its loudest so that a cut anywhere is heard."""
+    for sample in range(start, start + units * UNIT, UNIT):
+        tone = LEVEL * np.cos(2 * np.pi * np.arange(sample, sample + UNIT) / 100)
+        playout.push(turn_id, tone.astype(np.float32), sample)
+    playout.end(turn_id)
+
+
+def heard(*units: Emission) -> NDArray[np.float32]:
+    return np.concatenate([unit.pcm for unit in units])
+
+
+def assert_smooth(*units: Emission, step: float = 1.2 * STEP) -> None:
+    """No click: the voice is nowhere further from one sample to the next than a tone, and a ramp of 5 ms over it, goes."""
+    assert np.abs(np.diff(heard(*units))).max() <= step + LEVEL / FADE
+
+
+def loudness(unit: Emission) -> float:
+    return round(float(np.abs(unit.pcm[FADE:]).max()) / LEVEL, 2)
 
 
 def states(events: object) -> list[tuple[State, int, int]]:
@@ -39,19 +59,19 @@ def states(events: object) -> list[tuple[State, int, int]]:
 
 def test_silence_is_made_without_speech() -> None:
     playout = Playout(RATE)
-    emission = step(playout)
+    emission = playout.emit()
     assert (emission.index, emission.turn_id, len(emission.pcm)) == (0, 0, UNIT)
     assert not emission.pcm.any()
-    assert step(playout).index == 1
+    assert playout.emit().index == 1
 
 
 def test_speech_starts_with_the_very_next_unit_and_keeps_its_samples() -> None:
     playout = Playout(RATE)
-    step(playout)
+    playout.emit()
     ramp = np.arange(2400, dtype=np.float32) / 2400
     playout.push(7, ramp, 0)
     playout.end(7)
-    units = [step(playout) for _ in range(4)]
+    units = [playout.emit() for _ in range(4)]
     assert [unit.turn_id for unit in units] == [7, 7, 7, 0]
     assert [unit.turn_sample for unit in units] == [0, 960, 1920, 0]
     said = np.concatenate([unit.pcm for unit in units])[:2400]
@@ -63,69 +83,174 @@ def test_speech_starts_with_the_very_next_unit_and_keeps_its_samples() -> None:
 def test_a_reply_begins_only_with_a_full_unit_or_its_end() -> None:
     playout = Playout(RATE)
     playout.push(1, voice(500), 0)
-    assert step(playout).turn_id == 0
+    assert playout.emit().turn_id == 0
     playout.end(1)
-    assert step(playout).turn_id == 1
-
-
-def test_speech_that_comes_after_the_plan_does_not_wait() -> None:
-    playout = Playout(RATE)
-    assert playout.plan().turn_id == 0
-    playout.push(1, voice(2 * UNIT), 0)
     assert playout.emit().turn_id == 1
-    assert playout.plan().turn_sample == UNIT
 
 
 def test_pause_and_resume_go_on_at_the_same_sample() -> None:
     playout = Playout(RATE)
     say(playout, 3, 4 * UNIT)
-    step(playout)
-    playout.plan()
-    # The unit was planned with voice; the pause takes it away at the last moment.
+    playout.emit()
     assert states(playout.pause()) == [(State.PAUSED, UNIT, 0)]
     assert playout.pause() == []
     silent = playout.emit()
     assert silent.turn_id == 0
-    assert playout.plan().paused
+    assert playout.paused
     assert states(playout.resume()) == [(State.RESUMED, UNIT, 1)]
     assert playout.resume() == []
-    playout.plan()
     assert playout.emit().turn_sample == UNIT
 
 
 def test_the_voice_is_cut_without_a_click() -> None:
     playout = Playout(RATE)
-    say(playout, 3, 4 * UNIT)
-    before = step(playout).pcm
+    sing(playout, 3, 4)
+    before = playout.emit()
     playout.pause()
-    cut = step(playout).pcm
-    assert not cut[RATE * 10 // 1000 :].any(), "silent after 10 ms at the latest"
-    jumps = np.abs(np.diff(np.concatenate([before, cut])))
-    assert jumps.max() < 0.02
+    cut = [playout.emit(), playout.emit()]
+    assert cut[0].pcm[: FADE // 2].any()
+    assert not heard(*cut)[FADE:].any(), "silent after 5 ms, and only once"
     playout.resume()
-    again = step(playout).pcm
-    assert np.abs(np.diff(np.concatenate([cut, again]))).max() < 0.02
+    assert_smooth(before, *cut, playout.emit())
+
+
+def test_a_cleared_voice_fades_out_once() -> None:
+    playout = Playout(RATE)
+    sing(playout, 3, 9)
+    before = [playout.emit(), playout.emit()]
+    playout.clear(4)
+    after = [playout.emit(), playout.emit()]
+    assert [unit.turn_id for unit in after] == [0, 0]
+    assert after[0].fading == 3
+    assert after[0].pcm[: FADE // 2].any()
+    assert not heard(*after)[FADE:].any()
+    assert_smooth(*before, *after)
+
+
+def test_each_unit_of_a_reply_brings_its_ending() -> None:
+    """With it, silence can be played instead of what follows; it is what the playout plays itself when the voice is cut."""
+    playout = Playout(RATE)
+    sing(playout, 3, 9)
+    before = playout.emit()
+    playout.duck()
+    ducked = playout.emit()
+    for unit in (before, ducked):
+        silence = np.zeros(UNIT, np.float32)
+        silence[:FADE] = unit.ending
+        assert_smooth(unit, Emission(index=0, voice=silence))
+    playout.pause()
+    cut = playout.emit()
+    np.testing.assert_array_equal(cut.pcm[:FADE], ducked.ending)
+    assert not len(cut.ending)
+
+
+def test_a_voice_fades_out_under_the_reply_that_replaces_it() -> None:
+    playout = Playout(RATE)
+    sing(playout, 3, 9)
+    before = playout.emit()
+    playout.push(4, np.zeros(2 * UNIT, np.float32), 0)
+    after = playout.emit()
+    assert (after.turn_id, after.fading) == (4, 3)
+    assert_smooth(before, after)
+    assert not after.pcm[FADE:].any()
+
+
+def test_what_was_taken_back_on_the_way_out_has_faded_there() -> None:
+    playout = Playout(RATE)
+    sing(playout, 3, 9)
+    sent, waits = playout.emit(), [playout.emit(), playout.emit()]
+    waits = [unit.taken_back(fade=unit is waits[0]) for unit in waits]
+    assert playout.clear(4, unheard=2 * UNIT)[0].position == UNIT
+    after = playout.emit()
+    assert [(unit.turn_id, unit.turn_sample) for unit in waits] == [(0, 0), (0, 0)]
+    assert not after.pcm.any(), "it does not fade a second time"
+    assert not heard(*waits)[FADE:].any()
+    assert_smooth(sent, *waits, after)
+
+
+def test_a_lowered_voice_rises_by_itself_and_never_clicks() -> None:
+    playout = Playout(RATE)
+    sing(playout, 3, 20)
+    units = [playout.emit()]
+    playout.duck()
+    units += [playout.emit() for _ in range(1, 12)]
+    assert [unit.ducked for unit in units] == [False, *[True] * DUCK_UNITS, False, False, False]
+    assert [loudness(unit) for unit in units] == [1.0, *[LOWERED] * DUCK_UNITS, 1.0, 1.0, 1.0]
+    assert DUCK_UNITS * 40 == 320
+    assert_smooth(*units)
+
+
+def test_resume_raises_a_lowered_voice_at_once() -> None:
+    playout = Playout(RATE)
+    sing(playout, 3, 20)
+    playout.duck()
+    units = [playout.emit()]
+    assert playout.resume() == [], "it was not held"
+    units.append(playout.emit())
+    assert [(unit.ducked, loudness(unit)) for unit in units] == [(True, LOWERED), (False, 1.0)]
+    assert_smooth(*units)
+
+
+def test_a_voice_that_is_held_while_lowered_fades_from_there_and_comes_back_as_loud_as_before() -> None:
+    playout = Playout(RATE)
+    sing(playout, 3, 20)
+    units = [playout.emit()]
+    playout.duck()
+    units.append(playout.emit())
+    playout.pause()
+    units += [playout.emit(), playout.emit()]
+    assert np.abs(units[2].pcm).max() <= LOWERED * LEVEL
+    assert [unit.ducked for unit in units] == [False, True, False, False]
+    playout.resume()
+    units.append(playout.emit())
+    assert (loudness(units[-1]), units[-1].ducked) == (1.0, False)
+    assert_smooth(*units)
+
+
+def test_neither_silence_nor_a_newer_reply_nor_a_little_word_is_lowered() -> None:
+    playout = Playout(RATE)
+    playout.duck()
+    assert not playout.emit().ducked
+    playout.aside(voice(UNIT, 0.5))
+    assert playout.emit().pcm.max() == pytest.approx(0.5)
+    sing(playout, 3, 2)
+    playout.duck()
+    sing(playout, 4, 2)
+    unit = playout.emit()
+    assert (unit.turn_id, unit.ducked, loudness(unit)) == (4, False, 1.0)
+
+
+def test_a_reply_is_taken_over_in_its_middle() -> None:
+    """It is not said to begin, and follows on what was heard of it, as loud as that."""
+    playout = Playout(RATE)
+    playout.take_over(3, 5 * UNIT)
+    sing(playout, 3, 2, start=5 * UNIT)
+    units = [playout.emit() for _ in range(3)]
+    assert [(unit.turn_id, unit.turn_sample) for unit in units] == [(3, 5 * UNIT), (3, 6 * UNIT), (0, 0)]
+    assert [event.state for unit in units for event in (*unit.before, *unit.after)] == [State.FINISHED]
+    assert loudness(units[0]) == 1
+    assert units[0].pcm[0] == pytest.approx(LEVEL)
+    assert_smooth(*units)
 
 
 def test_clear_silences_the_very_next_unit_and_reports_what_was_said() -> None:
     playout = Playout(RATE)
     say(playout, 7, 10 * UNIT)
-    step(playout)
-    step(playout)
-    playout.plan()
+    playout.emit()
+    playout.emit()
     assert states(playout.clear(8)) == [(State.CLEARED, 2 * UNIT, 1)]
     silent = playout.emit()
     assert silent.turn_id == 0
     assert not silent.pcm[RATE * 10 // 1000 :].any()
     assert playout.clear(8) == []
-    assert step(playout).turn_id == 0
+    assert playout.emit().turn_id == 0
 
 
 def test_samples_taken_back_on_the_way_out_are_not_reported() -> None:
     playout = Playout(RATE)
     say(playout, 7, 10 * UNIT)
-    step(playout)
-    step(playout)
+    playout.emit()
+    playout.emit()
     assert playout.clear(8, unheard=UNIT)[0].position == UNIT
 
 
@@ -134,20 +259,20 @@ def test_stale_speech_is_dropped() -> None:
     playout.clear(8)
     assert playout.push(7, voice(UNIT), 0) is None
     assert playout.end(7) is None
-    assert step(playout).turn_id == 0
+    assert playout.emit().turn_id == 0
     assert playout.push(8, voice(UNIT), 0) == []
-    assert step(playout).turn_id == 8
+    assert playout.emit().turn_id == 8
 
 
 def test_a_newer_reply_replaces_an_older_one_and_lifts_its_pause() -> None:
     playout = Playout(RATE)
     say(playout, 1, 10 * UNIT, 0.5)
-    step(playout)
+    playout.emit()
     playout.pause()
     events = playout.push(2, voice(UNIT, -0.5), 0)
     assert events is not None
     assert states(events) == [(State.CLEARED, UNIT, 0)]
-    unit = step(playout)
+    unit = playout.emit()
     assert unit.turn_id == 2
     assert unit.pcm[500] == pytest.approx(-0.5)
 
@@ -155,12 +280,12 @@ def test_a_newer_reply_replaces_an_older_one_and_lifts_its_pause() -> None:
 def test_running_dry_is_reported_once_and_so_is_going_on() -> None:
     playout = Playout(RATE)
     playout.push(1, voice(UNIT + 100), 0)
-    step(playout)
-    dry = step(playout)
+    playout.emit()
+    dry = playout.emit()
     assert states(dry.before) == [(State.STARVED, UNIT, 0)]
-    assert step(playout).before == []
+    assert playout.emit().before == []
     playout.push(1, voice(2000), UNIT + 100)
-    on = step(playout)
+    on = playout.emit()
     assert states(on.before) == [(State.RESUMED, UNIT, 2)]
     assert on.turn_sample == UNIT
 
@@ -168,7 +293,7 @@ def test_running_dry_is_reported_once_and_so_is_going_on() -> None:
 def test_a_reply_whose_end_comes_late_finishes_then() -> None:
     playout = Playout(RATE)
     playout.push(1, voice(UNIT), 0)
-    step(playout)
+    playout.emit()
     events = playout.end(1)
     assert events is not None
     assert states(events) == [(State.FINISHED, UNIT, 0)]
@@ -187,7 +312,7 @@ def test_an_hour_of_speech_is_refused_at_sixty_seconds() -> None:
     with pytest.raises(Full) as caught:
         playout.push(1, voice(1), HOLD_S * RATE)
     assert caught.value.reason == "speech_overrun"
-    step(playout)
+    playout.emit()
     assert playout.push(1, voice(UNIT), HOLD_S * RATE) == []
 
 
@@ -208,60 +333,24 @@ def test_nothing_may_follow_the_end() -> None:
         with pytest.raises(InvalidRequest) as caught:
             call()
         assert caught.value.reason == "speech_after_end"
-    step(playout)
+    playout.emit()
     with pytest.raises(InvalidRequest):
         playout.push(1, voice(1), UNIT)
-
-
-def test_the_slot_shows_the_phonemes_around_it() -> None:
-    playout = Playout(RATE)
-    sounds = [Phoneme(chr(97 + number), number * 4800, (number + 1) * 4800, 0) for number in range(8)]
-    for start in range(0, 38_400, 2400):
-        playout.push(1, voice(2400), start, [item for item in reversed(sounds) if start <= item.start_sample < start + 2400])
-    assert "".join(item.symbol for item in playout.plan().phonemes) == "ab"
-    for _ in range(20):
-        step(playout)
-    slot = playout.plan()
-    assert slot.turn_sample == 19_200
-    assert "".join(item.symbol for item in slot.phonemes) == "cdef"
-
-
-def test_an_expression_begins_with_its_message_and_ends_with_the_reply() -> None:
-    playout = Playout(RATE)
-    smile = Cue("warm_smile", 1.0)
-    playout.push(1, voice(UNIT), 0)
-    playout.push(1, voice(UNIT), UNIT, cue=smile)
-    playout.end(1)
-    cues = []
-    for _ in range(3):
-        cues.append(playout.plan().cue)
-        playout.emit()
-    assert cues == [None, smile, None]
-
-
-def test_an_expression_outside_a_reply_lasts_a_few_seconds() -> None:
-    playout = Playout(RATE)
-    playout.look = Look.LISTENING
-    playout.express(Cue("nod", 0.5))
-    assert playout.plan().look is Look.LISTENING
-    shown = 0
-    while playout.plan().cue and shown < 1000:
-        playout.emit()
-        shown += 1
-    assert shown == 100
-    playout.express(Cue("nod", 0.5))
-    playout.express(Cue("neutral", 1.0))
-    assert playout.plan().cue is None
 
 
 ACTIONS = st.lists(
     st.one_of(
         st.tuples(st.just("push"), st.integers(1, 4), st.integers(1, 2400)),
-        st.tuples(st.sampled_from(["step", "pause", "resume"]), st.just(0), st.just(0)),
+        st.tuples(st.sampled_from(["step", "pause", "resume", "duck"]), st.just(0), st.just(0)),
         st.tuples(st.sampled_from(["end", "clear"]), st.integers(1, 4), st.just(0)),
     ),
     max_size=60,
 )
+
+
+def begun(samples: int, position: int) -> NDArray[np.float32]:
+    """A voice that rises from silence at its beginning and then stays loud."""
+    return 0.5 * np.minimum(1, np.arange(position, position + samples, dtype=np.float32) / FADE)
 
 
 @given(ACTIONS)
@@ -273,10 +362,11 @@ def test_positions_add_up_whatever_happens(actions: list[tuple[str, int, int]]) 
     position: dict[int, int] = {}
     newest = 0
     log: list[Playback] = []
+    last = np.float32(0)
     for action, turn, size in actions:
         match action:
             case "push" if turn not in ended:
-                playout.push(turn, voice(size), pushed.get(turn, 0))
+                playout.push(turn, begun(size, pushed.get(turn, 0)), pushed.get(turn, 0))
                 if turn >= newest:
                     pushed[turn] = pushed.get(turn, 0) + size
             case "end" if turn not in ended:
@@ -284,12 +374,18 @@ def test_positions_add_up_whatever_happens(actions: list[tuple[str, int, int]]) 
                 ended.add(turn)
             case "clear":
                 playout.clear(turn)
-            case "pause" | "resume":
+            case "pause" | "resume" | "duck":
                 getattr(playout, action)()
             case "step":
-                unit = step(playout)
+                unit = playout.emit()
                 log += [*unit.before, *unit.after]
                 assert len(unit.pcm) == UNIT
+                jumps = np.abs(np.diff(unit.pcm, prepend=last))
+                for event in unit.after:
+                    # This voice has no end of its own, as a real one has.
+                    jumps[event.position - unit.turn_sample :][:1] = 0
+                assert jumps.max() < 2.5 * 0.5 / FADE, "no click"
+                last = unit.pcm[-1]
                 if unit.turn_id:
                     assert unit.turn_id >= newest
                     assert unit.turn_sample == position.get(unit.turn_id, 0)
@@ -303,13 +399,10 @@ def test_positions_add_up_whatever_happens(actions: list[tuple[str, int, int]]) 
 
 def test_a_little_word_is_said_at_once_and_belongs_to_no_reply() -> None:
     playout = Playout(RATE)
-    step(playout)
-    assert playout.aside(voice(1000), [Phoneme("m", 0, 900, 0)])
+    playout.emit()
+    assert playout.aside(voice(1000))
     assert not playout.aside(voice(1000)), "one at a time"
-    slot = playout.plan()
-    assert slot.turn_id < 0, "the mouth moves"
-    assert [phoneme.symbol for phoneme in slot.phonemes] == ["m"]
-    units = [step(playout) for _ in range(3)]
+    units = [playout.emit() for _ in range(3)]
     assert [unit.turn_id for unit in units] == [0, 0, 0]
     assert [len(np.flatnonzero(unit.pcm)) for unit in units] == [UNIT, 1000 - UNIT, 0]
     assert not any(unit.before or unit.after for unit in units)
@@ -320,10 +413,10 @@ def test_a_little_word_is_mixed_into_a_reply_that_begins_and_outlives_a_clear() 
     playout = Playout(RATE)
     playout.aside(voice(3 * UNIT, 0.25))
     say(playout, 7, UNIT)
-    unit = step(playout)
+    unit = playout.emit()
     assert (unit.turn_id, unit.turn_sample) == (7, 0)
     assert unit.pcm.max() == pytest.approx(0.75)
     playout.clear(8)
-    later = step(playout)
+    later = playout.emit()
     assert later.turn_id == 0
     assert later.pcm[-1] == pytest.approx(0.25)
