@@ -31,6 +31,7 @@ from services.llm.persona.persona import Persona, load_persona
 from services.llm.reply.grounding import unknown_terms
 from services.llm.reply.manners import assistant_phrase, speakable
 from vivant.channel import open_channel
+from vivant.common.v1 import common_pb2
 from vivant.llm.v1 import llm_pb2, llm_pb2_grpc
 
 _DATA = Path(__file__).parent / "data"
@@ -89,15 +90,15 @@ def grade(item: dict[str, Any], reply: Reply, persona: Persona) -> Grade:
 async def ask(stub: Any, persona: str, text: str, speaking_s: float) -> Reply:
     """One question in a conversation of its own, spoken at the pace of speech."""
     call = stub.Generate()
-    await call.write(llm_pb2.GenerateRequest(config=llm_pb2.GenerateConfig(persona=persona, session_id="bench")))
+    await call.write(llm_pb2.GenerateRequest(config=llm_pb2.GenerateConfig(persona_id=persona, session_id="bench")))
     words = text.split()
     for count in range(2, len(words)):
-        heard = llm_pb2.HeardWords(turn_id=1, text=" ".join(words[:count]), speaker="Spk1")
+        heard = llm_pb2.HeardWords(turn_id=1, text=" ".join(words[:count]), participant_id="asker")
         await call.write(llm_pb2.GenerateRequest(words=heard))
         await asyncio.sleep(speaking_s)
     started = time.monotonic()
-    item = llm_pb2.HistoryItem(speaker="Spk1", text=text)
-    await call.write(llm_pb2.GenerateRequest(commit=llm_pb2.Commit(turn_id=1, utterance=item)))
+    question = common_pb2.Utterance(id="question", participant_id="asker", text=text)
+    await call.write(llm_pb2.GenerateRequest(commit=llm_pb2.Commit(turn_id=1, utterance=question)))
     await call.write(llm_pb2.GenerateRequest(finish=llm_pb2.Finish()))
     await call.done_writing()
     said, first_ms, corrected = "", 0.0, False

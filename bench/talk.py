@@ -26,7 +26,7 @@ from rich.table import Table
 import vivant
 from bench.conversation.client import Ear, Microphone, Question, questions
 from bench.resources import Processes
-from deploy.addresses import environment, on_free_ports
+from deploy.addresses import NOTHING_KEPT, environment, on_free_ports
 from deploy.system import running
 
 ROUNDS: Final = 4
@@ -274,7 +274,7 @@ def main() -> None:
         if not address:
             console.print("Starting a system of its own ...")
             logs = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="vivant-talk-")))
-            address = stack.enter_context(running(on_free_ports(environment()), logs, READY_S)).address
+            address = stack.enter_context(running(on_free_ports(environment() | NOTHING_KEPT), logs, READY_S)).address
         line = asyncio.run(measure(address, arguments.rounds, console))
     print(json.dumps(line))
 

@@ -35,7 +35,7 @@ import vivant
 from bench.conversation.client import MICROPHONE_HZ, NOISE_RMS, questions
 from bench.conversation.sounds import Sound, recordings
 from bench.talk import READY_S, percentile
-from deploy.addresses import environment, on_free_ports
+from deploy.addresses import NOTHING_KEPT, environment, on_free_ports
 from deploy.system import running
 
 #: Quieter than the speech of a file by so much is silence to voicebench.
@@ -179,7 +179,8 @@ def main() -> None:
         address = arguments.address
         if not address:
             console.print("Starting a system of its own ...")
-            address = stack.enter_context(running(on_free_ports(environment()), folder / "logs", READY_S)).address
+            env = on_free_ports(environment() | NOTHING_KEPT)
+            address = stack.enter_context(running(env, folder / "logs", READY_S)).address
         line = asyncio.run(measure(address, arguments.rounds, folder, console))
     print(json.dumps(line))
 

@@ -38,7 +38,7 @@ from bench.asr.recognising import recognise
 from bench.conversation.client import Question, questions
 from bench.resources import Processes
 from bench.talk import READY_S, Results, converse, percentile
-from deploy.addresses import environment, on_free_ports
+from deploy.addresses import NOTHING_KEPT, environment, on_free_ports
 from deploy.system import running
 from services.asr.engine import Engine
 from services.asr.engines import ENGINES
@@ -315,7 +315,7 @@ def main() -> None:
     with ExitStack() as stack:
         console.print("Starting a system of its own ...")
         logs = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="vivant-web-")))
-        system = stack.enter_context(running(on_free_ports(environment()), logs, READY_S))
+        system = stack.enter_context(running(on_free_ports(environment() | NOTHING_KEPT), logs, READY_S))
         url = f"http://localhost:{system.settings['gateway'].port}"
         line = asyncio.run(measure(url, system.address, arguments, console))
     print(json.dumps(line))

@@ -19,6 +19,9 @@ from vivant.addresses import join
 
 NAMES: Final = ("asr", "turn", "llm", "tts", "face", "orchestrator", "gateway")
 
+#: For a system that is only tried out or measured: what is said there is not written to the disk.
+NOTHING_KEPT: Final = {"LLM_CONVERSATIONS_DAYS": "0"}
+
 
 class CannotStart(Exception):
     """The system cannot be started. The message says why and what to do."""

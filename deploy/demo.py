@@ -12,7 +12,7 @@ from typing import Final
 
 from rich.console import Console
 
-from deploy.addresses import CannotStart, environment, misspelt, on_free_ports
+from deploy.addresses import NOTHING_KEPT, CannotStart, environment, misspelt, on_free_ports
 from deploy.system import running
 from environment import ROOT
 
@@ -27,7 +27,7 @@ def main() -> int:
     console = Console(highlight=False, soft_wrap=True)
     started = time.monotonic()
     try:
-        env = on_free_ports(environment())
+        env = on_free_ports(environment() | NOTHING_KEPT)
         for sentence in misspelt():
             console.print(f"demo: {sentence}", style="yellow", markup=False)
         console.print("Starting the services (the first time takes the longest) ...")

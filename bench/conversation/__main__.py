@@ -27,7 +27,7 @@ from bench.conversation.scenarios import Scenario, scenarios
 from bench.conversation.sounds import prepare
 from bench.conversation.stage import play
 from bench.talk import READY_S
-from deploy.addresses import environment, on_free_ports
+from deploy.addresses import NOTHING_KEPT, environment, on_free_ports
 from deploy.system import running
 
 OUT: Final = Path("out/conversation")
@@ -94,7 +94,7 @@ def main() -> None:
             address = arguments.address
             if not address:
                 console.print("Starting a system of its own ...")
-                system = running(on_free_ports(environment()), arguments.out / "logs", READY_S)
+                system = running(on_free_ports(environment() | NOTHING_KEPT), arguments.out / "logs", READY_S)
                 address = stack.enter_context(system).address
             results = asyncio.run(measure(address, wanted, numbers, arguments.out, console))
     line, table, faults = summary(results)

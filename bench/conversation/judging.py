@@ -128,7 +128,7 @@ def judge(take: Take, scenario: Scenario, began: float) -> RunResult:
     _count_murmurs(take, result)
     _read_metrics(take, result)
     result.told = any(line.addressee for line in scenario.lines)
-    result.addressees = not result.told and any(transcript.addressee for transcript in take.of(vivant.Transcript))
+    result.addressees = not result.told and any(transcript.addressees for transcript in take.of(vivant.Transcript))
     result.unsaid, result.broken = take.unsaid, take.broken
     result.notices = [notice.reason for notice in take.of(vivant.Notice)]
     return result
@@ -247,7 +247,7 @@ def _label(take: Take, said: Said) -> str | None:
         end = take.microphone_at + transcript.end_sample / 16_000
         covered = min(end, said.end) - max(start, said.begin)
         if covered > best:
-            best, label = covered, transcript.speaker
+            best, label = covered, transcript.participant_id
     return label
 
 

@@ -80,8 +80,8 @@ def rows(take: Take) -> Iterator[Row]:
 
 def _told(event: vivant.Event) -> tuple[str, str]:  # noqa: PLR0911 - one return an event
     match event:
-        case vivant.Transcript(final=final, text=text, speaker=speaker, addressee=addressee):
-            to = f" to {addressee}" if addressee else ""
+        case vivant.Transcript(final=final, text=text, participant_id=speaker, addressees=addressees):
+            to = " to " + ", ".join(each.participant_id for each in addressees) if addressees else ""
             return "transcript" if final else "transcript so far", f"{speaker}{to}: {text}"
         case vivant.StateChanged(state=state, turn_id=turn_id):
             return f"state {state}", f"turn {turn_id}"

@@ -71,7 +71,7 @@ class Microphones:
                     room[: len(chunk)] += chunk
                     mixed += room
                     pcm = np.clip(room, -32768, 32767).astype(np.int16)
-                    await self._session.send_audio(pcm, stream.speaker or None, addressee=stream.addressee)
+                    await self._session.send_audio(pcm, stream.speaker or None, addressees=stream.addressee)
                 self._chunks.append(np.clip(mixed, -32768, 32767).astype(np.int16))
         finally:
             self._take.microphone = np.concatenate(self._chunks) if self._chunks else np.zeros(0, np.int16)
@@ -140,7 +140,7 @@ class Actor:
             return Said(line, at, spans, at + sound.floor_s)
         at = self._clock()
         if line.typed:
-            await self._session.send_text(line.typed, line.speaker or None, addressee=line.addressee)
+            await self._session.send_text(line.typed, line.speaker or None, addressees=line.addressee)
         else:
             await self._session.interrupt()
         return Said(line, at, floor=at)
@@ -191,6 +191,8 @@ async def play(client: vivant.Client, scenario: Scenario, run: int, sounds: Soun
     take = Take(scenario.name, run, buffer_s=scenario.buffer_ms / 1000)
     speakers = ("",) if scenario.one_microphone else scenario.speakers
     async with client.converse(video=vivant.Video("vp8", 512), microphone=MICROPHONE_HZ) as session:
+        for name in filter(None, scenario.speakers if not scenario.one_microphone else ()):
+            await session.introduce(name)
         microphones = Microphones(session, speakers, take)
         tasks = [asyncio.create_task(take.listen(session)), asyncio.create_task(microphones.run())]
         if scenario.buffer_ms:

@@ -66,15 +66,15 @@ class OneThreshold:
         best = int(np.argmax(near)) if near else -1
         if best < 0 or near[best] < _SIMILAR:
             self._known.append((voiceprint, 1))
-            return f"Spk{len(self._known)}"
+            return f"voice{len(self._known)}"
         mean, count = self._known[best]
         self._known[best] = ((mean * count + voiceprint) / np.float32(count + 1), count + 1)
-        return f"Spk{best + 1}"
+        return f"voice{best + 1}"
 
 
 def converse(people: Sequence[Turns], labels: Labeller, score: Score, chance: np.random.Generator) -> None:
     """One conversation of these people, labelled."""
-    order, left = list[int](), [list(chance.permutation(len(own))) for own in people]
+    order, given, left = list[int](), list[str](), [list(chance.permutation(len(own))) for own in people]
     spoken: dict[str, Counter[int]] = {}
     given_up: dict[str, str] = {}
     for _ in range(TURNS):
@@ -82,8 +82,11 @@ def converse(people: Sequence[Turns], labels: Labeller, score: Score, chance: np
         if speaker not in order:
             order.append(speaker)
         label = labels.who(*people[speaker][left[speaker].pop()])
+        if label not in given:
+            given.append(label)
         spoken.setdefault(label, Counter())[speaker] += 1
-        score.right += label == f"Spk{order.index(speaker) + 1}"
+        # What a label is called does not matter: the first one that is given is the first speaker's.
+        score.right += given.index(label) == order.index(speaker)
         for younger in labels.given_up.keys() - given_up.keys():
             one, other = (spoken[name].most_common(1)[0][0] for name in (younger, labels.given_up[younger]))
             score.two_as_one += one != other
@@ -98,5 +101,5 @@ def alone(own: Turns, labels: Labeller, score: Score) -> None:
     """Somebody talks alone: a second label is one too many."""
     given = [labels.who(*turn) for turn in own]
     score.split += len(set(given)) > 1
-    score.split_at_end += set(given[-_END:]) != {"Spk1"}
+    score.split_at_end += set(given[-_END:]) != {given[0]}
     score.alone += 1

@@ -25,15 +25,20 @@ if TYPE_CHECKING:
     from vivant.conversation import Session
     from vivant.errors import VivantError
     from vivant.events import (
+        Addressee,
         Backchannel,
         Caption,
         Event,
         Frame,
+        Left,
         Metrics,
         Notice,
+        Participant,
+        ParticipantKind,
         Passage,
         PersonaCard,
         Ready,
+        Relabelled,
         Severity,
         Stage,
         State,
@@ -45,20 +50,27 @@ if TYPE_CHECKING:
     )
     from vivant.formats import Video
     from vivant.info import Component, Model, ServiceInfo, SystemInfo, Unseen
+    from vivant.participants import Participants
 
 __all__ = [
+    "Addressee",
     "Backchannel",
     "Caption",
     "Client",
     "Component",
     "Event",
     "Frame",
+    "Left",
     "Metrics",
     "Model",
     "Notice",
+    "Participant",
+    "ParticipantKind",
+    "Participants",
     "Passage",
     "PersonaCard",
     "Ready",
+    "Relabelled",
     "ServiceInfo",
     "Session",
     "Severity",
@@ -82,6 +94,7 @@ _HOMES = {
     "vivant.formats": ("Video",),
     "vivant.info": ("Component", "Model", "ServiceInfo", "SystemInfo", "Unseen"),
     "vivant.conversation": ("Session",),
+    "vivant.participants": ("Participants",),
 }
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
 _SUBMODULES = ("audio", "enrolment", "errors", "recording", "subtitles")

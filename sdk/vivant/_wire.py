@@ -6,11 +6,14 @@ from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
+from google.protobuf.message import Message
+
 from vivant import events
 from vivant.common.v1 import common_pb2
 from vivant.errors import Internal
 from vivant.formats import FRAMES_PER_SECOND, Codec, Video
 from vivant.info import Component, Model, ServiceInfo, SystemInfo, Unseen
+from vivant.persona.v1 import persona_pb2
 from vivant.session.v1 import session_pb2
 
 _CODECS: Final[dict[Codec, common_pb2.VideoCodec.ValueType]] = {
@@ -33,13 +36,18 @@ def video_format(video: Video) -> common_pb2.VideoFormat:
     return common_pb2.VideoFormat(codec=_CODECS[video.codec], size_px=video.size_px, frames_per_second=FRAMES_PER_SECOND)
 
 
+def participant(who: events.Participant) -> common_pb2.Participant:
+    """Somebody, for a request."""
+    return common_pb2.Participant(id=who.id, name=who.name, kind=_KINDS[who.kind])
+
+
 def event(response: session_pb2.ConverseResponse) -> events.Event | None:
     """One response as a value; None for a kind that this version of the package does not know."""
     kind = response.WhichOneof("response")
     if kind is None:
         return None
-    read = _READERS[kind]
-    return read(getattr(response, kind))
+    read = _READERS.get(kind)
+    return read(getattr(response, kind)) if read else None
 
 
 def system_info(response: session_pb2.GetInfoResponse) -> SystemInfo:
@@ -51,15 +59,15 @@ def system_info(response: session_pb2.GetInfoResponse) -> SystemInfo:
                 service=item.service,
                 address=item.address,
                 ready=item.ready,
-                reason=item.reason,
+                reason=_given(item, "reason"),
                 info=service_info(item.info) if item.HasField("info") else None,
                 loading=item.loading,
             )
             for item in response.components
         ),
         personas=tuple(_card(item) for item in response.personas),
-        persona=response.persona,
-        unseen=tuple(Unseen(item.persona, item.reason, item.message) for item in response.unseen),
+        default_persona_id=response.default_persona_id,
+        unseen=tuple(Unseen(item.persona_id, item.reason, item.message) for item in response.unseen),
     )
 
 
@@ -69,7 +77,7 @@ def service_info(info: common_pb2.ServiceInfo) -> ServiceInfo:
         service=info.service,
         engine=info.engine,
         version=info.version,
-        capabilities=tuple(info.capabilities),
+        capabilities=_capabilities(info),
         languages=tuple(info.languages),
         input_rates_hz=tuple(item.sample_rate_hz for item in info.input_audio),
         output_rates_hz=tuple(item.sample_rate_hz for item in info.output_audio),
@@ -80,6 +88,20 @@ def service_info(info: common_pb2.ServiceInfo) -> ServiceInfo:
         models=tuple(Model(item.name, item.licence, item.notice) for item in info.models),
         activities=tuple(info.activities),
     )
+
+
+def _capabilities(info: common_pb2.ServiceInfo) -> tuple[str, ...]:
+    """What is true of the typed message, by its names; those of a list (`cues`) as "cue:nod"."""
+    ability = info.WhichOneof("capabilities")
+    names: list[str] = []
+    for field, value in getattr(info, ability).ListFields() if ability else ():
+        names += [field.name] if value is True else [f"{field.name.removesuffix('s')}:{each}" for each in value]
+    return tuple(names)
+
+
+def _given(message: Message, field: str) -> Any:
+    """What an optional field holds; None: it is absent."""
+    return getattr(message, field) if message.HasField(field) else None
 
 
 def _video_name(item: common_pb2.VideoFormat) -> str:
@@ -100,8 +122,34 @@ def _words(items: Any) -> tuple[events.Word, ...]:
     return tuple(events.Word(item.text, item.start_sample, item.end_sample, item.confidence) for item in items)
 
 
-def _card(item: session_pb2.PersonaCard) -> events.PersonaCard:
-    return events.PersonaCard(item.id, item.name, item.description, item.disclosure, item.greeting, tuple(item.starters))
+def _card(item: persona_pb2.Card) -> events.PersonaCard:
+    return events.PersonaCard(
+        id=item.id,
+        name=item.name,
+        description=item.description,
+        disclosure=item.disclosure,
+        greeting=_given(item, "greeting"),
+        starters=tuple(item.starters),
+        languages=tuple(item.languages),
+    )
+
+
+def _participant(item: common_pb2.Participant) -> events.Participant:
+    # A kind that this version does not know is somebody all the same.
+    kind = _KIND_NAMES.get(item.kind, events.ParticipantKind.PERSON)
+    return events.Participant(item.id, _given(item, "name"), kind)
+
+
+def _left(item: session_pb2.Left) -> events.Left:
+    return events.Left(item.participant_id)
+
+
+def _relabelled(item: common_pb2.Relabel) -> events.Relabelled:
+    return events.Relabelled(item.from_id, item.to_id)
+
+
+def _addressee(item: common_pb2.Addressee) -> events.Addressee:
+    return events.Addressee(item.participant_id, _given(item, "probability"))
 
 
 def _ready(item: session_pb2.Ready) -> events.Ready:
@@ -113,6 +161,8 @@ def _ready(item: session_pb2.Ready) -> events.Ready:
         video=_video(item.output_video) if item.HasField("output_video") else None,
         started_at=_EPOCH + timedelta(microseconds=item.started_unix_us),
         missing=tuple(item.missing),
+        participant=_participant(item.participant),
+        others=tuple(map(_participant, item.others)),
     )
 
 
@@ -121,12 +171,14 @@ def _transcript(item: session_pb2.Transcript) -> events.Transcript:
         final=item.final,
         text=" ".join(part.strip() for part in (item.stable_text, item.unstable_text) if part.strip()),
         stable_text=item.stable_text,
-        speaker=item.speaker,
-        addressee=item.addressee,
+        participant_id=item.participant_id,
+        addressees=tuple(map(_addressee, item.addressees)),
         words=_words(item.words),
         start_sample=item.start_sample,
         end_sample=item.end_sample,
         typed=item.typed,
+        utterance_id=item.utterance_id,
+        language=_given(item, "language"),
     )
 
 
@@ -144,12 +196,19 @@ def _unit(item: common_pb2.Unit) -> events.Unit:
 
 
 def _caption(item: session_pb2.Caption) -> events.Caption:
-    return events.Caption(item.turn_id, item.text, _words(item.words))
+    return events.Caption(item.turn_id, item.text, _words(item.words), tuple(item.answers_utterance_ids))
 
 
 def _turn(item: session_pb2.Turn) -> events.Turn:
-    passages = tuple(events.Passage(each.id, each.question, each.text) for each in item.passages)
-    return events.Turn(item.turn_id, item.heard_text, item.full_text, item.interrupted, tuple(item.sources), passages)
+    return events.Turn(
+        turn_id=item.turn_id,
+        heard_text=item.heard_text,
+        full_text=item.full_text,
+        interrupted=item.interrupted,
+        passages=tuple(events.Passage(each.id, _given(each, "question"), each.text) for each in item.passages),
+        utterance_id=item.utterance_id,
+        answers=tuple(item.answers_utterance_ids),
+    )
 
 
 def _metrics(item: session_pb2.Metrics) -> events.Metrics:
@@ -159,13 +218,18 @@ def _metrics(item: session_pb2.Metrics) -> events.Metrics:
 
 def _notice(item: session_pb2.Notice) -> events.Notice:
     severity = _SEVERITIES.get(item.severity, events.Severity.INFO)
-    return events.Notice(severity, item.reason, item.message, item.ability, item.retryable)
+    return events.Notice(severity, item.reason, item.message, _given(item, "ability"), item.retryable)
 
 
 def _backchannel(item: session_pb2.Backchannel) -> events.Backchannel:
-    return events.Backchannel(item.text, item.nod)
+    return events.Backchannel(_given(item, "text"), item.nod)
 
 
+_KINDS: Final = {
+    events.ParticipantKind.PERSON: common_pb2.PARTICIPANT_KIND_PERSON,
+    events.ParticipantKind.PERSONA: common_pb2.PARTICIPANT_KIND_PERSONA,
+}
+_KIND_NAMES: Final = {number: kind for kind, number in _KINDS.items()}
 _STATES: Final = {
     session_pb2.STATE_LISTENING: events.State.LISTENING,
     session_pb2.STATE_THINKING: events.State.THINKING,
@@ -188,4 +252,7 @@ _READERS: Final[dict[str, Callable[[Any], events.Event | None]]] = {
     "metrics": _metrics,
     "notice": _notice,
     "backchannel": _backchannel,
+    "participant": _participant,
+    "relabel": _relabelled,
+    "left": _left,
 }

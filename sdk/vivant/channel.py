@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import grpc
 
-from vivant import addresses
+from vivant import addresses, replicas
 from vivant.errors import InvalidRequest
 
 #: A unit of raw 720 px video is 1.6 MB; everything else is far below this.
@@ -42,6 +42,7 @@ DIRECT: list[tuple[str, int]] = [("grpc.enable_http_proxy", 0)]
 def open_channel(address: str, *, proxy: bool = False) -> grpc.aio.Channel:
     """A plaintext channel to `host:port`, not yet connected; raises InvalidRequest when `address` is something else.
 
+    Behind an address in gRPC's own words (`dns:///name:port`) there may be several servers: calls go to them in turn.
     With `proxy`, hosts far away are reached through the proxy that the environment names (`https_proxy`, `no_proxy`).
     """
     try:
@@ -49,4 +50,5 @@ def open_channel(address: str, *, proxy: bool = False) -> grpc.aio.Channel:
     except InvalidRequest as exc:
         raise InvalidRequest(f"address {address!r} cannot be used: {exc.message}", reason=exc.reason) from exc
     direct = [] if proxy and not addresses.is_near_target(address) else DIRECT
-    return grpc.aio.insecure_channel(target, options=[*CHANNEL_OPTIONS, *direct])
+    in_turn = [replicas.ROUND_ROBIN] if replicas.may_be_several(target) else []
+    return grpc.aio.insecure_channel(target, options=[*CHANNEL_OPTIONS, *direct, *in_turn])

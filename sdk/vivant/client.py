@@ -13,8 +13,10 @@ from vivant import _wire
 from vivant.channel import open_channel
 from vivant.conversation import Session
 from vivant.errors import Timeout, Unavailable
+from vivant.events import Participant
 from vivant.formats import DEFAULT_VOICE_RATE_HZ, Video
 from vivant.info import SystemInfo
+from vivant.participants import as_participant
 from vivant.session.v1 import session_pb2, session_pb2_grpc
 from vivant.status import translate
 from vivant.texts import require_unicode
@@ -69,11 +71,12 @@ class Client:
                 on_progress(reason, waited)
             await asyncio.sleep(min(_ASK_AGAIN_S, timeout_s - waited))
 
-    async def portrait(self, persona: str = "") -> bytes:
-        """A persona's face at rest as JPEG, 512 px square; empty: the server's default. Raises NotFound or Unusable."""
-        require_unicode("persona", persona)
+    async def portrait(self, persona: str | None = None) -> bytes:
+        """A persona's face at rest as JPEG, 512 px square; None: the server's default. Raises NotFound or Unusable."""
+        require_unicode("persona", persona or "")
+        request = session_pb2.GetPortraitRequest(persona_id=persona)
         try:
-            response = await self._stub.GetPortrait(session_pb2.GetPortraitRequest(persona=persona), timeout=INFO_TIMEOUT_S)
+            response = await self._stub.GetPortrait(request, timeout=INFO_TIMEOUT_S)
         except grpc.aio.AioRpcError as exc:
             raise translate(exc, self.address) from exc
         jpeg: bytes = response.jpeg
@@ -81,14 +84,15 @@ class Client:
 
     def converse(
         self,
-        persona: str = "",
+        persona: str | None = None,
         *,
         video: Video | None = None,
         microphone: int | None = None,
-        speaker: str = "Spk1",
+        participant: Participant | str | None = None,
+        shared_microphone: bool | None = None,
         greeting: bool = False,
-        conversation_id: str = "",
-        language: str = "",
+        conversation_id: str | None = None,
+        language: str | None = None,
         voice_rate_hz: int = DEFAULT_VOICE_RATE_HZ,
         manual_turns: bool = False,
         only_answers: bool = False,
@@ -96,13 +100,16 @@ class Client:
         """A conversation, to be opened with `async with`.
 
         Args:
-            persona: whom to talk to; empty: the server's default.
+            persona: whom to talk to, by id; None: the server's default.
             video: the picture to send; None: sound only.
             microphone: sample rate in Hz of the sound that will be sent; None: typed text only.
-            speaker: the name of whoever speaks when nothing else is said.
+            participant: who speaks and types when nothing else is said, a name alone is the id, too; None: the server gives
+                somebody unnamed an id, which `Session.ready` tells.
+            shared_microphone: several people may speak into the microphone and are told apart by their voices; None: as long
+                as no `participant` is named.
             greeting: the persona speaks first.
-            conversation_id: goes on with an earlier conversation.
-            language: of the user's speech, BCP 47; empty: the persona's first.
+            conversation_id: goes on with an earlier conversation; None: a new one.
+            language: of the user's speech, BCP 47; None: the persona's first.
             voice_rate_hz: sample rate of the persona's voice.
             manual_turns: push to talk: what is said is answered at `Session.end_turn`, and speech does not interrupt.
             only_answers: the persona never speaks up by itself, however long nobody speaks.
@@ -111,22 +118,52 @@ class Client:
         server has all the conversations it can hold, Unavailable when it is starting (`loading`, see `wait_ready`) or gone,
         InvalidRequest for a format that it does not speak.
         """
-        named = {"persona": persona, "speaker": speaker, "conversation_id": conversation_id, "language": language}
-        for what, value in named.items():
-            require_unicode(what, value)
+        for what, value in {"persona": persona, "conversation_id": conversation_id, "language": language}.items():
+            require_unicode(what, value or "")
         config = session_pb2.ConverseConfig(
-            persona=persona,
+            persona_id=persona,
             input_audio=_wire.pcm_format(microphone) if microphone else None,
             output_audio=_wire.pcm_format(voice_rate_hz),
             output_video=_wire.video_format(video) if video else None,
-            speaker=speaker,
+            participant=_wire.participant(as_participant(participant)) if participant else None,
+            shared_microphone=shared_microphone,
             conversation_id=conversation_id,
             greeting=session_pb2.GREETING_SPOKEN if greeting else session_pb2.GREETING_UNSPECIFIED,
             language=language,
             turns=session_pb2.TURNS_MANUAL if manual_turns else session_pb2.TURNS_UNSPECIFIED,
             initiative=session_pb2.INITIATIVE_NONE if only_answers else session_pb2.INITIATIVE_UNSPECIFIED,
         )
-        return Session(self._stub.Converse, config, self.address)
+        return Session(self._stub.Converse, session_pb2.ConverseRequest(config=config), self.address)
+
+    def join(
+        self,
+        conversation_id: str,
+        *,
+        participant: Participant | str | None = None,
+        microphone: int | None = None,
+        video: bool = True,
+    ) -> Session:
+        """Enters a conversation that somebody else has opened and that is going on; to be opened with `async with`.
+
+        What happens there is heard and seen from here on, as whoever opened it does; what was said before is not told again.
+        Everybody speaks, types and stops the persona; the conversation ends when the last one leaves.
+
+        Args:
+            conversation_id: as in `Session.ready` of whoever opened it.
+            participant: who comes, as in `converse`.
+            microphone: sample rate in Hz of the sound that will be sent; None: typed text only.
+            video: send pictures, if the conversation has them, in its format.
+
+        Opening raises NotFound when the conversation is over or not there, and what opening a new one raises.
+        """
+        require_unicode("conversation_id", conversation_id)
+        join = session_pb2.Join(
+            conversation_id=conversation_id,
+            participant=_wire.participant(as_participant(participant)) if participant else None,
+            input_audio=_wire.pcm_format(microphone) if microphone else None,
+            video=video,
+        )
+        return Session(self._stub.Converse, session_pb2.ConverseRequest(join=join), self.address)
 
 
 @asynccontextmanager

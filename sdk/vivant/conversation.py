@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from types import TracebackType
 from typing import Final, Self
 
 import grpc
 
-from vivant import _wire
+from vivant import _wire, replicas
 from vivant._microphone import MicrophoneClock
+from vivant._outgoing import Call, Outgoing
 from vivant.audio import Pcm, chunks, to_bytes
-from vivant.errors import Internal, InvalidRequest, Timeout, Unavailable, VivantError
-from vivant.events import Event, Ready
+from vivant.errors import Full, Internal, InvalidRequest, NotFound, Timeout, Unavailable, VivantError
+from vivant.events import Event, Participant, Ready
+from vivant.participants import as_participant
 from vivant.session.v1 import session_pb2
 from vivant.session.v1.session_pb2 import ConverseRequest
 from vivant.status import FinalStatus, translate
@@ -21,15 +23,13 @@ from vivant.texts import require_text, require_unicode
 
 #: A server has this long to open a conversation: it opens the streams of five services.
 START_TIMEOUT_S: Final = 20.0
-#: A server that takes nothing for so long is stuck.
-SEND_TIMEOUT_S: Final = 10.0
 MAX_WAITING_EVENTS: Final = 64
-
-_Call = grpc.aio.StreamStreamCall[ConverseRequest, session_pb2.ConverseResponse]
 
 
 class Session:
-    """An open conversation; `Client.converse` makes it.
+    """An open conversation; `Client.converse` and `Client.join` make it.
+
+    People are named by their participant ids: this client's own is `ready.participant.id`. Addressees may be names, too.
 
     Iterate it in one task for events, from `Ready` to the end; say things from any task. Iteration ends after `finish`, when
     the reply in hand has been played; it raises a VivantError when the conversation breaks. Leaving the `async with` block
@@ -39,13 +39,11 @@ class Session:
     after that nothing more is read from the server, which drops video frames first, then sound, and ends the session at last.
     """
 
-    def __init__(self, call: Callable[[], _Call], config: session_pb2.ConverseConfig, address: str) -> None:
+    def __init__(self, call: Callable[[], Call], opening: ConverseRequest, address: str) -> None:
         self._open_call = call
-        self._config = config
+        self._opening = opening
         self._address = address
         self._events: asyncio.Queue[Event | None] = asyncio.Queue(MAX_WAITING_EVENTS)
-        self._write_lock = asyncio.Lock()
-        self._writes: set[asyncio.Task[None]] = set()
         self._reader: asyncio.Task[None] | None = None
         self._error: VivantError | None = None
         self._finished = False
@@ -68,7 +66,8 @@ class Session:
     @property
     def microphone_hz(self) -> int:
         """Sample rate of the sound to send; 0: typed text only."""
-        return self._config.input_audio.sample_rate_hz
+        opening = self._opening.join if self._opening.HasField("join") else self._opening.config
+        return opening.input_audio.sample_rate_hz
 
     @property
     def microphone_position(self) -> int:
@@ -76,44 +75,56 @@ class Session:
         return self._clock.position if self._clock else 0
 
     async def send_audio(
-        self, pcm: Pcm, speaker: str | None = None, *, addressee: str = "", at_sample: int | None = None
+        self,
+        pcm: Pcm,
+        participant: str | None = None,
+        *,
+        addressees: str | Iterable[str] = (),
+        at_sample: int | None = None,
     ) -> None:
         """Sends sound of somebody, of any length, at the pace at which it is recorded (see `vivant.audio.paced`).
 
-        A speaker's sound goes on where it ended; `at_sample` puts it later instead, after silence. `speaker` defaults to the
-        one of `converse`, `addressee` to the persona. Raises InvalidRequest for sound that breaks a rule, or what broke the
-        conversation.
+        A participant's sound goes on where it ended; `at_sample` puts it later instead, after silence. `participant` defaults
+        to this client's own, `addressees` to the persona. Raises InvalidRequest for sound that breaks a rule, or what broke
+        the conversation.
         """
         if self._clock is None:
             raise InvalidRequest(
                 "this session has no microphone: open it with converse(microphone=16000)", reason="no_input_audio"
             )
-        _require_names(speaker, addressee)
+        whom = _checked(participant, addressees)
         data = to_bytes(pcm)
         if not data:
             raise InvalidRequest("there is no sound in this chunk", reason="empty_audio")
-        who = speaker or self._config.speaker
+        who = participant or self.ready.participant.id
         if at_sample is not None and at_sample < self._clock.end_of(who):
             raise InvalidRequest(
-                f"at_sample {at_sample} lies before {self._clock.end_of(who)}, where the sound of {who} ends",
+                f"at_sample {at_sample} lies before {self._clock.end_of(who)}, where the sound of this participant ends",
                 reason="audio_out_of_order",
             )
         for chunk in chunks(data, self.microphone_hz):
             start = self._clock.place(who, len(chunk) // 2, at_sample)
             at_sample = None
-            await self._send(
-                ConverseRequest(audio=session_pb2.AudioChunk(pcm=chunk, start_sample=start, speaker=who, addressee=addressee))
-            )
+            audio = session_pb2.AudioChunk(pcm=chunk, start_sample=start, participant_id=participant, addressee_ids=whom)
+            await self._send(ConverseRequest(audio=audio))
 
-    async def send_text(self, text: str, speaker: str | None = None, *, addressee: str = "") -> None:
+    async def send_text(self, text: str, participant: str | None = None, *, addressees: str | Iterable[str] = ()) -> None:
         """Says something by typing it, 1 to 4000 characters. While the persona speaks it is an interruption.
 
         Raises InvalidRequest for a text that breaks a rule (`vivant.texts.require_text` tells without a session); the
         conversation goes on.
         """
         text = require_text(text)
-        _require_names(speaker, addressee)
-        await self._send(ConverseRequest(text=session_pb2.TextInput(text=text, speaker=speaker or "", addressee=addressee)))
+        whom = _checked(participant, addressees)
+        typed = session_pb2.TextInput(text=text, participant_id=participant, addressee_ids=whom)
+        await self._send(ConverseRequest(text=typed))
+
+    async def introduce(self, who: Participant | str) -> None:
+        """Says that somebody who uses this client is there, or is called something else from now on.
+
+        A name alone is the id, too.
+        """
+        await self._send(ConverseRequest(participant=_wire.participant(as_participant(who))))
 
     async def greet(self) -> None:
         """Makes the persona say its greeting now, if nothing was said yet; `converse(greeting=True)` does so at the start."""
@@ -123,10 +134,10 @@ class Session:
         """Makes the persona stop talking."""
         await self._send(ConverseRequest(interrupt=session_pb2.Interrupt()))
 
-    async def end_turn(self, speaker: str | None = None) -> None:
+    async def end_turn(self, participant: str | None = None) -> None:
         """In a session with `manual_turns`: what was said since the last time is complete, and is to be answered."""
-        _require_names(speaker, "")
-        await self._send(ConverseRequest(turn_end=session_pb2.TurnEnd(speaker=speaker or "")))
+        _checked(participant, ())
+        await self._send(ConverseRequest(turn_end=session_pb2.TurnEnd(participant_id=participant)))
 
     async def played(self, unit_index: int, *, last: bool = False) -> None:
         """Reports the last unit that was heard to its end: the persona remembers having said only what was heard.
@@ -145,10 +156,8 @@ class Session:
         if self._finished:
             return
         self._finished = True
-        await self._put(ConverseRequest(finish=session_pb2.Finish()))
-        async with self._write_lock:
-            if not self._call.done():
-                await self._call.done_writing()
+        await self._outgoing.put(ConverseRequest(finish=session_pb2.Finish()))
+        await self._outgoing.end()
 
     def __aiter__(self) -> Self:
         return self
@@ -164,21 +173,34 @@ class Session:
         raise StopAsyncIteration
 
     async def __aenter__(self) -> Self:
-        self._call = self._open_call()
-        self._status = FinalStatus(self._call)
-        try:
-            self._ready = await self._open()
-        except BaseException:
-            await self.close()
-            raise
+        # The next call goes to the next server: each has its turn.
+        others = await replicas.count(self._address) - 1
+        while True:
+            self._call = self._open_call()
+            self._status = FinalStatus(self._call)
+            self._outgoing = Outgoing(self._call, self._status, self._address, self._broken, self._break)
+            try:
+                self._ready = await self._open()
+                break
+            except BaseException as exc:
+                if not self._may_be_elsewhere(exc) or not others:
+                    await self.close()
+                    raise
+            others -= 1
+            self._call.cancel()
+            await self._outgoing.settled()
         self._events.put_nowait(self._ready)
         self._reader = asyncio.create_task(self._receive(), name="vivant-session-reader")
         return self
 
+    def _may_be_elsewhere(self, error: BaseException) -> bool:
+        """Another server may have what this one has not: a place, or the conversation that is to be joined."""
+        return isinstance(error, Full) or (isinstance(error, NotFound) and self._opening.HasField("join"))
+
     async def _open(self) -> Ready:
         try:
             async with asyncio.timeout(START_TIMEOUT_S):
-                await self._send(ConverseRequest(config=self._config))
+                await self._send(self._opening)
                 first = await self._read()
         except TimeoutError as exc:
             raise Timeout(
@@ -203,8 +225,7 @@ class Session:
         if self._reader is not None:
             self._reader.cancel()
             await asyncio.wait({self._reader})
-        # They fail now that the call is gone. Left alone they would do so after the program's last line.
-        await asyncio.gather(*self._writes, return_exceptions=True)
+        await self._outgoing.settled()
         while not self._events.empty():
             self._events.get_nowait()
         self._events.put_nowait(None)
@@ -245,34 +266,7 @@ class Session:
     async def _send(self, request: ConverseRequest) -> None:
         if self.finished:
             raise InvalidRequest("this session was finished; open a new one to go on", reason="finished")
-        await self._put(request)
-
-    async def _put(self, request: ConverseRequest) -> None:
-        # grpc cancels the whole call when a write is cancelled. A task that only stops sending must not end the conversation.
-        write = asyncio.create_task(self._write(request))
-        self._writes.add(write)
-        write.add_done_callback(self._written)
-        await asyncio.shield(write)
-
-    def _written(self, write: asyncio.Task[None]) -> None:
-        self._writes.discard(write)
-        # Marks the error as seen: whoever still waits gets it from `shield`, and the reader of events gets it anyway.
-        _ = write.cancelled() or write.exception()
-
-    async def _write(self, request: ConverseRequest) -> None:
-        async with self._write_lock:
-            try:
-                async with asyncio.timeout(SEND_TIMEOUT_S):
-                    await self._call.write(request)
-            except TimeoutError as exc:
-                # A write that is given up ends the call: whoever reads must learn of it too.
-                stuck = Timeout(f"{self._address} has taken nothing for {SEND_TIMEOUT_S:.0f} s; the conversation is closed")
-                self._break(stuck)
-                raise stuck from exc
-            except (grpc.aio.AioRpcError, asyncio.InvalidStateError, asyncio.CancelledError) as exc:
-                if not self._call.done():
-                    raise
-                raise self._broken(await self._status.after(exc)) from exc
+        await self._outgoing.put(request)
 
     def _broken(self, exc: grpc.aio.AioRpcError) -> VivantError:
         """Why nothing more can be said or heard."""
@@ -295,6 +289,9 @@ def _lost(address: str) -> Unavailable:
     )
 
 
-def _require_names(speaker: str | None, addressee: str) -> None:
-    require_unicode("speaker", speaker or "")
-    require_unicode("addressee", addressee)
+def _checked(participant: str | None, addressees: str | Iterable[str]) -> list[str]:
+    """The addressees as a list; raises InvalidRequest for what is not Unicode."""
+    whom = [addressees] if isinstance(addressees, str) else [*addressees]
+    for what, value in [("participant", participant or ""), *(("addressee", each) for each in whom)]:
+        require_unicode(what, value)
+    return whom

@@ -56,4 +56,4 @@ async def _ask(service: str, address: str) -> Component:
     except VivantError as exc:
         return Component(service, address, ready=False, reason=exc.message, info=None)
     info = replace(_wire.service_info(response.info), voices=tuple(getattr(response, "voices", ())))
-    return Component(service, address, ready=info.ready, reason="" if info.ready else "loading", info=info)
+    return Component(service, address, ready=info.ready, reason=None if info.ready else "loading", info=info)

@@ -20,6 +20,7 @@ from vivant.face.v1 import face_pb2, face_pb2_grpc
 from vivant.fitting import misfits
 from vivant.llm.v1 import llm_pb2, llm_pb2_grpc
 from vivant.naming import require_persona
+from vivant.persona.v1 import persona_pb2
 from vivant.status import translate
 from vivant.texts import require_unicode
 
@@ -42,9 +43,9 @@ class Persona:
     description: str
     languages: tuple[str, ...]
     disclosure: str
-    greeting: str
-    voice: str
-    """Empty: the default of the voice engine."""
+    greeting: str | None
+    voice: str | None
+    """None: the default of the voice engine."""
     passages: int
     """How many passages of its life story can be recalled."""
 
@@ -89,7 +90,7 @@ async def get_persona(persona: str, *, address: str = DEFAULT_LLM_ADDRESS) -> Pe
         await wait_for(channel, address, CONNECT_TIMEOUT_S)
         stub = llm_pb2_grpc.LlmServiceStub(channel)
         try:
-            request = llm_pb2.GetPersonaRequest(persona=require_persona(persona))
+            request = llm_pb2.GetPersonaRequest(persona_id=require_persona(persona))
             response = await stub.GetPersona(request, timeout=PERSONA_TIMEOUT_S)
         except grpc.aio.AioRpcError as exc:
             raise translate(exc, address) from exc
@@ -105,7 +106,7 @@ async def prepare_persona(persona: str, *, address: str = DEFAULT_LLM_ADDRESS) -
     async with open_channel(address) as channel:
         await wait_for(channel, address, CONNECT_TIMEOUT_S)
         stub = llm_pb2_grpc.LlmServiceStub(channel)
-        request = llm_pb2.PreparePersonaRequest(persona=require_persona(persona))
+        request = llm_pb2.PreparePersonaRequest(persona_id=require_persona(persona))
         try:
             async for response in stub.PreparePersona(request, timeout=PREPARE_TIMEOUT_S):
                 kind = response.WhichOneof("response")
@@ -129,15 +130,16 @@ async def check_engines(persona: Persona, addresses: Mapping[str, str]) -> tuple
     return found, [item.service for item in components if item.info is None]
 
 
-def _persona(found: llm_pb2.Persona) -> Persona:
+def _persona(found: persona_pb2.Persona) -> Persona:
+    card, manner = found.card, found.manner
     return Persona(
-        id=found.id,
-        name=found.name,
-        description=found.description,
-        languages=tuple(found.languages),
-        disclosure=found.disclosure,
-        greeting=found.greeting,
-        voice=found.voice,
+        id=card.id,
+        name=card.name,
+        description=card.description,
+        languages=tuple(card.languages),
+        disclosure=card.disclosure,
+        greeting=card.greeting if card.HasField("greeting") else None,
+        voice=manner.voice if manner.HasField("voice") else None,
         passages=found.passages,
     )
 

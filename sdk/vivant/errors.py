@@ -7,6 +7,7 @@
     ├── Full                RESOURCE_EXHAUSTED   the service has all the sessions it can serve, or a bound was reached
     ├── Unavailable         UNAVAILABLE          the service is starting, gone or out of reach
     ├── Timeout             DEADLINE_EXCEEDED    the service did not answer in time
+    ├── Unimplemented       UNIMPLEMENTED        the contract has room for it, this server does not do it
     └── Internal            INTERNAL             a fault in the service
 
 Every error has a stable `reason` in snake_case for programs, a sentence for people that says what was wrong and what to do, and
@@ -68,17 +69,21 @@ class Timeout(VivantError):
     retryable = True
 
 
+class Unimplemented(VivantError):
+    status = grpc.StatusCode.UNIMPLEMENTED
+    default_reason = "unimplemented"
+
+
 class Internal(VivantError):
     status = grpc.StatusCode.INTERNAL
     default_reason = "internal"
 
 
 _BY_STATUS: dict[grpc.StatusCode, type[VivantError]] = {
-    error.status: error for error in (InvalidRequest, NotFound, Unusable, Full, Unavailable, Timeout, Internal)
+    error.status: error for error in (InvalidRequest, NotFound, Unusable, Full, Unavailable, Timeout, Unimplemented, Internal)
 }
-# A backend that dies behind a proxy ends its calls with CANCELLED, and a server without the method is an old or foreign one.
+# A backend that dies behind a proxy ends its calls with CANCELLED.
 _BY_STATUS[grpc.StatusCode.CANCELLED] = Unavailable
-_BY_STATUS[grpc.StatusCode.UNIMPLEMENTED] = Unusable
 _BY_STATUS[grpc.StatusCode.UNKNOWN] = Internal
 
 

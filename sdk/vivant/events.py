@@ -48,13 +48,59 @@ class PersonaCard:
     """Who can be talked to."""
 
     id: str
+    """Also its participant id."""
     name: str
     description: str
     disclosure: str
     """Must be shown to everyone who talks to the persona: that it is an AI, and whose likeness it has."""
-    greeting: str
+    greeting: str | None = None
+    """What it says on its own account when a conversation begins; None: nothing."""
     starters: tuple[str, ...] = ()
     """Questions to begin with, the persona's own; empty: it has none."""
+    languages: tuple[str, ...] = ()
+    """BCP 47; the first is what it speaks unless asked otherwise."""
+
+
+class ParticipantKind(StrEnum):
+    """What somebody is."""
+
+    PERSON = "person"
+    PERSONA = "persona"
+
+
+@dataclass(frozen=True, slots=True)
+class Participant:
+    """Somebody who takes part in a conversation. As an event: they are there, or have another name now."""
+
+    id: str
+    """At most 64 characters, unique in the conversation. It has no meaning: compare it, do not show it."""
+    name: str | None = None
+    """What they are called; None while it is not known."""
+    kind: ParticipantKind = ParticipantKind.PERSON
+
+
+@dataclass(frozen=True, slots=True)
+class Relabelled:
+    """Whoever was known as `from_id` is `to_id`, also in what was said before: a voice turned out to be somebody known."""
+
+    from_id: str
+    to_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class Left:
+    """Somebody has gone. What they have said stands."""
+
+    participant_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class Addressee:
+    """One of those who may be meant by an utterance."""
+
+    participant_id: str
+    probability: float | None
+    """0 to 1; None: whoever spoke, or their client, has named them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +119,10 @@ class Ready:
     """Wall clock of sample 0, the only wall-clock time of a session."""
     missing: tuple[str, ...]
     """Abilities that are not there: "asr", "tts", "face", ..."""
+    participant: Participant
+    """Who this client is."""
+    others: tuple[Participant, ...] = ()
+    """Everybody else who is there already."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,12 +134,18 @@ class Transcript:
     """All words so far."""
     stable_text: str
     """The part of `text` that will not change any more."""
-    speaker: str
-    addressee: str
+    participant_id: str
+    """Who said it. A final may name somebody else than the partials did."""
+    addressees: tuple[Addressee, ...]
+    """Whom it was said to, the likeliest first; empty: the persona."""
     words: tuple[Word, ...]
     start_sample: int
     end_sample: int
     typed: bool
+    utterance_id: str
+    """The same for the partials and the final of the same words."""
+    language: str | None = None
+    """BCP 47; None: not known."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,6 +194,8 @@ class Caption:
     turn_id: int
     text: str
     words: tuple[Word, ...]
+    answers: tuple[str, ...] = ()
+    """Ids of the utterances that the reply answers."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,8 +204,8 @@ class Passage:
 
     id: str
     """For example "story#12"."""
-    question: str
-    """What it answers; empty: it was told without a question."""
+    question: str | None
+    """What it answers; None: it was told without a question."""
     text: str
 
 
@@ -160,18 +218,20 @@ class Turn:
     """What was played of it, and will be remembered as said."""
     full_text: str
     interrupted: bool
-    sources: tuple[str, ...]
-    """Passages that it is founded on, for example "story#12". Empty: a set line, or the model's own words."""
     passages: tuple[Passage, ...] = ()
-    """The same with what they say, in the same order."""
+    """What it is founded on. Empty: a set line, or the model's own words."""
+    utterance_id: str = ""
+    """Of the reply, in what is remembered."""
+    answers: tuple[str, ...] = ()
+    """Ids of the utterances that it answers, in order; empty: it spoke on its own account."""
 
 
 @dataclass(frozen=True, slots=True)
 class Backchannel:
     """The persona shows that it listens. No turn, and nothing that is remembered."""
 
-    text: str
-    """What it says meanwhile, in units with turn_id 0; empty: nothing."""
+    text: str | None
+    """What it says meanwhile, in units with turn_id 0; None: nothing."""
     nod: bool
 
 
@@ -201,10 +261,12 @@ class Notice:
     reason: str
     """Stable, for example "tts_unavailable"."""
     message: str
-    ability: str
-    """The ability that is affected; empty: none."""
+    ability: str | None
+    """The ability that is affected; None: none."""
     retryable: bool
 
 
-Event = Ready | Transcript | StateChanged | Unit | Caption | Turn | Metrics | Notice | Backchannel
+Event = (
+    Ready | Participant | Relabelled | Left | Transcript | StateChanged | Unit | Caption | Turn | Metrics | Notice | Backchannel
+)
 """Everything that a session yields."""

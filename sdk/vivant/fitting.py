@@ -19,7 +19,9 @@ def has_language(offered: Iterable[str], wanted: str) -> bool:
     return not tags or not wanted or wanted.partition("-")[0].lower() in tags
 
 
-def misfits(languages: Sequence[str], voice: str, offered: Mapping[str, Sequence[str]], voices: Sequence[str]) -> list[str]:
+def misfits(
+    languages: Sequence[str], voice: str | None, offered: Mapping[str, Sequence[str]], voices: Sequence[str]
+) -> list[str]:
     """What does not fit, a sentence each. `offered` has the languages of each service that was asked: "asr", "llm", "tts".
 
     Without `voices` nothing is said of the voice.

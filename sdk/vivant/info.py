@@ -25,6 +25,7 @@ class ServiceInfo:
     engine: str
     version: str
     capabilities: tuple[str, ...]
+    """What the engine can do, by the names of the contract: "partials", "word_times", and "cue:nod" for an expression."""
     languages: tuple[str, ...]
     input_rates_hz: tuple[int, ...]
     output_rates_hz: tuple[int, ...]
@@ -48,8 +49,8 @@ class Component:
     service: str
     address: str
     ready: bool
-    reason: str
-    """Why it is not ready; empty if it is."""
+    reason: str | None
+    """Why it is not ready; None: it is."""
     info: ServiceInfo | None
     """None: it has not answered yet."""
     loading: bool = False
@@ -60,7 +61,7 @@ class Component:
 class Unseen:
     """A persona whose face cannot be shown; it can be talked with all the same."""
 
-    persona: str
+    persona_id: str
     reason: str
     """"no_portrait": it has none. All else means that the portrait it has is refused: "no_consent", "not_enrolled", ..."""
     message: str
@@ -74,8 +75,8 @@ class SystemInfo:
     orchestrator: ServiceInfo
     components: tuple[Component, ...]
     personas: tuple[PersonaCard, ...]
-    persona: str = ""
-    """Id of the one that a conversation is with when it names none."""
+    default_persona_id: str = ""
+    """The one that a conversation is with when it names none."""
     unseen: tuple[Unseen, ...] = ()
     """Personas whose face cannot be shown, as far as the face can be asked."""
 

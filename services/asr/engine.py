@@ -6,8 +6,8 @@ are samples of the stream, at `StreamConfig.sample_rate_hz`; ranges are half ope
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Sequence
-from dataclasses import dataclass
+from collections.abc import AsyncIterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Protocol, TypeAlias
 
 import numpy as np
@@ -22,6 +22,10 @@ class AsrInfo(EngineInfo):
 
     sample_rates_hz: tuple[int, ...]
     """The first one needs no conversion."""
+    word_confidence: bool = False
+    """It says how sure it is of each word; else all are 1."""
+    voices: bool = False
+    """It can tell speakers apart by their voices."""
 
 
 @dataclass(frozen=True)
@@ -56,7 +60,7 @@ class Partial:
     start_sample: int
     end_sample: int
     speaker: str = ""
-    """Who spoke last, as far as voices tell: "Spk1", "Spk2", ..."""
+    """Who spoke last, as far as voices tell: an id; empty: not told."""
 
 
 @dataclass(frozen=True)
@@ -70,7 +74,9 @@ class Final:
     end_sample: int
     language: str
     speaker: str = ""
-    """Who said it, told by voice: "Spk1", "Spk2", ... in the order in which they were first heard; empty: not told."""
+    """Who said it, told by voice: an id; empty: not told."""
+    given_up: Mapping[str, str] = field(default_factory=dict)
+    """Ids of voices that turned out to be others: they are who they are called here."""
 
 
 @dataclass(frozen=True)

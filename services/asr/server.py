@@ -37,7 +37,10 @@ class AsrServicer(asr_pb2_grpc.AsrServiceServicer):
     @rpc
     async def GetInfo(self, request: asr_pb2.GetInfoRequest, context: Any) -> asr_pb2.GetInfoResponse:
         info = self._engine.info
-        return asr_pb2.GetInfoResponse(info=service_info(info, self._admission, input_rates_hz=info.sample_rates_hz))
+        able = common_pb2.AsrCapabilities(
+            partials=True, word_times=True, word_confidence=info.word_confidence, voices=info.voices
+        )
+        return asr_pb2.GetInfoResponse(info=service_info(info, self._admission, able, input_rates_hz=info.sample_rates_hz))
 
     @rpc
     async def Transcribe(self, request: Any, context: Any) -> None:  # type: ignore[override]
@@ -58,7 +61,9 @@ class _Call:
         self._metrics = metrics
         self._rate = rate
         self._order = ChunkOrder("audio", rate)
-        self._speakers = Labels()
+        self._speakers = Labels[str]()
+        self._voices: set[str] = set()
+        self._given_up: dict[str, str] = {}
         self._flushes: deque[float] = deque()
         self._silent_until = 0
         self._session: Session = engine.open(StreamConfig(rate, language, config.partials, config.voices))
@@ -91,19 +96,33 @@ class _Call:
     async def _hear(self, chunk: asr_pb2.AudioChunk) -> None:
         self._order.accept(chunk.pcm, chunk.start_sample)
         end = self._order.next_sample
-        if self._speakers.heard(chunk.speaker, chunk.start_sample, end):
-            await self._stream.send(speaker=asr_pb2.SpeakerChange(speaker=chunk.speaker, start_sample=chunk.start_sample))
+        self._speakers.heard(chunk.participant_id, chunk.start_sample, end)
         await self._session.push(to_float(chunk.pcm), chunk.start_sample)
 
     async def _write(self) -> None:
         async for event in self._session.events():
             self._measure(event)
+            if not isinstance(event, NoSpeech):
+                await self._introduce(event)
             if isinstance(event, Partial):
                 await self._stream.send(partial=self._partial(event))
             elif isinstance(event, FinalEvent):
                 await self._stream.send(final=self._final(event))
             else:
                 await self._stream.send(no_speech=_no_speech(event))
+
+    async def _introduce(self, event: Partial | FinalEvent) -> None:
+        """Says whose voices there are before anything refers to them, and which of them turned out to be one."""
+        if event.speaker and event.speaker not in self._voices:
+            self._voices.add(event.speaker)
+            person = common_pb2.Participant(id=event.speaker, kind=common_pb2.PARTICIPANT_KIND_PERSON)
+            await self._stream.send(voice=asr_pb2.Voice(participant=person, start_sample=event.start_sample))
+        if isinstance(event, FinalEvent):
+            for younger, older in event.given_up.items():
+                if self._given_up.get(younger) != older:
+                    await self._stream.send(relabel=common_pb2.Relabel(from_id=younger, to_id=older))
+            self._voices -= event.given_up.keys() - {event.speaker}
+            self._given_up = dict(event.given_up)
 
     def _measure(self, event: Event) -> None:
         """The first partial of an utterance on the audio's own clock, a final on the wall's."""
@@ -121,7 +140,7 @@ class _Call:
             unstable_text=event.unstable_text,
             start_sample=event.start_sample,
             end_sample=event.end_sample,
-            speaker=self._speakers.during(event.start_sample, event.end_sample) or event.speaker,
+            participant_id=self._who(event),
         )
 
     def _final(self, event: FinalEvent) -> asr_pb2.Final:
@@ -131,9 +150,13 @@ class _Call:
             words=[_word(word) for word in event.words],
             start_sample=event.start_sample,
             end_sample=event.end_sample,
-            speaker=self._speakers.during(event.start_sample, event.end_sample) or event.speaker,
-            language=event.language,
+            participant_id=self._who(event),
+            language=event.language or None,
         )
+
+    def _who(self, event: Partial | FinalEvent) -> str | None:
+        """As the caller said, else as the voice tells."""
+        return self._speakers.during(event.start_sample, event.end_sample) or event.speaker or None
 
 
 def _no_speech(event: NoSpeech) -> asr_pb2.NoSpeech:

@@ -21,8 +21,6 @@ class EngineInfo:
 
     name: str
     version: str
-    capabilities: tuple[str, ...] = ()
-    """Stable names, for example "partials", "word_times", "cue:warm_smile"."""
     languages: tuple[str, ...] = ()
     """BCP 47 tags; empty: not bound to a language."""
     models: tuple[Model, ...] = ()

@@ -45,24 +45,31 @@ class ServerStream(Generic[Request, Response]):
         self._context = context
         self._response = response
         self._write_lock = asyncio.Lock()
+        self._first: tuple[str, ...] = ("config",)
         self.finished = False
         """The peer has sent `finish`: last work may be done."""
 
     async def config(self, *, take: bool = True) -> Any:
         """The first message, which must be `config`. The stream is taken with it, or later with `take`."""
+        return (await self.first("config", take=take))[1]
+
+    async def first(self, *kinds: str, take: bool = True) -> tuple[str, Any]:
+        """The first message and its kind, which must be one of `kinds`; raises InvalidRequest."""
+        self._first = kinds
+        wanted = " or ".join(kinds)
         try:
             async with asyncio.timeout(CONFIG_TIMEOUT_S):
                 message: Any = await self._context.read()
         except TimeoutError:
-            raise InvalidRequest(f"no config within {CONFIG_TIMEOUT_S:.0f} s", reason="no_config") from None
+            raise InvalidRequest(f"no {wanted} within {CONFIG_TIMEOUT_S:.0f} s", reason="no_config") from None
         if message is EOF:
             raise Cancelled
         kind = message.WhichOneof("request")
-        if kind != "config":
-            raise InvalidRequest(f"the first message must be config, not {kind or 'empty'}", reason="no_config")
+        if kind not in kinds:
+            raise InvalidRequest(f"the first message must be {wanted}, not {kind or 'empty'}", reason="no_config")
         if take:
             await self.take()
-        return message.config
+        return kind, getattr(message, kind)
 
     async def take(self) -> None:
         """The initial metadata tells the client that the stream is taken."""
@@ -76,8 +83,8 @@ class ServerStream(Generic[Request, Response]):
             kind = message.WhichOneof("request")
             if kind is None:
                 raise InvalidRequest("empty message: exactly one field of the oneof must be set", reason="empty_message")
-            if kind == "config":
-                raise InvalidRequest("config comes first and only first", reason="second_config")
+            if kind in self._first:
+                raise InvalidRequest(f"{kind} comes first and only first", reason="second_config")
             if kind == "finish":
                 self.finished = True
                 return

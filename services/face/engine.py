@@ -82,10 +82,14 @@ def resting(sample_rate_hz: int = 24_000) -> Slot:
 
 @dataclass(frozen=True, kw_only=True)
 class FaceInfo(EngineInfo):
-    """Its capabilities are such as "phonemes", "loudness", "cue:warm_smile", "look:listening"."""
+    """All of them follow the loudness where there are no phonemes."""
 
     sizes_px: tuple[int, ...]
     """Sizes of the square picture that it draws."""
+    phonemes: bool = True
+    """The mouth is shaped by phonemes."""
+    cues: tuple[str, ...] = ()
+    """Expressions that it knows."""
 
 
 class FaceSession(Protocol):

@@ -23,6 +23,7 @@ from services.face.codecs import Codec, make_encoder
 from services.face.engine import FRAMES_PER_SECOND, FaceEngine, resting
 from services.face.enrolment.enroller import Enroller
 from services.face.outbox import Outbox, Outgoing
+from vivant.common.v1 import common_pb2
 from vivant.errors import NotFound, Timeout, Unavailable, Unusable
 from vivant.face.v1 import face_pb2, face_pb2_grpc
 
@@ -160,6 +161,7 @@ class FaceServicer(face_pb2_grpc.FaceServiceServicer):
             info=service_info(
                 info,
                 self._admission,
+                common_pb2.FaceCapabilities(phonemes=info.phonemes, cues=info.cues),
                 input_rates_hz=wire.RATES_HZ,
                 output_rates_hz=wire.RATES_HZ,
                 output_video=wire.output_video(info.sizes_px),

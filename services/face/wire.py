@@ -124,9 +124,9 @@ def phonemes(speech: face_pb2.Speech | face_pb2.Aside) -> list[Phoneme]:
 
 def cue(message: common_pb2.Cue, info: FaceInfo) -> Cue:
     """An expression that the engine knows."""
-    names = sorted(name.removeprefix("cue:") for name in info.capabilities if name.startswith("cue:"))
-    if message.name not in names:
-        raise InvalidRequest(f"face: cue {message.name[:40]!r} is not one of {', '.join(names)}", reason="unknown_cue")
+    if message.name not in info.cues:
+        names = ", ".join(sorted(info.cues))
+        raise InvalidRequest(f"face: cue {message.name[:40]!r} is not one of {names}", reason="unknown_cue")
     if not (math.isfinite(message.intensity) and 0 <= message.intensity <= 1):
         raise InvalidRequest(f"face: cue intensity must be 0 to 1, not {message.intensity}", reason="invalid_intensity")
     return Cue(message.name, message.intensity)

@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import asyncio
 import secrets
-from collections.abc import Awaitable
-from dataclasses import dataclass
-from typing import Final, Protocol
+from collections.abc import Awaitable, Callable
+from typing import Final
 
 import vivant
 from services.common.logs import get_logger, session_context
 from services.common.tasks import say_why
+from services.gateway.connection import Connection
 from services.gateway.gateway import Gateway
 from services.gateway.messages import (
     BURST,
@@ -23,6 +23,7 @@ from services.gateway.messages import (
     InterruptMessage,
     LeaveMessage,
     Message,
+    NameMessage,
     PingMessage,
     PlayedMessage,
     TextMessage,
@@ -30,78 +31,41 @@ from services.gateway.messages import (
     bye,
     notice,
     parse,
+    ready,
 )
 from services.gateway.meter import Meter
+from services.gateway.presence import Presence
 from vivant.errors import Full, InvalidRequest, Unavailable, VivantError
 from vivant.texts import require_text
 
 _log = get_logger(__name__)
 
 MICROPHONE_HZ: Final = 16_000
-#: Who was given a conversation takes so long at most to make the connection.
-_ARRIVAL_S: Final = 10.0
-#: Who has closed the page comes back within so long, as one does who changes the microphone, or does not come back.
-_GONE_S: Final = 2.0
-#: Who has not connected within so long may lose the place to somebody who asks for one.
-_SLOW_S: Final = 2.0
-#: A browser that is there reports every second what it receives.
-_DEAD_S: Final = 6.0
 #: What was begun when the conversation ends, such as closing a connection, has so long.
 _LAST_THINGS_S: Final = 2.0
 #: How soon a picture that can be decoded alone may be asked for again.
 _KEYFRAME_S: Final = 0.4
-#: Units a second.
-_UNIT_HZ: Final = 25
-
-
-class Connection(Protocol):
-    """How somebody takes part. Its methods are called from the loop and never wait."""
-
-    @property
-    def quiet_s(self) -> float:
-        """How long nothing at all has come, not even a sign that the other side is still there."""
-
-    def unit(self, unit: vivant.Unit) -> None:
-        """40 ms of sound and picture."""
-
-    def send(self, message: Message) -> None:
-        """Something to show."""
-
-    def played_unit(self, message: PlayedMessage) -> int | None:
-        """The unit that was played to its end, by what the page reports."""
-
-    async def close(self) -> None:
-        """Ends it; it will not be used again."""
-
-
-@dataclass(frozen=True)
-class Wish:
-    """What a new connection asks for."""
-
-    persona: str = ""
-    greeting: bool = False
-    token: str = ""
-    conversation_id: str = ""
-    speaker: str = ""
-    visit: str = ""
-    """Chosen by the page at random: it has one conversation at a time, and a new one takes the place of the one before."""
 
 
 class Conversation:
-    """One session. Use it through `Conversations`."""
+    """One session, which is one person's part in a conversation: others may have theirs. Use it through `Conversations`.
 
-    def __init__(self, session: vivant.Session, gateway: Gateway, *, greets: bool) -> None:
+    `accompanied` tells whether somebody else takes part in the same conversation now.
+    """
+
+    def __init__(
+        self, session: vivant.Session, gateway: Gateway, *, greets: bool, accompanied: Callable[[Conversation], bool]
+    ) -> None:
         self.token = secrets.token_urlsafe(18)
         self.session = session
-        self._gateway = gateway
         self._greets = greets
+        self._accompanied = accompanied
+        self._participants = vivant.Participants()
+        self._participants.feed(session.ready)
         self._writer = Writer(session.ready.voice_rate_hz)
         self._meter = Meter(RATE, BURST)
         self._connection: Connection | None = None
-        self._waiting: asyncio.TimerHandle | None = None
-        self._met = False
-        self._absent_since: float | None = asyncio.get_running_loop().time()
-        self._lost = False
+        self._presence = Presence(gateway.settings.resume_s, self.leave)
         self._state: vivant.StateChanged | None = None
         self._left = asyncio.Event()
         self._left_because: VivantError | None = None
@@ -116,11 +80,7 @@ class Conversation:
     @property
     def absent_s(self) -> float:
         """How long nobody has been there who could hear; 0 while somebody is, or is only just coming."""
-        if self._absent_since is None:
-            quiet = self._connection.quiet_s if self._connection else 0.0
-            return quiet if quiet >= _DEAD_S else 0.0
-        absent = asyncio.get_running_loop().time() - self._absent_since
-        return absent if self._lost or absent >= _SLOW_S else 0.0
+        return self._presence.absent_s(self._connection.quiet_s if self._connection else 0.0)
 
     @property
     def over(self) -> bool:
@@ -143,7 +103,7 @@ class Conversation:
             for task in (events, left):
                 task.cancel()
             await asyncio.gather(events, left, return_exceptions=True)
-            self._stop_waiting()
+            self._presence.stop()
             self._left.set()
             if self._connection:
                 await self._connection.close()
@@ -155,7 +115,7 @@ class Conversation:
 
     def met(self) -> None:
         """Somebody is there and can hear: says the greeting that was wished for."""
-        self._met, self._absent_since = True, None
+        self._presence.heard()
         if self._greets:
             self._greets = False
             self._spawn(self.session.greet())
@@ -163,8 +123,7 @@ class Conversation:
     def expect(self) -> None:
         """A connection is on its way."""
         if self._connection is None:
-            self._lost, self._absent_since = False, asyncio.get_running_loop().time()
-            self._wait(_ARRIVAL_S)
+            self._presence.expect()
 
     def attach(self, connection: Connection, *, resumed: bool) -> None:
         """This connection takes part from now on; the one before is told and closed.
@@ -173,35 +132,34 @@ class Conversation:
         """
         if self._left.is_set():
             raise Unavailable("the conversation has just ended; begin another one", reason="connection_lost")
-        self._stop_waiting()
+        self._presence.arrived()
         if self._connection:
             self._connection.send(bye("replaced", "The conversation goes on in another window."))
             self._spawn(self._connection.close())
         self._connection = connection
-        self._lost, self._absent_since = False, asyncio.get_running_loop().time()
-        connection.send(self._ready(resumed))
+        connection.send(ready(self.session.ready, self._participants, self.token, resumed=resumed))
         if self._state:
             connection.send(self._writer.of(self._state) or {})
         self._spawn(self.session.request_keyframe())
 
     def detach(self, connection: Connection, *, gone: bool) -> None:
-        """This connection is over: the persona falls silent and waits for the next, not long when the page is `gone`.
+        """This connection is over: the conversation waits for the next one, not long when the page is `gone`.
 
-        Where nobody was ever there, nobody will come back: that ends the conversation.
+        The persona falls silent, unless somebody else listens. Where nobody was ever there, nobody comes back: that ends it.
         """
         if self._connection is not connection:
             return
         self._connection = None
-        self._lost, self._absent_since = True, asyncio.get_running_loop().time()
+        self._presence.lost()
         self._spawn(connection.close())
         if self._left.is_set():
             return
-        if not self._met:
+        if not self._presence.met:
             self.leave()
             return
-        self._spawn(self.session.interrupt())
-        resume_s = self._gateway.settings.resume_s
-        self._wait(min(resume_s, _GONE_S) if gone else resume_s)
+        if not self._accompanied(self):
+            self._spawn(self.session.interrupt())
+        self._presence.wait(gone=gone)
 
     def leave(self) -> None:
         """Ends the conversation."""
@@ -254,6 +212,9 @@ class Conversation:
                     raise InvalidRequest(exc.message, reason="bad_message") from exc
             case InterruptMessage():
                 self._spawn(self.session.interrupt())
+            case NameMessage(name=name):
+                own = self._participants.id_of(self.session.ready.participant.id)
+                self._spawn(self.session.introduce(vivant.Participant(own, name)))
             case PlayedMessage():
                 unit = self._connection.played_unit(message) if self._connection else None
                 if unit is not None:
@@ -265,6 +226,7 @@ class Conversation:
 
     async def _events(self) -> None:
         async for event in self.session:
+            self._participants.feed(event)
             if isinstance(event, vivant.Unit):
                 if self._connection:
                     self._connection.unit(event)
@@ -278,25 +240,6 @@ class Conversation:
     def _send(self, message: Message) -> None:
         if self._connection:
             self._connection.send(message)
-
-    def _ready(self, resumed: bool) -> Message:
-        ready = self.session.ready
-        video = ready.video
-        return {
-            "type": "ready",
-            "persona": {
-                "id": ready.persona.id,
-                "name": ready.persona.name,
-                "description": ready.persona.description,
-                "disclosure": ready.persona.disclosure,
-            },
-            "conversation_id": ready.conversation_id,
-            "token": self.token,
-            "resumed": resumed,
-            "missing": list(ready.missing),
-            "voice_rate_hz": ready.voice_rate_hz,
-            "video": {"codec": video.codec, "size_px": video.size_px, "frames_per_second": _UNIT_HZ} if video else None,
-        }
 
     def _say_goodbye(self, reason: str, message: str) -> None:
         """The last message; it is said once."""
@@ -316,26 +259,22 @@ class Conversation:
         self._say_goodbye("internal", "A fault in this server ended the conversation; its log has the details.")
         self._left.set()
 
-    def _wait(self, seconds: float) -> None:
-        self._stop_waiting()
-        self._waiting = asyncio.get_running_loop().call_later(seconds, self.leave)
-
-    def _stop_waiting(self) -> None:
-        if self._waiting:
-            self._waiting.cancel()
-            self._waiting = None
-
     def _spawn(self, work: Awaitable[None]) -> None:
-        """Does something small without making anybody wait; what the session refuses shows at the reader of the events."""
-        task: asyncio.Task[None] = asyncio.create_task(_quietly(work))
+        """Does something small without making anybody wait."""
+        task: asyncio.Task[None] = asyncio.create_task(self._do(work))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
         task.add_done_callback(say_why("conversation", lambda _: self._fail()))
 
-
-async def _quietly(work: Awaitable[None]) -> None:
-    try:
-        await work
-    except VivantError as exc:
-        # The conversation is ending, and its events say why.
-        _log.info("not_sent", reason=exc.reason)
+    async def _do(self, work: Awaitable[None]) -> None:
+        try:
+            await work
+        except InvalidRequest as exc:
+            # What the session does not take is told. Of one that is over the events say why.
+            if self.over or self.session.finished or exc.reason == "finished":
+                _log.info("not_sent", reason=exc.reason)
+            else:
+                self._send(notice("error", exc.reason, exc.message))
+        except VivantError as exc:
+            # The conversation is ending, and its events say why.
+            _log.info("not_sent", reason=exc.reason)

@@ -3,21 +3,25 @@
 from __future__ import annotations
 
 import asyncio
+import secrets
+from contextlib import AsyncExitStack
 from dataclasses import dataclass, replace
 from typing import Final
 
 import vivant
 from services.common.logs import get_logger
 from services.common.tasks import say_why
-from services.gateway.conversation import MICROPHONE_HZ, Conversation, Wish
+from services.gateway.connection import Wish
+from services.gateway.conversation import MICROPHONE_HZ, Conversation
 from services.gateway.gateway import Gateway
-from vivant.errors import Full, Internal, Unavailable, VivantError
+from vivant.errors import Full, Internal, NotFound, Unavailable, VivantError
 
 _log = get_logger(__name__)
 
 #: A place that was given up is free everywhere within so long, asked so often.
 _FREE_S: Final = 2.0
 _ASK_S: Final = 0.05
+_NOT_THERE: Final = "this conversation is over, or it is not on this server: ask whoever invited you for a new link"
 
 
 @dataclass
@@ -37,6 +41,7 @@ class Conversations:
         self._gateway = gateway
         self._stays: list[_Stay] = []
         self._closing = False
+        self._returning = asyncio.Lock()
 
     async def get(self, wish: Wish) -> tuple[Conversation, bool]:
         """The conversation to go on with, and True, or a new one; raises VivantError when none can be had."""
@@ -108,17 +113,13 @@ class Conversations:
 
     async def _keep(self, stay: _Stay) -> None:
         """One conversation from its opening to its end; how the opening went is told to `opened`."""
-        session = self._gateway.client.converse(
-            stay.wish.persona,
-            video=vivant.Video("vp8", self._gateway.settings.video_px),
-            microphone=MICROPHONE_HZ,
-            speaker=stay.wish.speaker or "Spk1",
-            conversation_id=stay.wish.conversation_id,
-        )
+        wish = stay.wish
         try:
             with self._gateway.places.admit():
-                async with session:
-                    stay.conversation = Conversation(session, self._gateway, greets=stay.wish.greeting)
+                async with AsyncExitStack() as stack:
+                    session = await self._enter(stack, wish)
+                    greets = wish.greeting and not wish.join
+                    stay.conversation = Conversation(session, self._gateway, greets=greets, accompanied=self._accompanied)
                     stay.opened.set_result(stay.conversation)
                     await stay.conversation.run()
         except VivantError as exc:
@@ -130,6 +131,37 @@ class Conversations:
             if not stay.opened.done():
                 stay.opened.set_exception(self._cancelled())
             raise
+
+    async def _enter(self, stack: AsyncExitStack, wish: Wish) -> vivant.Session:
+        """What is wished for, open until `stack` is closed; raises VivantError."""
+        client, settings = self._gateway.client, self._gateway.settings
+        who = vivant.Participant(secrets.token_hex(8), wish.name) if wish.name else None
+        there = client.join(wish.join or wish.conversation_id, participant=who, microphone=MICROPHONE_HZ)
+        new = client.converse(
+            wish.persona or None,
+            video=vivant.Video("vp8", settings.video_px),
+            microphone=MICROPHONE_HZ,
+            participant=who,
+            conversation_id=wish.conversation_id or None,
+        )
+        if wish.join:
+            try:
+                return await stack.enter_async_context(there)
+            except NotFound as exc:
+                raise NotFound(_NOT_THERE, reason="unknown_conversation") from exc
+        if not wish.conversation_id:
+            return await stack.enter_async_context(new)
+        # Whoever comes back finds the others where they are. Where all had to leave, the first of them opens it anew.
+        async with self._returning:
+            try:
+                return await stack.enter_async_context(there)
+            except NotFound:
+                return await stack.enter_async_context(new)
+
+    def _accompanied(self, one: Conversation) -> bool:
+        others = (stay.conversation for stay in self._stays if stay.conversation and stay.conversation is not one)
+        same = one.session.ready.conversation_id
+        return any(other.connection and other.session.ready.conversation_id == same for other in others)
 
     def _cancelled(self) -> VivantError:
         if self._closing:

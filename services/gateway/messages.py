@@ -13,11 +13,14 @@ from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 import vivant
 from services.gateway.page import MAX_TEXT
 from vivant.errors import Full, InvalidRequest
+from vivant.formats import FRAMES_PER_SECOND
 
 Message = dict[str, Any]
 
 #: A message of a page has at most so many bytes.
 MAX_BYTES: Final = 16 * 1024
+#: What somebody is called has at most so many characters.
+MAX_NAME: Final = 64
 #: A page is told so often where in a reply the voice is.
 CLOCK_S: Final = 1.0
 #: Messages a second in the long run, and how many may come at once.
@@ -32,6 +35,11 @@ class _Incoming(BaseModel):
 class TextMessage(_Incoming):
     type: Literal["text"]
     text: Annotated[str, Field(min_length=1, max_length=MAX_TEXT)]
+
+
+class NameMessage(_Incoming):
+    type: Literal["name"]
+    name: Annotated[str, Field(min_length=1, max_length=MAX_NAME)]
 
 
 class InterruptMessage(_Incoming):
@@ -53,7 +61,7 @@ class LeaveMessage(_Incoming):
     type: Literal["leave"]
 
 
-Incoming = TextMessage | InterruptMessage | PlayedMessage | PingMessage | LeaveMessage
+Incoming = TextMessage | NameMessage | InterruptMessage | PlayedMessage | PingMessage | LeaveMessage
 _INCOMING: TypeAdapter[Incoming] = TypeAdapter(Annotated[Incoming, Field(discriminator="type")])
 
 
@@ -95,12 +103,10 @@ class Clock:
 
 
 class Writer:
-    """Session events as messages. Knows which versions of a transcript belong together."""
+    """Session events as messages."""
 
     def __init__(self, voice_rate_hz: int) -> None:
         self._samples_per_ms = voice_rate_hz / 1000
-        self._utterances: dict[tuple[str, bool], int] = {}
-        self._count = 0
 
     def of(self, event: vivant.Event) -> Message | None:
         """None for units, which are media, and for what a page gets in another way."""
@@ -109,9 +115,21 @@ class Writer:
             case vivant.StateChanged(state=state, turn_id=turn_id):
                 message = {"type": "state", "state": state.value, "turn_id": turn_id}
             case vivant.Transcript():
-                message = self._transcript(event)
-            case vivant.Caption(turn_id=turn_id, text=text, words=words):
-                message = {"type": "caption", "turn_id": turn_id, "text": text, "words": list(map(self._word, words))}
+                message = _transcript(event)
+            case vivant.Participant():
+                message = {"type": "participant", **_participant(event)}
+            case vivant.Relabelled(from_id=from_id, to_id=to_id):
+                message = {"type": "relabel", "from_id": from_id, "to_id": to_id}
+            case vivant.Left(participant_id=participant_id):
+                message = {"type": "left", "participant_id": participant_id}
+            case vivant.Caption():
+                message = {
+                    "type": "caption",
+                    "turn_id": event.turn_id,
+                    "text": event.text,
+                    "words": list(map(self._word, event.words)),
+                    "answers": list(event.answers),
+                }
             case vivant.Turn():
                 message = {
                     "type": "turn",
@@ -119,6 +137,8 @@ class Writer:
                     "heard_text": event.heard_text,
                     "full_text": event.full_text,
                     "interrupted": event.interrupted,
+                    "utterance_id": event.utterance_id,
+                    "answers": list(event.answers),
                     "sources": [{"id": each.id, "question": each.question, "text": each.text} for each in event.passages],
                 }
             case vivant.Metrics(turn_id=turn_id, stages=stages):
@@ -134,26 +154,50 @@ class Writer:
         per_ms = self._samples_per_ms
         return [word.text, round(word.start_sample / per_ms), round(word.end_sample / per_ms)]
 
-    def _transcript(self, event: vivant.Transcript) -> Message:
-        key = (event.speaker, event.typed)
-        if key not in self._utterances:
-            self._count += 1
-            self._utterances[key] = self._count
-        number = self._utterances[key]
-        if event.final:
-            del self._utterances[key]
-        return {
-            "type": "transcript",
-            "id": number,
-            "final": event.final,
-            "text": event.text,
-            "stable_text": event.stable_text,
-            "speaker": event.speaker,
-            "typed": event.typed,
-        }
+
+def ready(opened: vivant.Ready, participants: vivant.Participants, token: str, *, resumed: bool) -> Message:
+    """The first message of a connection: who is there, the persona and the people, and what will be sent."""
+    video = opened.video
+    people = [each for each in participants if each.kind is vivant.ParticipantKind.PERSON]
+    [own] = [each for each in people if participants.is_own(each.id)]
+    return {
+        "type": "ready",
+        "persona": {
+            "id": opened.persona.id,
+            "name": opened.persona.name,
+            "description": opened.persona.description,
+            "disclosure": opened.persona.disclosure,
+        },
+        "conversation_id": opened.conversation_id,
+        "participant": _participant(own),
+        "others": [_participant(each) for each in people if each is not own],
+        "token": token,
+        "resumed": resumed,
+        "missing": list(opened.missing),
+        "voice_rate_hz": opened.voice_rate_hz,
+        "video": {"codec": video.codec, "size_px": video.size_px, "frames_per_second": FRAMES_PER_SECOND} if video else None,
+    }
 
 
-def notice(severity: str, reason: str, message: str, ability: str = "") -> Message:
+def _participant(who: vivant.Participant) -> Message:
+    return {"id": who.id, "name": who.name, "kind": who.kind.value}
+
+
+def _transcript(event: vivant.Transcript) -> Message:
+    return {
+        "type": "transcript",
+        "utterance_id": event.utterance_id,
+        "final": event.final,
+        "text": event.text,
+        "stable_text": event.stable_text,
+        "participant_id": event.participant_id,
+        "addressees": [each.participant_id for each in event.addressees],
+        "language": event.language,
+        "typed": event.typed,
+    }
+
+
+def notice(severity: str, reason: str, message: str, ability: str | None = None) -> Message:
     return {"type": "notice", "severity": severity, "reason": reason, "message": message, "ability": ability}
 
 

@@ -97,7 +97,7 @@ async def _info(gateway: Gateway) -> dict[str, Any]:
     return body | {
         "personas": [_person(each, found) for each in found.offered],
         "persona": found.default,
-        "refused": [{"id": each.persona, "reason": each.reason, "message": each.message} for each in found.refused],
+        "refused": [{"id": each.persona_id, "reason": each.reason, "message": each.message} for each in found.refused],
         "limits": _limits(places(system, settings), settings),
         "missing": [{"service": item.service, "reason": item.reason} for item in system.components if not item.ready],
         "ready": all(item.ready for item in system.components),
@@ -117,6 +117,7 @@ def _person(person: Person, among: People) -> dict[str, Any]:
         "disclosure": card.disclosure,
         "greeting": card.greeting,
         "starters": list(card.starters),
+        "languages": list(card.languages),
         "portrait": f"/api/personas/{card.id}/portrait" if person.seen else None,
         "default": card.id == among.default,
     }

@@ -40,11 +40,11 @@ class People:
 
 def people(system: vivant.SystemInfo, settings: GatewaySettings) -> People:
     """Who is offered by this system."""
-    unseen = {item.persona: item for item in system.unseen}
+    unseen = {item.persona_id: item for item in system.unseen}
     refused = tuple(item for item in system.unseen if item.reason != _VOICE_ONLY)
-    hidden = {item.persona for item in refused}
+    hidden = {item.persona_id for item in refused}
     offered = [Person(card, card.id not in unseen) for card in system.personas if card.id not in hidden]
-    wanted = settings.persona or system.persona
+    wanted = settings.persona or system.default_persona_id
     # Stable: behind the default the order stays as it was.
     offered.sort(key=lambda person: person.card.id != wanted)
     return People(tuple(offered), offered[0].card.id if offered else "", refused)

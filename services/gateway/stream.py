@@ -14,7 +14,8 @@ from aiohttp import WSCloseCode, WSMsgType, web
 
 import vivant
 from services.common.logs import get_logger
-from services.gateway.conversation import MICROPHONE_HZ, Conversation, Wish
+from services.gateway.connection import Wish
+from services.gateway.conversation import MICROPHONE_HZ, Conversation
 from services.gateway.conversations import Conversations
 from services.gateway.gateway import Gateway
 from services.gateway.media import Timeline
@@ -53,12 +54,13 @@ def routes(gateway: Gateway, conversations: Conversations) -> list[web.RouteDef]
         socket = _Socket(timeout=_FAREWELL_S, heartbeat=_HEARTBEAT_S, max_msg_size=_MOST_READ, compress=False)
         query = {name: value[:64] for name, value in request.query.items()}
         wish = Wish(
-            query.get("persona", ""),
-            query.get("greeting") == "1",
-            query.get("token", ""),
-            query.get("conversation_id", ""),
-            query.get("speaker", ""),
-            query.get("visit", ""),
+            persona=query.get("persona", ""),
+            greeting=query.get("greeting") == "1",
+            token=query.get("token", ""),
+            conversation_id=query.get("conversation_id", ""),
+            join=query.get("join", ""),
+            name=query.get("name", ""),
+            visit=query.get("visit", ""),
         )
         await socket.prepare(request)
         try:

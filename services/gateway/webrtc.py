@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import fields
 from typing import Literal, TypeVar
 
 from aiohttp import web
 from aiortc import RTCSessionDescription
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from services.gateway.conversation import Conversation, Wish
+from services.gateway.connection import Wish
+from services.gateway.conversation import Conversation
 from services.gateway.conversations import Conversations
 from services.gateway.gateway import Gateway, cors
 from services.gateway.peer import Peer
@@ -27,7 +29,8 @@ class Offer(BaseModel):
     greeting: bool = False
     token: str = Field(default="", max_length=64)
     conversation_id: str = Field(default="", max_length=64)
-    speaker: str = Field(default="", max_length=64)
+    join: str = Field(default="", max_length=64)
+    name: str = Field(default="", max_length=64)
     restart: bool = False
     visit: str = Field(default="", max_length=64)
 
@@ -56,9 +59,8 @@ def routes(gateway: Gateway, conversations: Conversations) -> list[web.RouteDef]
             return answered(request, *await restarted(gateway, conversations, wanted))
         peer = await Peer.made(gateway, wanted.sdp)
         try:
-            conversation, resumed = await conversations.get(
-                Wish(wanted.persona, wanted.greeting, wanted.token, wanted.conversation_id, wanted.speaker, wanted.visit)
-            )
+            wish = Wish(**wanted.model_dump(include={field.name for field in fields(Wish)}))
+            conversation, resumed = await conversations.get(wish)
             answer = await peer.join(conversation, resumed=resumed)
         except BaseException:
             await peer.close()

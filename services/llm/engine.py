@@ -59,6 +59,8 @@ Item = str | Thought | Called | Usage
 
 @dataclass(frozen=True, kw_only=True)
 class LlmInfo(EngineInfo):
+    prefill: bool = False
+    """`prefill` does something: words are read ahead while they are still being said."""
     opening: Literal["passage", "model"] = "model"
     """How replies begin unless the settings say: a model that is too small to be trusted leaves the word to the life story."""
 

@@ -1,9 +1,9 @@
-"""vivant.llm.v1 over gRPC: messages to dataclasses and back, order rules and bounds. What is said is decided elsewhere."""
+"""vivant.llm.v1 over gRPC: order rules, one conversation a stream. What is said is decided elsewhere."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Coroutine, Iterable
+from collections.abc import Coroutine
 from contextlib import aclosing
 from dataclasses import replace
 from typing import Any, Final
@@ -14,30 +14,31 @@ from services.common.info import service_info
 from services.common.logs import session_context
 from services.common.metrics import Metrics
 from services.common.streams import Admission, ServerStream, rpc
+from services.llm import messages
 from services.llm.engine import Engine
 from services.llm.memory import embedding
-from services.llm.memory.history import Utterance
+from services.llm.memory.record import Record
+from services.llm.memory.store import ConversationStore
 from services.llm.persona.library import Personas
-from services.llm.persona.persona import Conversing, Persona
-from services.llm.reply.conversation import Addressed, Broken, Conversation, Drafted, Finished, Output
+from services.llm.reply.conversation import Conversation
+from services.llm.reply.outputs import Addressed, Broken, Cue, Drafted, Finished, Output, Source, Text
 from services.llm.reply.reading.characters import printable
-from services.llm.reply.replier import Cue, Source, Text
+from services.llm.reply.replier import Replier
 from vivant.common.v1 import common_pb2
-from vivant.errors import InvalidRequest, Unavailable
+from vivant.errors import InvalidRequest, Unavailable, Unimplemented
 from vivant.llm.v1 import llm_pb2, llm_pb2_grpc
+from vivant.persona.v1 import persona_pb2
 
 FULL_NAME: Final = llm_pb2.DESCRIPTOR.services_by_name["LlmService"].full_name
-#: The longest text of one message.
-MAX_TEXT: Final = 4000
-#: The longest history that a conversation may bring.
-MAX_HISTORY: Final = 500
-_MAX_NAME: Final = 64
 
 
 class LlmServicer(llm_pb2_grpc.LlmServiceServicer):
-    def __init__(self, engine: Engine, personas: Personas, admission: Admission, metrics: Metrics) -> None:
+    def __init__(
+        self, engine: Engine, personas: Personas, store: ConversationStore, admission: Admission, metrics: Metrics
+    ) -> None:
         self._engine = engine
         self._personas = personas
+        self._store = store
         self._admission = admission
         self._lanes = set(range(admission.capacity))
         self.metrics = metrics
@@ -46,28 +47,34 @@ class LlmServicer(llm_pb2_grpc.LlmServiceServicer):
     async def GetInfo(self, request: llm_pb2.GetInfoRequest, context: ServicerContext[Any, Any]) -> llm_pb2.GetInfoResponse:
         engine = self._engine.info
         # An engine makes words; personas and their memories are the service's.
-        info = replace(
-            engine,
-            capabilities=(*engine.capabilities, "words", "draft", "cues", "sources"),
-            languages=("en",),
-            models=(*engine.models, embedding.MODEL),
+        info = replace(engine, languages=("en",), models=(*engine.models, embedding.MODEL))
+        capabilities = common_pb2.LlmCapabilities(
+            prefill=engine.prefill,
+            drafts=True,
+            cues=True,
+            sources=True,
+            addressees=self._personas.settings.who_is_meant != "off",
+            tools=False,
+            memory=False,
         )
-        return llm_pb2.GetInfoResponse(info=service_info(info, self._admission, activities=self._personas.activities()))
+        return llm_pb2.GetInfoResponse(
+            info=service_info(info, self._admission, capabilities, activities=self._personas.activities())
+        )
 
     @rpc
     async def ListPersonas(
         self, request: llm_pb2.ListPersonasRequest, context: ServicerContext[Any, Any]
     ) -> llm_pb2.ListPersonasResponse:
-        return llm_pb2.ListPersonasResponse(personas=map(_persona, await self._personas.usable()))
+        return llm_pb2.ListPersonasResponse(personas=map(messages.persona_message, await self._personas.usable()))
 
     @rpc
     async def GetPersona(
         self, request: llm_pb2.GetPersonaRequest, context: ServicerContext[Any, Any]
     ) -> llm_pb2.GetPersonaResponse:
-        persona = await self._personas.get(request.persona)
-        found = _persona(persona)
+        persona = await self._personas.get(request.persona_id)
+        found = messages.persona_message(persona)
         try:
-            await self._personas.replier(request.persona)
+            await self._personas.replier(request.persona_id)
         except Unavailable:
             found.preparation.done = self._personas.done(persona.id)
         return llm_pb2.GetPersonaResponse(persona=found)
@@ -77,10 +84,10 @@ class LlmServicer(llm_pb2_grpc.LlmServiceServicer):
         self, request: llm_pb2.PreparePersonaRequest, context: ServicerContext[Any, Any]
     ) -> None:
         stream: ServerStream[Any, llm_pb2.PreparePersonaResponse] = ServerStream(context, llm_pb2.PreparePersonaResponse)
-        async with aclosing(self._personas.prepare(request.persona)) as steps:
+        async with aclosing(self._personas.prepare(request.persona_id)) as steps:
             async for done in steps:
-                await stream.send(preparation=llm_pb2.Preparation(done=done))
-        await stream.send(persona=_persona(await self._personas.get(request.persona)))
+                await stream.send(preparation=persona_pb2.Preparation(done=done))
+        await stream.send(persona=messages.persona_message(await self._personas.get(request.persona_id)))
 
     @rpc
     async def Generate(self, request_iterator: Any, context: ServicerContext[Any, Any]) -> None:  # type: ignore[override]
@@ -89,25 +96,38 @@ class LlmServicer(llm_pb2_grpc.LlmServiceServicer):
         )
         with self._admission.admit():
             config = await stream.config(take=False)
-            history = _history(config.history)
-            session_context(session_id=config.session_id, persona=config.persona)
-            replier = await self._personas.replier(config.persona)
+            session_context(session_id=config.session_id, persona=config.persona_id)
+            if config.tools:
+                raise _no_tools()
+            replier = await self._personas.replier(config.persona_id)
+            record = await self._record(config, replier)
             await stream.take()
             lane = min(self._lanes)
             self._lanes.remove(lane)
             try:
                 async with asyncio.TaskGroup() as tasks:
                     outlet = _Outlet(stream, tasks, self.metrics)
-                    conversation = Conversation(replier, lane, outlet, history)
+                    conversation = Conversation(replier, lane, outlet, record)
                     try:
                         conversation.start()
-                        await _converse(stream, conversation)
+                        await _converse(stream, conversation, record, config.session_id)
                         if stream.finished:
                             await conversation.finish()
                     finally:
                         await conversation.close()
             finally:
                 self._lanes.add(lane)
+
+    async def _record(self, config: llm_pb2.GenerateConfig, replier: Replier) -> Record:
+        """What was said before, with what is said kept from now on; without a conversation_id nothing is kept."""
+        conversation_id, session_id = messages.identifier(config.conversation_id), messages.identifier(config.session_id)
+        participants = [messages.participant(each) for each in config.participants]
+        record = Record(replier.recaller.persona, replier.settings.history_words, session_id)
+        if conversation_id:
+            await record.open(self._store, conversation_id)
+        for each in participants:
+            record.meet(each)
+        return record
 
 
 class _Outlet:
@@ -122,20 +142,24 @@ class _Outlet:
         match output:
             case Drafted(text):
                 await self._stream.send(draft=llm_pb2.Draft(turn_id=turn_id, text=text))
-            case Addressed(words, likely):
-                opinion = llm_pb2.Addressed(turn_id=turn_id, text=words, probability=likely)
-                await self._stream.send(addressed=opinion)
+            case Addressed(words, shares):
+                meant = [common_pb2.Addressee(participant_id=each, probability=likely) for each, likely in shares]
+                await self._stream.send(addressed=llm_pb2.Addressed(turn_id=turn_id, text=words, addressees=meant))
             case Text(text):
                 await self._stream.send(text=llm_pb2.ReplyText(turn_id=turn_id, text=text))
             case Cue(cue):
                 named = common_pb2.Cue(name=cue.name, intensity=cue.intensity)
                 await self._stream.send(cue=llm_pb2.ReplyCue(turn_id=turn_id, cue=named))
-            case Source(passage, score):
+            case Source(passage, similarity):
                 source = llm_pb2.Source(
-                    turn_id=turn_id, passage=passage.id, question=passage.question, text=passage.text, score=score
+                    turn_id=turn_id,
+                    passage_id=passage.id,
+                    question=passage.question or None,
+                    text=passage.text,
+                    similarity=similarity,
                 )
                 await self._stream.send(source=source)
-            case Finished(done, first_token_us):
+            case Finished(done, first_token_us, answers):
                 self._metrics.observe("vivant_first_token_seconds", first_token_us / 1e6)
                 if done.problem:
                     self._metrics.count("vivant_errors_total", done.problem.reason)
@@ -146,8 +170,9 @@ class _Outlet:
                         reply_tokens=done.usage.reply_tokens,
                         first_token_us=first_token_us,
                         corrected=done.corrected,
-                        reason=done.problem.reason if done.problem else "",
-                        message=printable(done.problem.message) if done.problem else "",
+                        reason=done.problem.reason if done.problem else None,
+                        message=printable(done.problem.message) if done.problem else None,
+                        answers_utterance_id=answers,
                     )
                 )
             case Broken(error):
@@ -163,89 +188,32 @@ class _Outlet:
         return self._tasks.create_task(work, name=name)
 
 
-async def _converse(stream: ServerStream[Any, Any], conversation: Conversation) -> None:
+async def _converse(stream: ServerStream[Any, Any], conversation: Conversation, record: Record, session_id: str) -> None:
     """Passes on what comes in until the stream ends."""
     async for kind, message in stream:
         match kind:
             case "words":
-                turn_id, said = _turn(message.turn_id), _said(message.speaker, message.text)
-                other = _name(message.other)
-                await conversation.words(turn_id, said.text, said.speaker, draft=message.draft, other=other)
+                turn_id, speaker = messages.turn_of(message.turn_id), messages.participant_id(message.participant_id)
+                others = messages.participant_ids(message.candidate_ids)
+                text = messages.text_of(message.text)
+                await conversation.words(turn_id, text, speaker, draft=message.draft, others=others)
             case "commit":
                 if not message.HasField("utterance"):
                     raise InvalidRequest("commit needs an utterance, whose text may be empty", reason="no_utterance")
-                turn_id = _turn(message.turn_id)
-                await conversation.commit(turn_id, _item(message.utterance, turn_id))
+                await conversation.commit(messages.entry(message.utterance, session_id, messages.turn_of(message.turn_id)))
             case "cancel":
-                await conversation.cancel(_turn(message.turn_id))
+                await conversation.cancel(messages.turn_of(message.turn_id))
             case "heard":
-                heard = replace(_said("", message.text), interrupted_by=_name(message.interrupted_by))
-                conversation.heard(heard, message.turn_id, interrupted=message.interrupted)
+                conversation.heard(messages.heard(message, record.persona_id, session_id))
             case "utterance":
-                conversation.utterance(_item(message.utterance))
+                conversation.utterance(messages.entry(message, session_id))
+            case "participant":
+                record.meet(messages.participant(message))
+            case "relabel":
+                record.relabel(*messages.relabelled(message, record.persona_id))
+            case "tool_result":
+                raise _no_tools()
 
 
-def _turn(turn_id: int) -> int:
-    if turn_id == 0:
-        raise InvalidRequest("turn_id must be 1 or more, and higher for each new turn", reason="no_turn")
-    return turn_id
-
-
-def _item(item: llm_pb2.HistoryItem, turn_id: int = 0) -> Utterance:
-    said = _said(item.speaker, item.text, item.addressee, turn_id=turn_id, interrupted=item.interrupted)
-    return replace(said, interrupted_by=_name(item.interrupted_by))
-
-
-def _said(speaker: str, text: str, addressee: str = "", *, turn_id: int = 0, interrupted: bool = False) -> Utterance:
-    if len(text) > MAX_TEXT:
-        raise InvalidRequest(
-            f"a text has at most {MAX_TEXT} characters, this one has {len(text)}; say it in several contributions",
-            reason="text_too_long",
-        )
-    return Utterance(_name(speaker) or "Spk1", text, _name(addressee), interrupted, turn_id)
-
-
-def _name(name: str) -> str:
-    if len(name) > _MAX_NAME:
-        raise InvalidRequest(f"a speaker's name has at most {_MAX_NAME} characters", reason="name_too_long")
-    return name
-
-
-def _history(items: Iterable[llm_pb2.HistoryItem]) -> list[Utterance]:
-    history = [_item(item) for item in items]
-    if len(history) > MAX_HISTORY:
-        raise InvalidRequest(f"history has at most {MAX_HISTORY} items, not {len(history)}", reason="history_too_long")
-    return history
-
-
-def _persona(persona: Persona) -> llm_pb2.Persona:
-    profile = persona.profile
-    return llm_pb2.Persona(
-        id=profile.id,
-        name=profile.name,
-        description=profile.description,
-        languages=profile.languages,
-        disclosure=profile.disclosure,
-        greeting=profile.greeting,
-        voice=profile.voice,
-        passages=len(persona.passages),
-        apologies=profile.fallbacks.trouble,
-        fillers=() if profile.conversation.half_duplex else profile.fallbacks.thinking,
-        style=_style(profile.conversation),
-        starters=profile.starters,
-    )
-
-
-def _style(conversing: Conversing) -> llm_pb2.Style:
-    return llm_pb2.Style(
-        backchannels=() if conversing.half_duplex else conversing.backchannels,
-        backchannel_every_ms=round(conversing.backchannel_every_s * 1000),
-        still=not conversing.nods,
-        nod_every_ms=round(conversing.nod_every_s * 1000),
-        prompts=conversing.prompts,
-        prompt_after_ms=round(conversing.prompt_after_s * 1000),
-        waits=conversing.waits,
-        patience=conversing.patience,
-        uninterruptible=not conversing.interruptible or conversing.half_duplex,
-        pace=conversing.pace,
-    )
+def _no_tools() -> Unimplemented:
+    return Unimplemented("the llm service calls no tools yet; leave them out", reason="tools_unimplemented")

@@ -32,6 +32,12 @@ class LlmSettings(EngineSettings):
     embeddings_dir: Path | None = None
     """Folder in which the embeddings of life stories are kept. By default they are kept beside each story, in `derived/`, and
     where that cannot be written in `.cache/vivant/embeddings` of the home folder."""
+    conversations: Path = Path("~/.local/share/vivant/conversations.sqlite3")
+    """The file in which conversations are kept, so that they go on after a restart. Services on one machine may share it; a
+    disk of the network is no place for it."""
+    conversations_days: int = Field(default=30, ge=0, le=36500)
+    """A conversation is deleted so many days after the last word of it. 0: nothing is written to the disk; conversations are
+    kept in memory, for an hour."""
     max_reply_tokens: int = Field(default=96, ge=8, le=8192)
     """A reply is at most this long, and with it the reasoning of a model that reasons; a story that was asked for may be three
     times as long."""

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
+import functools
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any, Final
 
 from grpc.aio import ServicerContext
@@ -10,18 +13,22 @@ from grpc.aio import ServicerContext
 from services.common import logs
 from services.common.audio import pcm_format, require_format
 from services.common.metrics import Metrics
-from services.common.streams import Admission, ServerStream, rpc
+from services.common.streams import Admission, ServerStream, flatten, rpc
+from services.orchestrator.links import pairing
 from services.orchestrator.links.clients import Peers
-from services.orchestrator.session.opening import Opening, persona_card, require_name
-from services.orchestrator.session.recollection import Conversations
+from services.orchestrator.session.client import Client
+from services.orchestrator.session.opening import Opening
+from services.orchestrator.session.roster import require_name
 from services.orchestrator.session.session import Session
 from services.orchestrator.settings import OrchestratorSettings
 from services.orchestrator.speaking.backchannels import BackchannelSounds
 from vivant.common.v1 import common_pb2
-from vivant.errors import InvalidRequest, NotFound, Unavailable, Unusable, VivantError
+from vivant.errors import InvalidRequest, NotFound, Unavailable, Unimplemented, Unusable, VivantError
 from vivant.fitting import misfits
-from vivant.llm.v1 import llm_pb2
+from vivant.persona.v1 import persona_pb2
 from vivant.session.v1 import session_pb2, session_pb2_grpc
+
+_log = logs.get_logger(__name__)
 
 VERSION: Final = "0.1.0"
 #: When the services cannot be asked: what all shipped engines take.
@@ -37,7 +44,7 @@ class SessionServicer(session_pb2_grpc.SessionServiceServicer):
         self._settings = settings
         self._peers = peers
         self._admission = admission
-        self._conversations = Conversations()
+        self._talks: dict[str, _Talk] = {}
         self._sounds = BackchannelSounds(peers, settings.voice_timeout_s)
         self.metrics = metrics
 
@@ -49,7 +56,7 @@ class SessionServicer(session_pb2_grpc.SessionServiceServicer):
             service="session",
             engine="orchestrator",
             version=VERSION,
-            capabilities=["text", "interruption", "resume_after_backchannel", "backchannels"],
+            session=common_pb2.SessionCapabilities(typed_text=True, interruption=True, backchannels=True, join=True),
             input_audio=infos["asr"].input_audio,
             output_audio=infos["face"].output_audio or infos["tts"].output_audio,
             output_video=infos["face"].output_video,
@@ -65,9 +72,9 @@ class SessionServicer(session_pb2_grpc.SessionServiceServicer):
         return session_pb2.GetInfoResponse(
             info=info,
             components=components,
-            personas=[persona_card(persona) for persona in personas],
-            persona=self._settings.persona,
-            unseen=await self._unseen([persona.id for persona in personas]),
+            personas=[persona.card for persona in personas],
+            default_persona_id=self._settings.persona,
+            unseen=await self._unseen([persona.card.id for persona in personas]),
         )
 
     async def _unseen(self, personas: list[str]) -> list[session_pb2.Unseen]:
@@ -76,14 +83,15 @@ class SessionServicer(session_pb2_grpc.SessionServiceServicer):
         except VivantError:
             # The face's component already says why.
             return []
-        return [session_pb2.Unseen(persona=item.persona, reason=item.reason, message=item.message) for item in unseen]
+        return [session_pb2.Unseen(persona_id=item.persona, reason=item.reason, message=item.message) for item in unseen]
 
     @rpc
     async def GetPortrait(
         self, request: session_pb2.GetPortraitRequest, context: ServicerContext[Any, Any]
     ) -> session_pb2.GetPortraitResponse:
-        require_name("persona", request.persona)
-        return session_pb2.GetPortraitResponse(jpeg=await self._peers.portrait(request.persona or self._settings.persona))
+        require_name("persona_id", request.persona_id)
+        persona_id = request.persona_id or self._settings.persona
+        return session_pb2.GetPortraitResponse(jpeg=await self._peers.portrait(persona_id))
 
     @rpc
     async def Converse(self, request: Any, context: ServicerContext[Any, Any]) -> None:  # type: ignore[override]
@@ -91,41 +99,99 @@ class SessionServicer(session_pb2_grpc.SessionServiceServicer):
         self._admission.capacity = self._peers.places
         with self._admission.admit():
             stream: ServerStream[Any, session_pb2.ConverseResponse] = ServerStream(context, session_pb2.ConverseResponse)
-            opening = await self._open(await stream.config())
+            kind, asked = await stream.first("config", "join")
 
             async def write(response: session_pb2.ConverseResponse) -> None:
-                kind = response.WhichOneof("response") or ""
-                await stream.send(**{kind: getattr(response, kind)})
+                sent = response.WhichOneof("response") or ""
+                await stream.send(**{sent: getattr(response, sent)})
 
-            session = Session(opening, self._peers, self._settings, self.metrics, self._conversations, sounds=self._sounds)
-            logs.session_context(session_id=session.id)
-            await session.run(aiter(stream), lambda: stream.finished, write)
+            talk = await (self._join(asked) if kind == "join" else self._begin(asked))
+            logs.session_context(session_id=talk.session.id)
+            client = Client(
+                participant=_participant(asked) if kind == "join" else talk.session.owner,
+                input_audio=asked.input_audio if asked.HasField("input_audio") else None,
+                shared_microphone=kind == "config" and talk.opening.shared_microphone,
+                video=asked.video if kind == "join" else talk.opening.has_video,
+                requests=aiter(stream),
+                finished=lambda: stream.finished,
+                write=write,
+            )
+            await talk.session.reception.attend(client, talk.running)
+
+    async def _begin(self, config: session_pb2.ConverseConfig) -> _Talk:
+        """Opens a session; raises VivantError."""
+        opening = await self._open(config)
+        session = Session(opening, self._peers, self._settings, self.metrics, sounds=self._sounds)
+        running = asyncio.create_task(session.run(), name=f"session-{session.id}")
+        talk = self._talks[session.conversation_id] = _Talk(session, opening, running)
+        running.add_done_callback(functools.partial(self._ended, session.conversation_id))
+        return talk
+
+    async def _join(self, join: session_pb2.Join) -> _Talk:
+        """Finds the session that is going on; raises NotFound, InvalidRequest."""
+        require_name("conversation_id", join.conversation_id)
+        talk = self._talks.get(join.conversation_id)
+        if talk is None:
+            raise NotFound(
+                "this conversation is not going on here; open it with its conversation_id instead of joining it",
+                reason="unknown_conversation",
+            )
+        components = {component.service: component for component in await self._peers.components()}
+        _check_input(join, components["asr"].info, components["turn"].info)
+        return talk
+
+    def _ended(self, conversation_id: str, running: asyncio.Task[None]) -> None:
+        talk = self._talks.get(conversation_id)
+        if talk is not None and talk.running is running:
+            del self._talks[conversation_id]
+        # Whoever is there is told by `attend`; when the last one has left there is only the log.
+        error = None if running.cancelled() else running.exception()
+        if error is not None and not isinstance(flatten(error), VivantError):
+            _log.error("session_failed", exc_info=error)
 
     async def _open(self, config: session_pb2.ConverseConfig) -> Opening:
         """Checks a config against what the services can do; raises VivantError."""
-        require_name("speaker", config.speaker)
+        require_name("conversation_id", config.conversation_id)
+        if config.tools:
+            raise Unimplemented("tools are not built yet: leave `tools` empty", reason="tools_unimplemented")
         components = {component.service: component for component in await self._peers.components()}
+        _require_fitting(components)
         _require_loaded(config, components)
         _check_input(config, components["asr"].info, components["turn"].info)
         output = _output_audio(config, components["tts"].info)
         _check_video(config, components["face"].info)
         # The voice is called anew for each reply; of the others the session sees for itself whether their streams open.
         missing = [] if components["tts"].ready else ["tts"]
-        name = config.persona or self._settings.persona
+        persona_id = config.persona_id or self._settings.persona
         try:
-            persona = await self._peers.persona(name)
+            persona = await self._peers.persona(persona_id)
         except (NotFound, Unusable):
             raise
         except VivantError:
             missing.append("llm")
-            persona = llm_pb2.Persona(id=name, name=name, disclosure="You are talking to an AI.")
+            persona = self._peers.known(persona_id) or persona_pb2.Persona(
+                card=persona_pb2.Card(id=persona_id, name=persona_id, disclosure="You are talking to an AI.")
+            )
         if "llm" not in missing:
             check_persona(persona, config, components, self._peers.tts.voices)
-        return Opening(persona, config, output, tuple(missing), _cues(components["face"].info))
+        return Opening(persona, config, output, tuple(missing), frozenset(components["face"].info.face.cues))
+
+
+@dataclass(frozen=True)
+class _Talk:
+    """A conversation that is going on."""
+
+    session: Session
+    opening: Opening
+    running: asyncio.Task[None]
+
+
+def _participant(join: session_pb2.Join) -> common_pb2.Participant | None:
+    return join.participant if join.HasField("participant") else None
 
 
 def check_persona(
-    persona: llm_pb2.Persona,
+    persona: persona_pb2.Persona,
     config: session_pb2.ConverseConfig,
     components: Mapping[str, session_pb2.Component],
     voices: Sequence[str],
@@ -133,14 +199,21 @@ def check_persona(
     """Whether it can be talked to here and now. Of a service that is not ready it is not known what it has."""
     if persona.HasField("preparation") and components["llm"].ready:
         done = f"{persona.preparation.done:.0%}"
-        raise Unavailable(f"{persona.name} is being prepared, {done} done; try again in a few seconds", reason="loading")
+        raise Unavailable(f"{persona.card.name} is being prepared, {done} done; try again in a few seconds", reason="loading")
     listening = ("asr",) if config.HasField("input_audio") else ()
     asked = [service for service in ("llm", "tts", *listening) if components[service].ready]
     offered = {service: components[service].info.languages for service in asked}
-    language = config.language or next(iter(persona.languages), "")
-    problems = misfits([language], persona.voice, offered, voices if "tts" in asked else ())
+    language = config.language or next(iter(persona.card.languages), "")
+    problems = misfits([language], persona.manner.voice, offered, voices if "tts" in asked else ())
     if problems:
-        raise Unusable(f"persona {persona.id!r} cannot talk here: {'; '.join(problems)}", reason="persona_misfit")
+        raise Unusable(f"persona {persona.card.id!r} cannot talk here: {'; '.join(problems)}", reason="persona_misfit")
+
+
+def _require_fitting(components: Mapping[str, session_pb2.Component]) -> None:
+    """Raises Unusable when the services that were put together cannot work together."""
+    problems = pairing.misfits({name: component.info for name, component in components.items() if component.HasField("info")})
+    if problems:
+        raise Unusable(f"the services do not fit each other: {'; '.join(problems)}", reason="services_misfit")
 
 
 def _require_loaded(config: session_pb2.ConverseConfig, components: Mapping[str, session_pb2.Component]) -> None:
@@ -156,7 +229,9 @@ def _require_loaded(config: session_pb2.ConverseConfig, components: Mapping[str,
         raise Unavailable(f"{', '.join(loading)} {verb} still loading; try again in a few seconds", reason="loading")
 
 
-def _check_input(config: session_pb2.ConverseConfig, asr: common_pb2.ServiceInfo, turn: common_pb2.ServiceInfo) -> None:
+def _check_input(
+    config: session_pb2.ConverseConfig | session_pb2.Join, asr: common_pb2.ServiceInfo, turn: common_pb2.ServiceInfo
+) -> None:
     if not config.HasField("input_audio"):
         return
     rates = set(_rates(asr.input_audio) or DEFAULT_INPUT_HZ) & set(_rates(turn.input_audio) or DEFAULT_INPUT_HZ)
@@ -188,10 +263,6 @@ def _check_video(config: session_pb2.ConverseConfig, face: common_pb2.ServiceInf
         raise InvalidRequest(
             f"output_video: size_px must be one of {', '.join(map(str, sizes))}, not {video.size_px}", reason="wrong_size"
         )
-
-
-def _cues(face: common_pb2.ServiceInfo) -> frozenset[str]:
-    return frozenset(name.removeprefix("cue:") for name in face.capabilities if name.startswith("cue:"))
 
 
 def _rates(formats: Any) -> tuple[int, ...]:

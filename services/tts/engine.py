@@ -19,6 +19,8 @@ class TtsInfo(EngineInfo):
     sample_rate_hz: int
     voices: tuple[str, ...]
     """The first one is the default."""
+    speed: bool = True
+    """It can speak faster and slower."""
 
 
 @dataclass(frozen=True)

@@ -46,7 +46,12 @@ class TtsServicer(tts_pb2_grpc.TtsServiceServicer):
         """What this service can do."""
         info = self._engine.info
         return tts_pb2.GetInfoResponse(
-            info=service_info(info, self._admission, output_rates_hz=[info.sample_rate_hz]),
+            info=service_info(
+                info,
+                self._admission,
+                common_pb2.TtsCapabilities(phoneme_times=True, word_times=True, speed=info.speed),
+                output_rates_hz=[info.sample_rate_hz],
+            ),
             voices=info.voices,
         )
 
@@ -146,7 +151,7 @@ def _config(wire: tts_pb2.SynthesizeConfig, info: TtsInfo) -> VoiceConfig:
             f"language {wire.language!r} is not spoken here; there is: {', '.join(info.languages)}",
             reason="unsupported_language",
         )
-    speed = wire.speed or 1.0
+    speed = wire.speed if wire.HasField("speed") else 1.0
     if not MIN_SPEED <= speed <= MAX_SPEED:
         raise InvalidRequest(f"speed must be {MIN_SPEED} to {MAX_SPEED}, not {wire.speed}", reason="wrong_speed")
     return VoiceConfig(voice=voice, speed=speed)

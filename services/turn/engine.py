@@ -20,13 +20,17 @@ from services.common.engine import EngineInfo
 
 @dataclass(frozen=True, kw_only=True)
 class TurnInfo(EngineInfo):
-    """Its capabilities are of "speech", "end_of_turn", "overlap", "backchannel_opportunity", "words", "bot_audio".
-
-    Its languages are those that the rules about words know.
-    """
+    """All of them tell speech and the ends of turns."""
 
     user_rates_hz: tuple[int, ...]
     bot_rates_hz: tuple[int, ...]
+    overlap: bool = False
+    """It judges speech over the persona."""
+    backchannel_opportunities: bool = False
+    word_languages: tuple[str, ...] = ()
+    """BCP 47: of these languages it goes by the words, too."""
+    bot_audio: bool = False
+    """It tells the persona's own voice from the user's."""
 
 
 @dataclass(frozen=True)

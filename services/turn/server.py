@@ -15,6 +15,7 @@ from services.common.logs import get_logger, session_context
 from services.common.metrics import Metrics
 from services.common.streams import Admission, Cancelled, ServerStream, rpc
 from services.turn import engine as turn
+from vivant.common.v1 import common_pb2
 from vivant.errors import InvalidRequest
 from vivant.turn.v1 import turn_pb2, turn_pb2_grpc
 
@@ -47,7 +48,13 @@ class TurnServicer(turn_pb2_grpc.TurnServiceServicer):
     async def GetInfo(self, request: turn_pb2.GetInfoRequest, context: ServicerContext[Any, Any]) -> turn_pb2.GetInfoResponse:
         """What this service can do."""
         info = self._engine.info
-        return turn_pb2.GetInfoResponse(info=service_info(info, self._admission, input_rates_hz=info.user_rates_hz))
+        able = common_pb2.TurnCapabilities(
+            overlap=info.overlap,
+            backchannel_opportunities=info.backchannel_opportunities,
+            word_languages=info.word_languages,
+            bot_audio=info.bot_audio,
+        )
+        return turn_pb2.GetInfoResponse(info=service_info(info, self._admission, able, input_rates_hz=info.user_rates_hz))
 
     @rpc
     async def Detect(self, request_iterator: Any, context: ServicerContext[Any, Any]) -> None:  # type: ignore[override]
@@ -93,7 +100,7 @@ class _Detection:
         session = self._session
         if kind == "user_audio":
             self._user.accept(payload.pcm, payload.start_sample)
-            return lambda: session.push_user(to_float(payload.pcm), payload.start_sample, payload.speaker)
+            return lambda: session.push_user(to_float(payload.pcm), payload.start_sample, payload.participant_id)
         if kind == "bot_audio":
             if self._bot is None:
                 raise InvalidRequest(
@@ -146,7 +153,9 @@ async def _send(stream: Stream, event: turn.Event) -> None:
             await stream.send(speech_suspected=turn_pb2.SpeechSuspected(sample=sample, detected_at_sample=detected_at))
         case turn.SpeechStarted(sample, detected_at, speaker):
             await stream.send(
-                speech_started=turn_pb2.SpeechStarted(sample=sample, detected_at_sample=detected_at, speaker=speaker)
+                speech_started=turn_pb2.SpeechStarted(
+                    sample=sample, detected_at_sample=detected_at, participant_id=speaker or None
+                )
             )
         case turn.SpeechStopped(last_speech, detected_at):
             await stream.send(

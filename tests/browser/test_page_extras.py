@@ -26,7 +26,15 @@ async def test_in_a_talk_they_are_there_until_something_was_said(page: Page, sta
     await scenes.greeted(page, standin)
     await page.locator("#live-starters").get_by_text("Are you a real person?").click()
     await standin.until(lambda: bool(standin.of_type("text")))
-    standin.send("transcript", id=1, final=True, text="Are you a real person?", stable_text="", typed=True)
+    standin.send(
+        "transcript",
+        utterance_id="u1",
+        participant_id="me",
+        final=True,
+        text="Are you a real person?",
+        stable_text="",
+        typed=True,
+    )
     await expect(page.locator("#live-starters")).to_be_hidden()
     await expect(page.locator("#words")).to_be_focused()
 

@@ -85,7 +85,9 @@ async def test_the_talk_can_be_kept_as_text_also_when_it_is_over(page: Page, sta
 
 async def test_the_talk_can_be_kept_as_subtitles(page: Page, standin: StandIn) -> None:
     await scenes.talked(page, standin)
-    standin.send("transcript", id=3, final=True, text="1 < 2 & 3 --> 4?", stable_text="", typed=True)
+    standin.send(
+        "transcript", utterance_id="u3", participant_id="me", final=True, text="1 < 2 & 3 --> 4?", stable_text="", typed=True
+    )
     await expect(page.locator("#log li")).to_have_count(5)
     name, text = await saved(page, "[data-save=vtt]")
     assert name.endswith(".vtt")

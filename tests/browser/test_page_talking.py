@@ -136,7 +136,7 @@ async def test_an_interrupted_reply_keeps_only_what_was_heard(page: Page, standi
 
 async def test_what_interrupts_a_reply_stands_behind_it(page: Page, standin: StandIn) -> None:
     await scenes.speaking(page, standin)
-    standin.send("transcript", id=2, final=True, text="Wait.", stable_text="", typed=False)
+    standin.send("transcript", utterance_id="u2", participant_id="me", final=True, text="Wait.", stable_text="", typed=False)
     await expect(page.locator("#log li")).to_have_count(2)
     standin.send("turn", turn_id=1, heard_text="In a white", full_text=scenes.REPLY, interrupted=True)
     await expect(page.locator("#log li span")).to_have_text(["Where did you grow up?", "In a white", "Wait."])
@@ -147,7 +147,15 @@ async def test_own_words_are_grey_until_they_are_sure(page: Page, standin: Stand
     await expect(page.locator("#you-stable")).to_have_text("where did you")
     await expect(page.locator("#you-rest")).to_have_text("grow")
     await expect(page.locator("#log li")).to_have_count(0)
-    standin.send("transcript", id=1, final=True, text="Where did you grow up?", stable_text="", typed=False)
+    standin.send(
+        "transcript",
+        utterance_id="u1",
+        participant_id="me",
+        final=True,
+        text="Where did you grow up?",
+        stable_text="",
+        typed=False,
+    )
     await expect(page.locator("#you")).to_have_class("said you final")
     await expect(page.locator("#log li")).to_have_text(["You Where did you grow up?"])
 
@@ -262,7 +270,7 @@ async def test_a_person_on_another_page(page: Page, standin: StandIn) -> None:
         document.querySelector("vivant-person").say("Hello");
     }""")
     await standin.until(lambda: bool(standin.of_type("text")))
-    standin.send("transcript", id=1, final=True, text="Hello", stable_text="", typed=True)
+    standin.send("transcript", utterance_id="u1", participant_id="me", final=True, text="Hello", stable_text="", typed=True)
     standin.send("caption", turn_id=1, text="Morning.", words=[])
     await tab.until(page, "seen.some(([name, {text}]) => name === 'caption' && text === 'Morning.')")
     assert await page.evaluate("seen.some(([name, {final}]) => name === 'transcript' && final)")

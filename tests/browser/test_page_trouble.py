@@ -104,7 +104,9 @@ async def test_what_was_typed_into_a_dead_connection_is_said_on_the_next(page: P
         await page.keyboard.press("Enter")
         await standin.until(lambda text=text: standin.of_type("text")[-1:] == [{"type": "text", "text": text}])
         if text == "Hello":
-            standin.send("transcript", id=1, final=True, text=text, stable_text="", typed=True)
+            standin.send(
+                "transcript", utterance_id="u1", participant_id="me", final=True, text=text, stable_text="", typed=True
+            )
     await standin.hang_up()
     await standin.until(lambda: len(standin.of_type("text")) == 3)
     assert standin.of_type("text")[-1]["text"] == "Are you there?"

@@ -82,14 +82,14 @@ async def test_every_talk_is_heard_and_every_person(page: Page, script: str) -> 
             await page.click("#again")
             await talks(page)
             await hears(page, servicer)
-            assert [config.persona for config in servicer.configs] == ["june"] * talk
+            assert [config.persona_id for config in servicer.configs] == ["june"] * talk
         await page.click("#open-settings")
         await page.select_option("#persona", "walt")
         await page.keyboard.press("Escape")
         await expect(page.locator("#live-title")).to_have_text("Talking with Walt")
         await talks(page)
         await hears(page, servicer)
-        assert servicer.configs[-1].persona == "walt"
+        assert servicer.configs[-1].persona_id == "walt"
         await asks(page)
         await page.click("#leave")
         assert await page.evaluate("openMicrophones()") == 0
@@ -106,7 +106,7 @@ async def test_a_talk_after_one_that_the_server_ended_is_heard(page: Page) -> No
         await page.click("#start-talking")
         await talks(page)
         await hears(page, servicer)
-        assert [config.persona for config in servicer.configs] == ["june", "walt"]
+        assert [config.persona_id for config in servicer.configs] == ["june", "walt"]
 
 
 @WAYS

@@ -10,8 +10,9 @@ from services.common.settings import SharedSettings
 from services.llm.memory.embedding import Embedder
 from services.llm.memory.history import Utterance
 from services.llm.persona.persona import load_persona
+from services.llm.reply.outputs import Text
 from services.llm.reply.recalling import Recaller
-from services.llm.reply.replier import Replier, Text
+from services.llm.reply.replier import Replier
 from services.llm.settings import LlmSettings
 from services.llm.understanding import addressed
 from services.orchestrator.dialog.addressee import in_doubt, judged
@@ -37,7 +38,7 @@ async def play(lines: list[Line], june: Replier, *, opinions: bool) -> list[tupl
         said, opinion = Contribution(speaker, text, ended_at=ms(4000 * at)), None
         other = in_doubt(participants, said, PERSONA)
         if other and opinions:
-            opinion = addressed.from_memory(june.recaller, Utterance(speaker, text), history)
+            opinion, _ = addressed.from_memory(june.recaller, Utterance(speaker, text), [other], history)
         participants, said = judged(participants, said, PERSONA, opinion)
         found.append((text, to == "June", not said.addressee))
         question = Utterance(speaker, text, said.addressee)

@@ -77,11 +77,11 @@ def config(rate: int = RATE, **fields: Any) -> Request:
     return Request(config=asr_pb2.TranscribeConfig(audio=pcm_format(rate), **{"partials": True, **fields}))
 
 
-def chunk(samples: Samples, start: int, speaker: str = "") -> Request:
-    return Request(audio=asr_pb2.AudioChunk(pcm=to_pcm(samples), start_sample=start, speaker=speaker))
+def chunk(samples: Samples, start: int, speaker: str | None = None) -> Request:
+    return Request(audio=asr_pb2.AudioChunk(pcm=to_pcm(samples), start_sample=start, participant_id=speaker))
 
 
-def chunks(samples: Samples, start: int = 0, size: int = CHUNK, speaker: str = "") -> list[Request]:
+def chunks(samples: Samples, start: int = 0, size: int = CHUNK, speaker: str | None = None) -> list[Request]:
     return [chunk(samples[at : at + size], start + at, speaker) for at in range(0, len(samples), size)]
 
 
@@ -99,14 +99,14 @@ def silence(seconds: float) -> Samples:
 async def test_a_flush_answers_one_final_with_word_times(engine: Engine) -> None:
     question = np.concatenate((recording("whatstheweatherlike.wav"), silence(0.3)))
     async with serving(engine) as served:
-        answers = await served.ask([config(), *chunks(question, speaker="Spk1"), flush(7), FINISH])
+        answers = await served.ask([config(), *chunks(question, speaker="ann"), flush(7), FINISH])
     finals = [answer for answer in answers if isinstance(answer, asr_pb2.Final)]
     assert [final.flush_id for final in finals] == [7]
     assert isinstance(answers[-1], asr_pb2.NoSpeech)
     assert answers[-1].flush_id == 0
     final = finals[0]
     assert final.text == " ".join(word.text for word in final.words)
-    assert final.speaker == "Spk1"
+    assert final.participant_id == "ann"
     assert final.language == "en"
     times = [time for word in final.words for time in (word.start_sample, word.end_sample)]
     assert times == sorted(times)
@@ -230,19 +230,18 @@ async def test_words_lie_where_they_were_said(whisper: Engine) -> None:
 async def test_each_flush_has_its_own_answer_and_speaker(engine: Engine) -> None:
     question = np.concatenate((recording("whatstheweatherlike.wav"), silence(0.5)))
     requests = [
-        *chunks(question, speaker="Spk1"),
+        *chunks(question, speaker="ann"),
         flush(1),
         flush(2),
-        *chunks(question, len(question), speaker="Spk2"),
+        *chunks(question, len(question), speaker="ben"),
         flush(3),
     ]
     async with serving(engine) as served:
         answers = await served.ask([config(partials=False), *requests, FINISH])
-    assert [type(answer).__name__ for answer in answers] == ["Final", "NoSpeech", "SpeakerChange", "Final", "NoSpeech"]
-    assert (answers[2].speaker, answers[2].start_sample) == ("Spk2", len(question))
-    assert [answers[0].speaker, answers[3].speaker] == ["Spk1", "Spk2"]
-    assert answers[3].start_sample >= len(question)
-    assert [answer.flush_id for answer in answers if not isinstance(answer, asr_pb2.SpeakerChange)] == [1, 2, 3, 0]
+    assert [type(answer).__name__ for answer in answers] == ["Final", "NoSpeech", "Final", "NoSpeech"]
+    assert [answers[0].participant_id, answers[2].participant_id] == ["ann", "ben"]
+    assert answers[2].start_sample >= len(question)
+    assert [answer.flush_id for answer in answers] == [1, 2, 3, 0]
 
 
 def audio_format(**fields: Any) -> Request:
@@ -332,7 +331,8 @@ async def test_info_says_what_the_engine_can_do(engine: Engine) -> None:
     async with serving(engine, capacity=3) as served:
         info = (await served.stub.GetInfo(asr_pb2.GetInfoRequest())).info
     assert (info.service, info.engine, info.ready, info.capacity, info.active) == ("asr", engine.info.name, True, 3, 0)
-    assert {"partials", "word_times"} <= set(info.capabilities)
+    assert info.WhichOneof("capabilities") == "asr"
+    assert info.asr.partials and info.asr.word_times
     assert RATE in {audio.sample_rate_hz for audio in info.input_audio}
     assert "en" in info.languages
     assert all(model.name and model.licence for model in info.models)
@@ -403,14 +403,19 @@ async def test_two_real_people_on_one_microphone_are_told_apart(whisper: Engine)
     async with serving(whisper) as served:
         answers = await served.ask([*requests, FINISH])
     finals = [answer for answer in answers if isinstance(answer, asr_pb2.Final) and answer.flush_id]
-    assert [final.speaker for final in finals] == ["Spk1", "Spk2", "Spk1", "Spk2"]
+    first, second, *rest = (final.participant_id for final in finals)
+    assert first and second and first != second
+    assert rest == [first, second]
+    voices = [answer for answer in answers if isinstance(answer, asr_pb2.Voice)]
+    assert [voice.participant.id for voice in voices] == [first, second], "each is announced once"
+    assert answers.index(voices[1]) < answers.index(finals[1]), "before anything refers to it"
 
 
 async def test_what_the_caller_says_of_the_speaker_counts_more_than_the_voice(whisper: Engine) -> None:
     spoken = np.concatenate((_scenario("crashes"), silence(0.25)))
     async with serving(whisper) as served:
-        answers = await served.ask([config(voices=True), *chunks(spoken, speaker="Ann"), flush(1), FINISH])
-    assert [answer.speaker for answer in answers if isinstance(answer, asr_pb2.Final)][:1] == ["Ann"]
+        answers = await served.ask([config(voices=True), *chunks(spoken, speaker="ann"), flush(1), FINISH])
+    assert [answer.participant_id for answer in answers if isinstance(answer, asr_pb2.Final)][:1] == ["ann"]
 
 
 def _scenario(name: str) -> Samples:

@@ -15,6 +15,7 @@ import grpc
 import numpy as np
 import pytest
 
+import vivant as sdk
 from services.common.streams import rpc
 from tests.harness.command import start, vivant
 from tests.harness.scripted_session import NoMetrics, Script, serving
@@ -22,6 +23,7 @@ from tests.harness.session_messages import service_info
 from vivant.errors import Full, NotFound, Unusable
 from vivant.face.v1 import face_pb2, face_pb2_grpc
 from vivant.llm.v1 import llm_pb2, llm_pb2_grpc
+from vivant.persona.v1 import persona_pb2
 from vivant.tts.v1 import tts_pb2, tts_pb2_grpc
 
 
@@ -58,7 +60,7 @@ async def test_a_recorded_question(recording: Path, tmp_path: Path) -> None:
     assert (result.status, result.err) == (0, "")
     lines = [line for line in result.out.splitlines() if line]
     assert lines[:2] == ["June: grew up by the sea", "June is an AI."]
-    assert "Spk1: Where did you grow up?" in lines
+    assert "You: Where did you grow up?" in lines
     assert "June: In a white house." in lines
     assert "Sources: story#12" in lines
     assert any(line.startswith("llm first text") and "480 ms" in line and "█" in line for line in lines)
@@ -178,7 +180,7 @@ async def test_ctrl_c_leaves_a_recording_that_can_be_watched(tmp_path: Path) -> 
             "ask", "--text", "Where?", "-o", tmp_path / "a.mp4", "--size", "64", "--whole", "--address", address
         )
         assert process.stdout
-        while b"Spk1: Where?" not in await process.stdout.readline():
+        while b"You: Where?" not in await process.stdout.readline():
             assert not process.stdout.at_eof()
         while server.sent_units < 30:
             await server.unit_sent.wait()
@@ -203,6 +205,36 @@ async def test_chat_from_a_pipe_asks_one_question_after_the_other(tmp_path: Path
     assert server.ended_with_finish == [True]
     with wave.open(str(tmp_path / "reply.wav")) as file:
         assert file.getnframes() > 60 * 960
+
+
+async def test_chat_joins_a_conversation_that_somebody_else_has(tmp_path: Path) -> None:
+    async with serving() as (address, server), sdk.connect(address) as client, client.converse(participant="Ann") as ann:
+        result = await vivant("chat", "--join", "c1", "--name", "Ben", "--address", address, stdin="Where did you grow up?\n")
+        assert (result.status, result.err) == (0, "")
+        assert "Others join with: vivant chat --join c1" in result.out
+        assert "June: In a white house.\n" in result.out
+        async for event in ann:
+            if isinstance(event, sdk.Transcript):
+                assert (event.text, event.participant_id) == ("Where did you grow up?", "Ben")
+                break
+        assert server.joins[0].participant.name == "Ben"
+        nothing = await vivant("chat", "--join", "c9", "--address", address)
+        assert (nothing.status, nothing.err) == (1, "vivant: there is no conversation 'c9' here\n")
+    wrong = await vivant("chat", "--join", "c1", "--persona", "june")
+    assert wrong.status == 2
+
+
+async def test_chat_shows_what_others_say() -> None:
+    async with serving() as (address, _), sdk.connect(address) as client, client.converse(participant="Ann") as ann:
+        process = await start("chat", "--join", "c1", "--address", address)
+        assert process.stdin and process.stdout
+        while b"Type and press Enter" not in await process.stdout.readline():
+            assert not process.stdout.at_eof()
+        await ann.send_text("Hello, who is there?")
+        while await process.stdout.readline() != b"Ann: Hello, who is there?\n":
+            assert not process.stdout.at_eof()
+        process.stdin.close()
+        await process.wait()
 
 
 async def test_chat_says_how_to_get_a_microphone() -> None:
@@ -230,20 +262,21 @@ class Llm(llm_pb2_grpc.LlmServiceServicer):
 
     @rpc
     async def GetPersona(self, request: Any, context: Any) -> llm_pb2.GetPersonaResponse:  # noqa: N802 - the contract's name
-        if request.persona == "ghost":
+        if request.persona_id == "ghost":
             raise NotFound("there is no persona 'ghost'; there are: june")
-        if request.persona == "torn":
+        if request.persona_id == "torn":
             raise Unusable("persona.toml of 'torn': the field disclosure is missing", reason="bad_persona")
-        return llm_pb2.GetPersonaResponse(persona=self._persona(request.persona))
+        return llm_pb2.GetPersonaResponse(persona=self._persona(request.persona_id))
 
     @rpc
     async def PreparePersona(self, request: Any, context: Any) -> None:  # noqa: N802 - the contract's name
-        await context.write(llm_pb2.PreparePersonaResponse(preparation=llm_pb2.Preparation(done=0.4)))
-        await context.write(llm_pb2.PreparePersonaResponse(persona=self._persona(request.persona)))
+        await context.write(llm_pb2.PreparePersonaResponse(preparation=persona_pb2.Preparation(done=0.4)))
+        await context.write(llm_pb2.PreparePersonaResponse(persona=self._persona(request.persona_id)))
 
-    def _persona(self, name: str) -> llm_pb2.Persona:
-        language, voice = ("de", "emma") if name == "german" else ("en", "")
-        return llm_pb2.Persona(id=name, name="June", description="by the sea", passages=84, languages=[language], voice=voice)
+    def _persona(self, name: str) -> persona_pb2.Persona:
+        language, voice = ("de", "emma") if name == "german" else ("en", None)
+        card = persona_pb2.Card(id=name, name="June", description="by the sea", languages=[language])
+        return persona_pb2.Persona(card=card, manner=persona_pb2.Manner(voice=voice), passages=84)
 
 
 class Tts(tts_pb2_grpc.TtsServiceServicer):

@@ -174,7 +174,7 @@ async def test_who_is_stopped_before_the_answer_leaves_no_file_and_takes_no_plac
     async with serving(Script(silent=True)) as (address, server):
         process = await start("ask", "--text", "Where?", "-o", tmp_path / "a.mp4", "--size", "64", "--address", address)
         assert process.stdout
-        while b"Spk1: Where?" not in await process.stdout.readline():
+        while b"You: Where?" not in await process.stdout.readline():
             assert not process.stdout.at_eof()
         process.send_signal(number)
         _, err = await process.communicate()

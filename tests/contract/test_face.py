@@ -162,7 +162,7 @@ async def test_get_info(engine: FaceEngine) -> None:
     async with serving(engine, capacity=3) as face:
         info = (await face.stub.GetInfo(face_pb2.GetInfoRequest())).info
     assert (info.service, info.engine, info.capacity, info.ready) == ("face", engine.info.name, 3, True)
-    assert "cue:warm_smile" in info.capabilities
+    assert "warm_smile" in info.face.cues
     assert {item.codec for item in info.output_video} == {1, 2, 3, 4, 5}
     assert RATE in {item.sample_rate_hz for item in info.input_audio}
 

@@ -34,11 +34,16 @@ from vivant.common.v1 import common_pb2
 from vivant.errors import Full, NotFound
 from vivant.face.v1 import face_pb2_grpc
 from vivant.llm.v1 import llm_pb2, llm_pb2_grpc
+from vivant.persona.v1 import persona_pb2
 
 JUNE = Path("personas/june")
 #: In the order of the alphabet; June, who ships, is none of the first.
 EVERYBODY = ("ada", "bert", "cleo", "dora", "emil", "june", "zoe")
 LLM_CAPACITY = 3
+
+
+def persona(id_: str) -> persona_pb2.Persona:
+    return persona_pb2.Persona(card=persona_pb2.Card(id=id_, name=id_.title()))
 
 
 class Llm(llm_pb2_grpc.LlmServiceServicer):
@@ -50,19 +55,20 @@ class Llm(llm_pb2_grpc.LlmServiceServicer):
     @rpc
     async def GetInfo(self, request: Any, context: Any) -> llm_pb2.GetInfoResponse:  # noqa: N802 - the contract's name
         info = common_pb2.ServiceInfo(service="llm", engine="scripted", capacity=LLM_CAPACITY, ready=True)
+        info.llm.SetInParent()
         return llm_pb2.GetInfoResponse(info=info)
 
     @rpc
     async def ListPersonas(self, request: Any, context: Any) -> llm_pb2.ListPersonasResponse:  # noqa: N802
-        return llm_pb2.ListPersonasResponse(personas=[llm_pb2.Persona(id=each, name=each.title()) for each in self.ids])
+        return llm_pb2.ListPersonasResponse(personas=map(persona, self.ids))
 
     @rpc
     async def GetPersona(self, request: Any, context: Any) -> llm_pb2.GetPersonaResponse:  # noqa: N802
-        if request.persona not in self.ids:
+        if request.persona_id not in self.ids:
             raise NotFound(
-                f"there is no persona {request.persona!r}; there are: {', '.join(self.ids)}", reason="unknown_persona"
+                f"there is no persona {request.persona_id!r}; there are: {', '.join(self.ids)}", reason="unknown_persona"
             )
-        return llm_pb2.GetPersonaResponse(persona=llm_pb2.Persona(id=request.persona, name=request.persona.title()))
+        return llm_pb2.GetPersonaResponse(persona=persona(request.persona_id))
 
     @rpc
     async def Generate(self, request_iterator: Any, context: Any) -> None:  # type: ignore[override]  # noqa: N802

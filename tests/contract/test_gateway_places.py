@@ -35,7 +35,7 @@ async def test_eight_quick_reloads_leave_a_place_for_the_ninth(
     orchestrator: Orchestrator, visit: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # With the real orchestrator, whose places are the fewest.
-    monkeypatch.setattr("services.gateway.conversation._SLOW_S", 0.0)
+    monkeypatch.setattr("services.gateway.presence._SLOW_S", 0.0)
     async with gateway_to(orchestrator.address, video_px=512) as door:
         sdp = await an_offer()
         for _ in range(8):
@@ -162,7 +162,7 @@ async def test_who_is_there_goes_before_a_conversation_that_waits() -> None:
 
 
 async def test_a_browser_from_which_nothing_comes_gives_way(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("services.gateway.conversation._DEAD_S", 1.5)
+    monkeypatch.setattr("services.gateway.presence._DEAD_S", 1.5)
     async with house(capacity=1) as (door, servicer):
         there, next_one = Browser(), Browser()
         try:

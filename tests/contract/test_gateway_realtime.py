@@ -9,7 +9,7 @@ from typing import Any, Final
 import numpy as np
 import pytest
 
-from services.gateway.realtime import talk as talk_module
+from services.gateway.realtime import patience
 from tests.harness.gateway_door import Door
 from tests.harness.realtime_client import HEARD, RATE_HZ, REPLY, client, manual, silence, tone
 
@@ -155,7 +155,7 @@ async def test_the_client_says_when_a_turn_is_over(door: Door) -> None:
 
 
 async def test_a_manual_turn_without_words_is_said_to_be_one(door: Door, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(talk_module, "WORDS_WITHIN_S", 0.5)
+    monkeypatch.setattr(patience, "WORDS_WITHIN_S", 0.5)
     async with client(door) as talk:
         await talk.connection.session.update(session=manual())
         await talk.connection.input_audio_buffer.commit()
@@ -178,7 +178,7 @@ async def test_a_manual_turn_without_words_is_said_to_be_one(door: Door, monkeyp
 
 
 async def test_patience_begins_when_the_sound_was_passed_on(door: Door, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(talk_module, "WORDS_WITHIN_S", 2.0)
+    monkeypatch.setattr(patience, "WORDS_WITHIN_S", 2.0)
     async with client(door) as talk:
         await talk.connection.session.update(session=manual())
         await talk.play(silence(0.4))

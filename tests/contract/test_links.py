@@ -63,7 +63,7 @@ async def test_a_service_that_comes_and_goes_is_lost_once_and_restored_once(monk
     service = Flapping()
     async with served(lambda server: llm_pb2_grpc.add_LlmServiceServicer_to_server(service, server)) as channel:
         generate = llm_pb2_grpc.LlmServiceStub(channel).Generate
-        stream = Link("llm", generate, llm_pb2.GenerateRequest, lambda: llm_pb2.GenerateConfig(persona="june"))
+        stream = Link("llm", generate, llm_pb2.GenerateRequest, lambda: llm_pb2.GenerateConfig(persona_id="june"))
         connections = Connections(Abilities((), notify, lambda _, available: changes.append(available)))
         async with asyncio.TaskGroup() as tasks, asyncio.timeout(20):
             connections.begin(tasks)

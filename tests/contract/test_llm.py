@@ -18,12 +18,13 @@ from services.common.settings import SharedSettings
 from services.llm.engine import Engine, Message, Prompt
 from services.llm.engines.llamacpp import LlamacppEngine
 from services.llm.engines.openai import OpenaiEngine
-from services.llm.server import MAX_TEXT
+from services.llm.messages import MAX_TEXT
 from services.llm.settings import LlamacppOptions, OpenaiOptions
 from tests.harness.data import PERSONAS
 from tests.harness.grpc_server import reason
 from tests.harness.llm_parts import fake_engine
-from tests.harness.llm_service import MODELS, Call, serving
+from tests.harness.llm_service import MODELS, Call, serving, utterance
+from vivant.common.v1 import common_pb2
 from vivant.errors import Unavailable, Unusable
 from vivant.llm.v1 import llm_pb2 as pb
 
@@ -66,14 +67,14 @@ async def engine(request: pytest.FixtureRequest) -> AsyncIterator[Engine]:
 
 async def test_the_dialogue_of_the_contract(engine: Engine) -> None:
     async with serving(engine, opening="passage") as stub, Call(stub) as call:
-        await call.send(words=pb.HeardWords(turn_id=7, text="where were you", speaker="Spk1"))
+        await call.send(words=pb.HeardWords(turn_id=7, text="where were you", participant_id="ana"))
         await call.commit(7, "Where were you born?")
         text, kinds, done = await call.reply(7)
         assert "Gull Rock" in text
         assert text.endswith(" ")
         assert kinds[0] == "source"
         assert done.first_token_us < 60_000_000
-        await call.send(heard=pb.Heard(turn_id=7, text="I was born on", interrupted=True))
+        await call.heard(7, "I was born on", interrupted=True)
         await call.commit(8, TOLD)
         text, kinds, _ = await call.reply(8)
         assert text.strip()
@@ -89,11 +90,11 @@ async def test_who_was_interrupted_listens_and_goes_on_where_it_was_cut(engine: 
         await call.commit(1, "What do you do for a living?")
         text, _, _ = await call.reply(1)
         assert text.startswith("I keep the lighthouse on Gull Rock. There are one hundred")
-        await call.send(heard=pb.Heard(turn_id=1, text="I keep the lighthouse on Gull Rock. There are", interrupted=True))
+        await call.heard(1, "I keep the lighthouse on Gull Rock. There are", interrupted=True)
         await call.commit(2, "No, wait.")
         text, kinds, _ = await call.reply(2)
         assert "lighthouse" not in text and kinds == ["text", "done"]
-        await call.send(heard=pb.Heard(turn_id=2, text=text.strip(), interrupted_by=""))
+        await call.heard(2, text.strip())
         await call.commit(3, "Sorry, go on.")
         text, _, _ = await call.reply(3)
         assert text.startswith("There are one hundred and twelve steps")
@@ -102,7 +103,9 @@ async def test_who_was_interrupted_listens_and_goes_on_where_it_was_cut(engine: 
 
 async def test_whether_words_are_for_the_persona_is_told_where_others_are_there(engine: Engine) -> None:
     async with serving(engine, opening="passage") as stub, Call(stub) as call:
-        asked = pb.HeardWords(turn_id=1, text="Where were you born?", speaker="Ann", draft=True, other="Bob")
+        asked = pb.HeardWords(
+            turn_id=1, text="Where were you born?", participant_id="ann", draft=True, candidate_ids=["bob", "cy"]
+        )
         await call.send(words=asked)
         while True:
             kind, message = await call.read()
@@ -110,7 +113,9 @@ async def test_whether_words_are_for_the_persona_is_told_where_others_are_there(
                 break
             assert kind == "draft", "nothing else is said of a turn that was not committed"
         assert (message.turn_id, message.text) == (1, asked.text)
-        assert 0.5 < message.probability <= 1
+        meant = [(each.participant_id, each.probability) for each in message.addressees]
+        assert [each for each, _ in meant] == ["pip", "bob", "cy"], "the likeliest first"
+        assert 0.5 < meant[0][1] < 1 and sum(share for _, share in meant) == pytest.approx(1)
 
 
 async def test_a_model_weighs_answers_and_keeps_the_conversations_as_they_are(engine: Engine) -> None:
@@ -148,17 +153,19 @@ async def test_who_it_is(engine: Engine) -> None:
         info = (await stub.GetInfo(pb.GetInfoRequest())).info
         assert (info.service, info.engine, info.capacity, info.ready) == ("llm", engine.info.name, 2, True)
         assert ("all-MiniLM-L6-v2", "Apache-2.0") in [(model.name, model.licence) for model in info.models]
-        persona = (await stub.GetPersona(pb.GetPersonaRequest(persona="pip"))).persona
-        assert (persona.name, persona.passages, list(persona.apologies)) == ("Pip Marlow", 5, ["I've lost my thread."])
+        persona = (await stub.GetPersona(pb.GetPersonaRequest(persona_id="pip"))).persona
+        assert (persona.card.id, persona.card.name, persona.passages) == ("pip", "Pip Marlow", 5)
+        assert list(persona.manner.apologies) == ["I've lost my thread."]
+        assert not persona.manner.HasField("patience"), "its folder says nothing of it"
         listed = (await stub.ListPersonas(pb.ListPersonasRequest())).personas
-        assert [each.id for each in listed] == ["pip"]
+        assert [each.card.id for each in listed] == ["pip"]
 
 
 async def test_the_default_model_reads_only_what_is_new(llamacpp: LlamacppEngine) -> None:
     async with serving(llamacpp) as stub, Call(stub) as call:
         await call.commit(1, TOLD)
         await call.reply(1)
-        await call.send(words=pb.HeardWords(turn_id=2, text="My feet hurt a lot", speaker="Spk1", draft=False))
+        await call.send(words=pb.HeardWords(turn_id=2, text="My feet hurt a lot", participant_id="ana", draft=False))
         await call.commit(2, "My feet hurt a lot today.")
         _, _, done = await call.reply(2)
         # The prefix alone is longer.
@@ -225,13 +232,27 @@ async def test_a_damaged_model_file_is_refused(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("requests", "expected"),
     [
-        ([{"words": pb.HeardWords(turn_id=0, text="a b")}], "no_turn"),
+        ([{"words": pb.HeardWords(turn_id=0, text="a b", participant_id="ana")}], "no_turn"),
+        ([{"words": pb.HeardWords(turn_id=2**63, text="a b", participant_id="ana")}], "no_turn"),
         ([{"commit": pb.Commit(turn_id=1)}], "no_utterance"),
-        ([{"commit": pb.Commit(turn_id=1, utterance=pb.HistoryItem(text="x" * 100_000))}], "text_too_long"),
-        ([{"words": pb.HeardWords(turn_id=1, text="x" * (MAX_TEXT + 1))}], "text_too_long"),
-        ([{"utterance": pb.Utterance(utterance=pb.HistoryItem(text="a", speaker="x" * 65))}], "name_too_long"),
-        ([{"words": pb.HeardWords(turn_id=1, text="a b", draft=True, other="x" * 65)}], "name_too_long"),
-        ([{"config": pb.GenerateConfig(persona="pip")}], "second_config"),
+        ([{"commit": pb.Commit(turn_id=1, utterance=utterance("x" * 100_000))}], "text_too_long"),
+        ([{"words": pb.HeardWords(turn_id=1, text="x" * (MAX_TEXT + 1), participant_id="ana")}], "text_too_long"),
+        ([{"words": pb.HeardWords(turn_id=1, text="a b")}], "no_participant"),
+        ([{"commit": pb.Commit(turn_id=1, utterance=utterance("a", ""))}], "no_participant"),
+        ([{"utterance": utterance("a", "")}], "no_participant"),
+        ([{"participant": common_pb2.Participant(name="Ana")}], "no_participant"),
+        ([{"relabel": common_pb2.Relabel(from_id="ana")}], "no_participant"),
+        ([{"commit": pb.Commit(turn_id=1, utterance=common_pb2.Utterance(participant_id="ana"))}], "no_utterance_id"),
+        ([{"utterance": common_pb2.Utterance(participant_id="ana", text="a")}], "no_utterance_id"),
+        ([{"heard": pb.Heard(turn_id=1, text="a")}], "no_utterance_id"),
+        ([{"utterance": utterance("a", "x" * 65)}], "id_too_long"),
+        ([{"utterance": utterance("a", "ana", "x" * 65)}], "id_too_long"),
+        ([{"utterance": utterance("a", utterance_id="x" * 65)}], "id_too_long"),
+        ([{"words": pb.HeardWords(turn_id=1, text="a b", participant_id="ana", candidate_ids=["x" * 65])}], "id_too_long"),
+        ([{"utterance": utterance("a", "ana", *map(str, range(33)))}], "too_many_addressees"),
+        ([{"participant": common_pb2.Participant(id="ana", name="x" * 65)}], "name_too_long"),
+        ([{"relabel": common_pb2.Relabel(from_id="ana", to_id="pip")}], "persona_relabelled"),
+        ([{"config": pb.GenerateConfig(persona_id="pip")}], "second_config"),
         ([{}], "empty_message"),
     ],
 )
@@ -263,7 +284,7 @@ async def test_a_long_text_up_to_the_bound_is_answered() -> None:
 async def test_an_unknown_persona_is_not_found() -> None:
     async with serving(fake_engine()) as stub:
         call = stub.Generate()
-        await call.write(pb.GenerateRequest(config=pb.GenerateConfig(persona="nobody")))
+        await call.write(pb.GenerateRequest(config=pb.GenerateConfig(persona_id="nobody")))
         with pytest.raises(grpc.aio.AioRpcError) as caught:
             await call.read()
         assert caught.value.code() == grpc.StatusCode.NOT_FOUND
@@ -278,9 +299,9 @@ async def test_a_broken_persona_folder_is_refused_with_its_rule(tmp_path: Path) 
     (tmp_path / "torn" / "story.md").write_text("# nothing")
     async with serving(fake_engine(), tmp_path) as stub:
         with pytest.raises(grpc.aio.AioRpcError) as caught:
-            await stub.GetPersona(pb.GetPersonaRequest(persona="torn"))
+            await stub.GetPersona(pb.GetPersonaRequest(persona_id="torn"))
         assert caught.value.code() == grpc.StatusCode.FAILED_PRECONDITION
-        assert [each.id for each in (await stub.ListPersonas(pb.ListPersonasRequest())).personas] == ["pip"]
+        assert [each.card.id for each in (await stub.ListPersonas(pb.ListPersonasRequest())).personas] == ["pip"]
 
 
 async def test_a_full_or_loading_service_refuses() -> None:
@@ -308,17 +329,48 @@ async def test_a_stream_that_is_abandoned_stops_the_model() -> None:
                 await asyncio.sleep(0.01)
 
 
-async def test_history_comes_along_and_failures_can_be_retried() -> None:
+async def test_failures_can_be_retried_and_history_comes_along() -> None:
     engine = fake_engine()
-    history = [pb.HistoryItem(speaker="Spk1", text="My name is Ana."), pb.HistoryItem(speaker="pip", text="Hello Ana.")]
-    async with serving(engine) as stub, Call(stub, history=history) as call:
+    async with serving(engine) as stub, Call(stub) as call:
+        await call.send(utterance=utterance("My name is Ana."))
+        await call.heard(1, "Hello Ana.")
         engine.fail_with = Unavailable("gone", reason="model_unavailable")
-        await call.commit(1, "It rains on me, and I like it.")
-        _, _, failed = await call.reply(1)
+        await call.commit(2, "It rains on me, and I like it.")
+        _, _, failed = await call.reply(2)
         assert failed.retryable
         engine.fail_with = None
-        await call.commit(2, "It rains on me, and I like it.")
-        await call.reply(2)
+        await call.commit(3, "It rains on me, and I like it.")
+        await call.reply(3)
         seen = [message.content for message in engine.generated[-1][1].messages]
         assert "My name is Ana." in seen
         assert "Hello Ana." in seen
+
+
+async def test_a_reply_says_what_it_answers_and_on_what_it_is_founded() -> None:
+    async with serving(fake_engine(), opening="passage") as stub, Call(stub) as call:
+        await call.commit(1, "Where were you born?", utterance_id="u-7")
+        kind, source = await call.read()
+        assert (kind, source.passage_id) == ("source", "story#1")
+        assert source.HasField("question") and 0 < source.similarity <= 1.0001
+        _, _, done = await call.reply(1)
+        assert done.answers_utterance_id == "u-7"
+        assert not done.HasField("reason") and not done.HasField("message"), "all is well"
+
+
+async def test_what_is_not_built_yet_is_refused() -> None:
+    async with serving(fake_engine()) as stub:
+        async with Call(stub, tools=[common_pb2.Tool(name="lamp")]) as call:
+            error = await call.refused()
+            assert (error.code(), reason(error)) == (grpc.StatusCode.UNIMPLEMENTED, "tools_unimplemented")
+        async with Call(stub) as call:
+            await call.send(tool_result=common_pb2.ToolResult(call_id="1", content_json="{}"))
+            error = await call.refused()
+            assert (error.code(), reason(error)) == (grpc.StatusCode.UNIMPLEMENTED, "tools_unimplemented")
+
+
+@pytest.mark.parametrize(("who_is_meant", "addressees"), [("memory", True), ("off", False)])
+async def test_what_the_service_can_do_is_told(who_is_meant: str, *, addressees: bool) -> None:
+    async with serving(fake_engine(), who_is_meant=who_is_meant) as stub:
+        info = (await stub.GetInfo(pb.GetInfoRequest())).info
+        assert info.WhichOneof("capabilities") == "llm"
+        assert info.llm == common_pb2.LlmCapabilities(prefill=True, drafts=True, cues=True, sources=True, addressees=addressees)

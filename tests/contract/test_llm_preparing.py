@@ -20,7 +20,7 @@ from services.llm.memory.retrieval import texts_of
 from tests.harness.data import PERSONAS
 from tests.harness.grpc_server import reason
 from tests.harness.llm_parts import fake_engine
-from tests.harness.llm_service import serving
+from tests.harness.llm_service import serving, utterance
 from tests.harness.waiting import until
 from vivant.llm.v1 import llm_pb2 as pb
 
@@ -68,8 +68,8 @@ def opened(folder: Path, **options: Any) -> AbstractAsyncContextManager[Any]:
 async def asked(stub: Any, persona: str, question: str) -> str:
     """What it answers in a conversation of its own; raises AioRpcError."""
     requests = (
-        pb.GenerateRequest(config=pb.GenerateConfig(persona=persona)),
-        pb.GenerateRequest(commit=pb.Commit(turn_id=1, utterance=pb.HistoryItem(text=question))),
+        pb.GenerateRequest(config=pb.GenerateConfig(persona_id=persona)),
+        pb.GenerateRequest(commit=pb.Commit(turn_id=1, utterance=utterance(question))),
         pb.GenerateRequest(finish=pb.Finish()),
     )
     # gRPC writes them: a refusal may come before all are out, and then it is what is raised.
@@ -91,7 +91,7 @@ async def told(stub: Any, persona: str, question: str, words: str) -> None:
 async def test_others_answer_while_a_persona_is_prepared_and_who_left_costs_nothing(folder: Path, embedded: list[str]) -> None:
     another(folder, "walt")
     async with opened(folder, linger_s=0.1) as stub:
-        held = stub.PreparePersona(pb.PreparePersonaRequest(persona="walt"))
+        held = stub.PreparePersona(pb.PreparePersonaRequest(persona_id="walt"))
         assert (await held.read()).HasField("preparation")
         comers = [asyncio.create_task(asked(stub, "walt", "Where do you live?")) for _ in range(5)]
         await until(lambda: stub.admission.active == 5)
@@ -115,7 +115,7 @@ async def test_others_answer_while_a_persona_is_prepared_and_who_left_costs_noth
         story = set(texts_of((await stub.personas.get("walt")).passages))
         assert begun & story and not set(embedded) >= story, "nobody waits, so it has ended before the end"
         # Where it had got to is where the next one begins.
-        again = stub.PreparePersona(pb.PreparePersonaRequest(persona="walt"))
+        again = stub.PreparePersona(pb.PreparePersonaRequest(persona_id="walt"))
         while (step := await again.read()).preparation.done == 0:
             pass
         again.cancel()
@@ -136,7 +136,7 @@ async def test_a_story_that_is_edited_is_taken_up_and_only_what_changed_is_embed
     story = folder / "pip" / "story.md"
     async with opened(folder) as stub:
         call = stub.Generate()
-        await call.write(pb.GenerateRequest(config=pb.GenerateConfig(persona="pip")))
+        await call.write(pb.GenerateRequest(config=pb.GenerateConfig(persona_id="pip")))
         await call.initial_metadata()
         before = story.read_text("utf-8")
         story.write_text(before.replace("forty-two hives", "sixty hives"), "utf-8")
@@ -146,7 +146,7 @@ async def test_a_story_that_is_edited_is_taken_up_and_only_what_changed_is_embed
         kept = {text for text in texts_of((await stub.personas.get("pip")).passages) if "hives" not in text}
         assert len(made) == 1 and not kept & {text for text in embedded if text != "Do you have any brothers or sisters?"}
         # Who is talking goes on with the persona as it was.
-        commit = pb.Commit(turn_id=1, utterance=pb.HistoryItem(text="Do you have any brothers or sisters?"))
+        commit = pb.Commit(turn_id=1, utterance=utterance("Do you have any brothers or sisters?"))
         await call.write(pb.GenerateRequest(commit=commit))
         await call.write(pb.GenerateRequest(finish=pb.Finish()))
         await call.done_writing()
@@ -157,7 +157,7 @@ async def test_the_old_story_is_told_until_the_new_one_is_ready(folder: Path) ->
     async with opened(folder, linger_s=0.1) as stub:
         (folder / "pip" / "story.md").write_text((JUNE / "story.md").read_text("utf-8"), "utf-8")
         assert "Wren" in await asked(stub, "pip", "Do you have any brothers or sisters?")
-        found = (await stub.GetPersona(pb.GetPersonaRequest(persona="pip"))).persona
+        found = (await stub.GetPersona(pb.GetPersonaRequest(persona_id="pip"))).persona
         assert found.passages > 200 and not found.HasField("preparation")
         assert stub.personas.activities(), "it goes on, though nobody waits: it is there to stay"
 
@@ -197,12 +197,12 @@ async def test_a_file_that_is_broken_while_it_runs_is_named_with_line_and_field(
 async def test_enrolment_sees_how_far_it_is_and_then_the_persona(folder: Path) -> None:
     another(folder, "cal", "\n\n".join(f"## Year {year}\n\nIn {year} I lived on a boat." for year in range(1900, 1930)))
     async with opened(folder) as stub:
-        steps = [step async for step in stub.PreparePersona(pb.PreparePersonaRequest(persona="cal"))]
+        steps = [step async for step in stub.PreparePersona(pb.PreparePersonaRequest(persona_id="cal"))]
         assert steps[-1].persona.passages == 30
         assert steps[0].HasField("preparation")
-        steps = [step async for step in stub.PreparePersona(pb.PreparePersonaRequest(persona="cal"))]
+        steps = [step async for step in stub.PreparePersona(pb.PreparePersonaRequest(persona_id="cal"))]
         assert [step.WhichOneof("response") for step in steps] == ["persona"], "it is ready already"
-        assert not (await stub.GetPersona(pb.GetPersonaRequest(persona="cal"))).persona.HasField("preparation")
+        assert not (await stub.GetPersona(pb.GetPersonaRequest(persona_id="cal"))).persona.HasField("preparation")
 
 
 @pytest.mark.parametrize("elsewhere", [True, False])

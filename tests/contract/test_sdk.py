@@ -30,7 +30,7 @@ async def test_a_typed_question_is_answered() -> None:
     async with serving() as (address, server), vivant.connect(address) as client:
         async with client.converse(persona="june", video=vivant.Video("h264", 64), conversation_id="c7") as session:
             assert (session.ready.session_id, session.ready.conversation_id) == ("s1", "c7")
-            await session.send_text("Where did you grow up?", speaker="Ann")
+            await session.send_text("Where did you grow up?", addressees=["june"])
             events = []
             async for event in session:
                 events.append(event)
@@ -41,20 +41,20 @@ async def test_a_typed_question_is_answered() -> None:
     assert events[0].video == vivant.Video("h264", 64)
     assert events[0].started_at.year == 2023
     [transcript] = of(vivant.Transcript, events)
-    assert (transcript.text, transcript.speaker, transcript.typed, transcript.final) == (
-        "Where did you grow up?",
-        "Ann",
-        True,
-        True,
-    )
+    assert (transcript.text, transcript.typed, transcript.final) == ("Where did you grow up?", True, True)
+    assert (transcript.utterance_id, transcript.language) == ("u1", "en")
+    assert transcript.participant_id == events[0].participant.id
+    assert transcript.addressees == (vivant.Addressee("june", None),)
     assert [event.state for event in of(vivant.StateChanged, events)] == [
         vivant.State.THINKING,
         vivant.State.SPEAKING,
         vivant.State.LISTENING,
     ]
-    assert [word.text for caption in of(vivant.Caption, events) for word in caption.words] == list(WORDS)
+    [caption] = of(vivant.Caption, events)
+    assert ([word.text for word in caption.words], caption.answers) == (list(WORDS), ("u1",))
     [turn] = of(vivant.Turn, events)
-    assert (turn.heard_text, turn.interrupted, turn.sources) == ("In a white house.", False, ("story#12",))
+    assert (turn.heard_text, turn.interrupted) == ("In a white house.", False)
+    assert (turn.utterance_id, turn.answers) == ("r1", ("u1",))
     assert turn.passages == (Passage("story#12", "Where did you grow up?", "In a white house by the sea."),)
     [metrics] = of(vivant.Metrics, events)
     assert metrics.stages[2] == vivant.Stage("tts_first_audio", 530.5)
@@ -76,39 +76,97 @@ async def test_sound_of_any_length_keeps_to_the_contract() -> None:
     """The server refuses chunks that are too long or out of order; here nothing is refused."""
     async with serving() as (address, server), vivant.connect(address) as client:
         async with client.converse(microphone=16_000) as session:
-            await session.send_audio(np.full(4000, 0.5), speaker="Spk2")
+            await session.send_audio(np.full(4000, 0.5), "ben")
             await session.send_audio(np.full(1700, 9000, np.int16))
-            await session.send_audio(np.zeros(1600, np.int16).tobytes(), addressee="Spk2")
+            await session.send_audio(np.zeros(1600, np.int16).tobytes(), addressees="ben")
             await session.send_audio(bytes(3200), at_sample=20_000)
             await session.finish()
             events = await events_until_end(session)
-    chunks = [(item.speaker, item.addressee, item.start_sample, len(item.pcm) // 2) for item in server.seen["audio"]]
-    assert chunks == [
-        ("Spk2", "", 0, 1600),
-        ("Spk2", "", 1600, 1600),
-        ("Spk2", "", 3200, 800),
-        ("Spk1", "", 4000, 1600),
-        ("Spk1", "", 5600, 100),
-        ("Spk1", "Spk2", 5700, 1600),
-        ("Spk1", "", 20_000, 1600),
+    seen = server.seen["audio"]
+    assert [(item.participant_id, [*item.addressee_ids], item.start_sample, len(item.pcm) // 2) for item in seen] == [
+        ("ben", [], 0, 1600),
+        ("ben", [], 1600, 1600),
+        ("ben", [], 3200, 800),
+        ("", [], 4000, 1600),
+        ("", [], 5600, 100),
+        ("", ["ben"], 5700, 1600),
+        ("", [], 20_000, 1600),
     ]
+    assert [item.HasField("participant_id") for item in seen] == [True] * 3 + [False] * 4
     assert [item.text for item in of(vivant.Transcript, events) if item.final] == ["Where did you grow up?"]
     assert of(vivant.Turn, events)
 
 
 async def test_everything_a_client_can_say_arrives() -> None:
     async with serving() as (address, server), vivant.connect(address) as client:
-        async with client.converse(greeting=True, language="en", speaker="Ann", voice_rate_hz=24_000) as session:
+        ann = vivant.Participant("a7", "Ann")
+        async with client.converse(
+            greeting=True, language="en", participant=ann, shared_microphone=True, voice_rate_hz=24_000
+        ) as session:
+            assert session.ready.participant == ann
+            await session.introduce("Ben")
             await session.interrupt()
             await session.played(17)
             await session.request_keyframe()
             await session.finish()
             await events_until_end(session)
     config = server.configs[0]
-    assert (config.greeting, config.language, config.speaker) == (1, "en", "Ann")
+    assert (config.greeting, config.language, config.shared_microphone) == (1, "en", True)
+    assert (config.participant.id, config.participant.name, config.participant.kind) == ("a7", "Ann", 1)
+    assert not config.HasField("persona_id") and not config.HasField("conversation_id")
     assert not config.HasField("input_audio") and not config.HasField("output_video")
     assert server.seen["played"][0].unit_index == 17
-    assert set(server.seen) == {"interrupt", "played", "keyframe"}
+    assert [(who.id, who.name) for who in server.seen["participant"]] == [("Ben", "Ben")]
+    assert set(server.seen) == {"participant", "interrupt", "played", "keyframe"}
+
+
+async def test_what_is_not_said_is_absent() -> None:
+    async with serving() as (address, server), vivant.connect(address) as client, client.converse() as session:
+        await session.send_text("Hello?")
+        await session.finish()
+        [ready, *_] = await events_until_end(session)
+    given = [field.name for field, _ in server.configs[0].ListFields()]
+    assert given == ["output_audio"], "the server decides who is there, how, and in which language"
+    assert isinstance(ready, vivant.Ready)
+    assert (ready.participant, ready.persona.greeting) == (vivant.Participant("p1"), None)
+    assert not server.seen["text"][0].HasField("participant_id")
+
+
+async def test_a_second_client_joins_and_both_see_the_same() -> None:
+    async with serving() as (address, server), vivant.connect(address) as client:
+        async with client.converse(video=vivant.Video("jpeg", 64), participant="Ann") as ann:
+            async with client.join(ann.ready.conversation_id, participant="Ben", microphone=16_000) as ben:
+                assert ben.ready.others == (vivant.Participant("Ann", "Ann"),)
+                assert (ben.ready.participant.name, ben.ready.video) == ("Ben", vivant.Video("jpeg", 64))
+                await ben.send_text("Where did you grow up?")
+                seen: list[list[vivant.Event]] = [[], []]
+                for session, events in zip((ann, ben), seen, strict=True):
+                    async for event in session:
+                        events.append(event)
+                        if isinstance(event, vivant.Turn):
+                            break
+                assert vivant.Participant("Ben", "Ben") in seen[0]
+                for kind in (vivant.Transcript, vivant.Caption, vivant.Turn):
+                    assert of(kind, seen[0]) == of(kind, seen[1]) != []
+                voice = [[unit.pcm for unit in of(vivant.Unit, events) if unit.turn_id] for events in seen]
+                assert voice[0] == voice[1] != []
+            # The one who came has left; the one who opened it goes on.
+            await ann.send_text("And then?")
+            async for event in ann:
+                if isinstance(event, vivant.Turn) and event.turn_id == 2:
+                    break
+            await ann.finish()
+    assert [(item.conversation_id, item.input_audio.sample_rate_hz, item.video) for item in server.joins] == [
+        ("c1", 16_000, True)
+    ]
+    assert not server.talks
+
+
+async def test_a_conversation_that_is_not_there_cannot_be_joined() -> None:
+    async with serving() as (address, _), vivant.connect(address) as client:
+        with pytest.raises(errors.NotFound, match="no conversation 'c9'"):
+            async with client.join("c9"):
+                pytest.fail("joined nothing")
 
 
 async def test_an_interruption_keeps_what_was_heard() -> None:
@@ -129,12 +187,15 @@ async def test_info() -> None:
         info = await client.info()
     assert info.orchestrator.engine == "orchestrator"
     assert [(item.service, item.ready, item.reason) for item in info.components] == [
-        ("face", True, ""),
+        ("face", True, None),
         ("tts", False, "loading"),
     ]
     face = info.components[0].info
     assert face and face.video == ("vp8 512",) and face.models == (vivant.Model("hibari", "MIT", "Built with a voice"),)
+    assert info.orchestrator.capabilities == ("typed_text", "join")
+    assert face.capabilities == ("phonemes", "cue:nod", "cue:warm_smile")
     assert info.components[1].info is None
+    assert info.default_persona_id == "june" and info.personas[0].languages == ("en",)
     assert info.personas[0].disclosure == "June is an AI."
     assert info.personas[0].starters == ("Where did you grow up?",)
 

@@ -60,8 +60,8 @@ async def test_from_your_app(tmp_path: Path) -> None:
         )
         out, _ = await process.communicate()
     assert process.returncode == 0
-    assert out.decode().splitlines() == ["June is an AI.", "Spk1: Where did you grow up?", "June: In a white house."]
-    assert server.configs[0].persona == "june" and server.ended_with_finish == [True]
+    assert out.decode().splitlines() == ["June is an AI.", "You: Where did you grow up?", "June: In a white house."]
+    assert server.configs[0].persona_id == "june" and server.ended_with_finish == [True]
     with av.open(str(tmp_path / "answer.mp4")) as container:
         assert len(container.streams) == 2
 
@@ -76,7 +76,7 @@ async def talk(heading: str, script: Script | None = None) -> ScriptedSession:
 @pytest.mark.usefixtures("folder")
 async def test_speak(capsys: pytest.CaptureFixture[str]) -> None:
     await talk("Speak")
-    assert capsys.readouterr().out.splitlines() == ["Spk1: Where did you grow up?", "In a white house."]
+    assert capsys.readouterr().out.splitlines() == ["You: Where did you grow up?", "In a white house."]
 
 
 @pytest.mark.usefixtures("folder")
@@ -86,6 +86,19 @@ async def test_several_clips_over_one_microphone(capsys: pytest.CaptureFixture[s
     chunks = server.seen["audio"]
     ends = [chunk.start_sample + len(chunk.pcm) // 2 for chunk in chunks]
     assert [chunk.start_sample for chunk in chunks] == [0, *ends[:-1]], "the microphone never stops"
+
+
+async def test_several_people(capsys: pytest.CaptureFixture[str]) -> None:
+    server = await talk("Several people")
+    assert capsys.readouterr().out.splitlines()[:2] == ["Ben: Did you feed the cat?", "Ben: And where did you grow up?"]
+    assert [(item.participant_id, [*item.addressee_ids]) for item in server.seen["text"]] == [("Ben", ["Ann"]), ("Ben", [])]
+
+
+async def test_several_clients_in_one_conversation(capsys: pytest.CaptureFixture[str]) -> None:
+    async with serving() as (address, server), vivant.connect(address) as client:
+        await run("Several clients, one conversation", client)
+    assert capsys.readouterr().out.splitlines() == ["['Ann']", "In a white house."]
+    assert [item.conversation_id for item in server.joins] == ["c1"]
 
 
 async def test_one_turn_may_have_several_finals(capsys: pytest.CaptureFixture[str]) -> None:

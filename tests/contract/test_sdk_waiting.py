@@ -9,7 +9,7 @@ import pytest
 
 import vivant
 from tests.harness.scripted_session import Script, serving
-from vivant import _wire, conversation, errors
+from vivant import _outgoing, _wire, errors
 from vivant.channel import open_channel
 
 
@@ -55,10 +55,10 @@ async def test_a_text_that_cannot_be_sent_is_refused_at_the_call_and_costs_nothi
         async with client.converse() as session:
             with pytest.raises(errors.InvalidRequest):
                 await session.send_text(text)
-            with pytest.raises(errors.InvalidRequest, match="speaker: character 1"):
-                await session.send_text("Hello?", speaker="\udcff")
+            with pytest.raises(errors.InvalidRequest, match="participant: character 1"):
+                await session.send_text("Hello?", participant="\udcff")
             with pytest.raises(errors.InvalidRequest, match="addressee: character 1"):
-                await session.send_text("Hello?", addressee="\udcff")
+                await session.send_text("Hello?", addressees="\udcff")
             await session.send_text(" Hello? \n")
             await session.finish()
             async for _ in session:
@@ -66,7 +66,7 @@ async def test_a_text_that_cannot_be_sent_is_refused_at_the_call_and_costs_nothi
     assert [item.text for item in server.seen["text"]] == ["Hello?"]
 
 
-@pytest.mark.parametrize("name", ["persona", "speaker", "conversation_id", "language"])
+@pytest.mark.parametrize("name", ["persona", "participant", "conversation_id", "language"])
 async def test_a_name_that_cannot_be_sent_is_refused_at_the_call(name: str) -> None:
     async with serving() as (address, _), vivant.connect(address) as client:
         with pytest.raises(errors.InvalidRequest, match=f"{name}: character 2 is not Unicode") as caught:
@@ -108,12 +108,12 @@ async def test_a_connection_that_is_closed_under_a_session_ends_its_iteration() 
 
 
 async def test_a_server_that_takes_nothing_ends_the_iteration_too(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(conversation, "SEND_TIMEOUT_S", 0.3)
+    monkeypatch.setattr(_outgoing, "SEND_TIMEOUT_S", 0.3)
 
     async with serving() as (address, server), vivant.connect(address) as client:
         async with client.converse(microphone=16_000) as session:
 
-            async def stuck(self: Any, chunk: Any) -> None:
+            async def stuck(self: Any, chunk: Any, own: str) -> None:
                 await asyncio.Event().wait()
 
             monkeypatch.setattr("tests.harness.scripted_session.Talk.on_audio", stuck)

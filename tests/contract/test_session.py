@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
 import grpc
 import numpy as np
@@ -17,58 +15,17 @@ import pytest_asyncio
 from services.common.audio import pcm_format
 from services.common.metrics import SERVED, SERVED_BY_ALL
 from services.orchestrator.dialog import events, machine
-from services.orchestrator.links import clients
+from services.orchestrator.links import clients, synthesis
 from services.orchestrator.links.clients import Peers
 from services.orchestrator.settings import OrchestratorSettings
 from services.turn.engines.session import TurnSession
 from tests.harness.grpc_server import Served, refusal
-from tests.harness.scripted_engines import NAMES, addresses, orchestrating, scripted_engines
-from vivant.channel import open_channel
+from tests.harness.scripted_engines import NAMES, addresses, scripted_engines
+from tests.harness.session_talk import CHUNK, RATE, VP8, Request, Talk, audio, config, opened, refusal_of, serving
 from vivant.common.v1 import common_pb2
 from vivant.session.v1 import session_pb2 as pb
-from vivant.session.v1 import session_pb2_grpc
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
-
-RATE: Final = 16_000
-CHUNK: Final = RATE // 50
-VP8: Final = common_pb2.VideoFormat(codec=common_pb2.VIDEO_CODEC_VP8, size_px=256, frames_per_second=25)
-Request = pb.ConverseRequest
-Response = pb.ConverseResponse
-
-
-@dataclass
-class Talk:
-    """One call, and what has been answered so far."""
-
-    call: Any
-    answers: list[Response] = field(default_factory=list)
-
-    async def send(self, **request: Any) -> None:
-        await self.call.write(Request(**request))
-
-    async def until(self, kind: str, timeout_s: float = 20.0) -> Any:
-        """Reads up to the first answer of a kind."""
-        async with asyncio.timeout(timeout_s):
-            while (answer := await self.call.read()) is not grpc.aio.EOF:
-                self.answers.append(answer)
-                if answer.WhichOneof("response") == kind:
-                    return getattr(answer, kind)
-        pytest.fail(f"the stream ended ({await self.call.details()}) without {kind}")
-
-    async def comes_to(self, state: Any) -> None:
-        """Reads until the session is in a state."""
-        while (await self.until("state")).state != state:
-            pass
-
-    async def rest(self) -> None:
-        """Reads to the end."""
-        async with asyncio.timeout(20):
-            while (answer := await self.call.read()) is not grpc.aio.EOF:
-                self.answers.append(answer)
-
-    def of(self, kind: str) -> list[Any]:
-        return [getattr(answer, kind) for answer in self.answers if answer.HasField(kind)]
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="session")
@@ -83,37 +40,6 @@ async def peers_address() -> AsyncIterator[str]:
 async def door(peers_address: str) -> AsyncIterator[Served]:
     async with serving(OrchestratorSettings(capacity=2, **addresses(peers_address))) as each:
         yield each
-
-
-@asynccontextmanager
-async def serving(settings: OrchestratorSettings) -> AsyncIterator[Served]:
-    """The orchestrator, served."""
-    async with orchestrating(settings) as made, open_channel(made.address) as channel:
-        yield Served(session_pb2_grpc.SessionServiceStub(channel), made.admission, made.metrics)
-
-
-def config(**fields: Any) -> pb.ConverseConfig:
-    return pb.ConverseConfig(**({"input_audio": pcm_format(RATE)} | fields))
-
-
-async def opened(door: Served, **fields: Any) -> Talk:
-    """A conversation up to `ready`."""
-    talk = Talk(door.stub.Converse())
-    await talk.send(config=config(**fields))
-    await talk.until("ready")
-    return talk
-
-
-def audio(start_sample: int = 0, samples: int = CHUNK, **fields: Any) -> pb.AudioChunk:
-    return pb.AudioChunk(pcm=bytes(2 * samples), start_sample=start_sample, **fields)
-
-
-async def refusal_of(door: Served, *requests: Request) -> tuple[grpc.StatusCode, str, str]:
-    """How a call with these requests is refused."""
-    talk = Talk(door.stub.Converse())
-    for request in requests:
-        await talk.call.write(request)
-    return await refusal(talk.rest())
 
 
 # --- what is refused ----------------------------------------------------------------------------------------------------
@@ -143,7 +69,8 @@ async def test_nothing_may_come_before_the_config(door: Served, first: Request) 
         ({"input_audio": common_pb2.AudioFormat(sample_rate_hz=RATE, channels=1)}, "wrong_encoding", "PCM_S16LE"),
         ({"input_audio": common_pb2.AudioFormat(encoding=99, sample_rate_hz=RATE, channels=1)}, "wrong_encoding", "99"),
         ({"input_audio": common_pb2.AudioFormat(encoding=1, sample_rate_hz=RATE, channels=2)}, "wrong_channels", "not 2"),
-        ({"speaker": "x" * 65}, "name_too_long", "at most 64"),
+        ({"participant": common_pb2.Participant(id="x" * 65)}, "name_too_long", "at most 64"),
+        ({"participant": common_pb2.Participant(id="june")}, "participant_is_persona", "another id"),
         ({"output_audio": pcm_format(8_000)}, "wrong_sample_rate", "output_audio"),
         (
             {"output_video": common_pb2.VideoFormat(codec=VP8.codec, size_px=256, frames_per_second=30)},
@@ -161,7 +88,7 @@ async def test_a_config_that_cannot_be_met_is_refused(door: Served, fields: dict
 
 
 async def test_an_unknown_persona_is_not_found(door: Served) -> None:
-    code, why, detail = await refusal_of(door, Request(config=config(persona="nobody")))
+    code, why, detail = await refusal_of(door, Request(config=config(persona_id="nobody")))
     assert (code, why) == (grpc.StatusCode.NOT_FOUND, "unknown_persona")
     assert "june" in detail
 
@@ -182,11 +109,11 @@ async def test_an_unknown_persona_is_not_found(door: Served) -> None:
         ([Request(audio=audio(CHUNK)), Request(audio=audio(0))], "audio_out_of_order"),
         ([Request(audio=audio(0)), Request(audio=audio(601 * RATE))], "audio_gap"),
         ([Request(audio=audio(0, RATE // 10)), Request(audio=audio(2 * RATE))], "audio_too_fast"),
-        ([Request(audio=audio(0, speaker=name)) for name in ("Ann", "Ben", "Cem")], "too_many_speakers"),
-        ([Request(text=pb.TextInput(text="hi", speaker="x" * 5000))], "name_too_long"),
-        ([Request(text=pb.TextInput(text="hi", addressee="x" * 65))], "name_too_long"),
-        ([Request(audio=audio(0, speaker="x" * 5000))], "name_too_long"),
-        ([Request(audio=audio(0, addressee="x" * 65))], "name_too_long"),
+        ([Request(audio=audio(0, participant_id=name)) for name in ("Ann", "Ben", "Cem")], "too_many_speakers"),
+        ([Request(text=pb.TextInput(text="hi", participant_id="x" * 5000))], "name_too_long"),
+        ([Request(text=pb.TextInput(text="hi", addressee_ids=["x" * 65]))], "name_too_long"),
+        ([Request(audio=audio(0, participant_id="x" * 5000))], "name_too_long"),
+        ([Request(audio=audio(0, addressee_ids=["x" * 65]))], "name_too_long"),
     ],
 )
 async def test_a_broken_rule_ends_the_conversation_with_its_name(door: Served, requests: list[Request], why: str) -> None:
@@ -201,8 +128,8 @@ async def test_a_broken_rule_ends_the_conversation_with_its_name(door: Served, r
 
 async def test_two_people_speak_while_the_default_microphone_is_silent_and_the_second_may_join_late(door: Served) -> None:
     talk = await opened(door)
-    await talk.send(audio=audio(0, speaker="Ann"))
-    await talk.send(audio=audio(3600 * RATE, speaker="Ben"))
+    await talk.send(audio=audio(0, participant_id="Ann"))
+    await talk.send(audio=audio(3600 * RATE, participant_id="Ben"))
     await talk.send(text=pb.TextInput(text="Are you there?"))
     await talk.until("turn")
     assert not talk.of("notice")
@@ -293,7 +220,7 @@ async def test_the_pace_of_a_persona_is_heard(door: Served, monkeypatch: pytest.
 
         async def hasty(self: Peers, name: str) -> Any:
             persona = await known(self, name)
-            persona.style.pace = pace
+            persona.manner.speech_rate = pace
             return persona
 
         with monkeypatch.context() as patched:
@@ -320,7 +247,7 @@ async def test_get_info_lists_every_service_and_persona(door: Served) -> None:
 
 async def test_a_typed_question_is_answered_in_the_order_of_the_grammar(door: Served) -> None:
     talk = await opened(door, output_video=VP8)
-    await talk.send(text=pb.TextInput(text="What do you do for a living?", speaker="Ann"))
+    await talk.send(text=pb.TextInput(text="What do you do for a living?", participant_id="Ann"))
     turn = await talk.until("turn")
     await talk.send(finish=pb.Finish())
     await talk.rest()
@@ -328,11 +255,12 @@ async def test_a_typed_question_is_answered_in_the_order_of_the_grammar(door: Se
     assert not talk.of("notice")
     assert talk.answers[0].HasField("ready")
     assert talk.of("ready")[0].output_video == VP8
-    assert [passage.id for passage in turn.passages] == list(turn.sources) != []
+    assert [passage.id.split("#")[0] for passage in turn.passages] != []
     assert "piano tuner" in turn.passages[0].text
     assert "for a living" in turn.passages[0].question
     transcript = talk.of("transcript")[0]
-    assert (transcript.stable_text, transcript.speaker, transcript.typed) == ("What do you do for a living?", "Ann", True)
+    assert (transcript.stable_text, transcript.participant_id) == ("What do you do for a living?", "Ann")
+    assert transcript.typed
     states = [pb.State.Name(change.state) for change in talk.of("state")]
     assert states == ["STATE_THINKING", "STATE_SPEAKING", "STATE_LISTENING"]
     assert " ".join(caption.text for caption in talk.of("caption")) == turn.full_text == turn.heard_text == "It is nice here."
@@ -386,9 +314,9 @@ async def test_what_the_client_has_played_is_what_was_heard(door: Served) -> Non
 
 async def test_what_is_said_to_somebody_else_is_not_answered(door: Served) -> None:
     talk = await opened(door)
-    await talk.send(text=pb.TextInput(text="Pass me the salt.", speaker="Ann", addressee="Ben"))
+    await talk.send(text=pb.TextInput(text="Pass me the salt.", participant_id="Ann", addressee_ids=["Ben"]))
     transcript = await talk.until("transcript")
-    assert (transcript.speaker, transcript.addressee) == ("Ann", "Ben")
+    assert (transcript.participant_id, [to.participant_id for to in transcript.addressees]) == ("Ann", ["Ben"])
     await talk.send(finish=pb.Finish())
     await talk.rest()
     assert not talk.of("turn")
@@ -424,7 +352,7 @@ async def test_speech_is_answered_when_it_has_ended(door: Served, monkeypatch: p
     await asyncio.gather(talking, return_exceptions=True)
     finals = [transcript for transcript in talk.of("transcript") if transcript.final]
     assert finals
-    assert finals[0].speaker == "Ann"
+    assert finals[0].participant_id == "Ann"
     assert not finals[0].typed
     assert turn.heard_text
     # The turn-taking knows when the persona took the floor: after the second of sound, and a silence.
@@ -488,7 +416,7 @@ async def _speak(talk: Talk, tone: bytes, *, chunks: int = 50) -> None:
     for index in range(1000):
         await asyncio.sleep(began + index * 0.02 - loop.time())
         pcm = tone if index < chunks else bytes(len(tone))
-        await talk.send(audio=pb.AudioChunk(pcm=pcm, start_sample=index * CHUNK, speaker="Ann"))
+        await talk.send(audio=pb.AudioChunk(pcm=pcm, start_sample=index * CHUNK, participant_id="Ann"))
 
 
 async def test_without_any_service_the_door_still_answers(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -519,7 +447,7 @@ async def test_a_voice_that_dies_of_whatever_ends_its_reply(door: Served, monkey
 
     talk = await opened(door)
     with monkeypatch.context() as patched:
-        patched.setattr(clients, "_write_clauses", dies)
+        patched.setattr(synthesis, "_write_clauses", dies)
         await talk.send(text=pb.TextInput(text="Is it nice there?"))
         assert (await talk.until("turn")).full_text
     assert "tts" in {notice.ability for notice in talk.of("notice")}

@@ -6,7 +6,7 @@ import tomllib
 from collections.abc import Sequence
 from typing import Final
 
-from services.orchestrator.dialog.addressee import Participants, joined
+from services.orchestrator.dialog.addressee import Participants, joined, named
 from tests.harness.data import DATA
 
 PERSONA: Final = ("June Merrow", "june")
@@ -22,9 +22,14 @@ def conversations(part: str) -> list[list[Line]]:
 
 def present(lines: Sequence[Line]) -> Participants:
     """All who are known by a name, as they are when a conversation begins."""
+    return named_people(*dict.fromkeys(speaker for speaker, _, _ in lines if not speaker.startswith("Spk")))
+
+
+def named_people(*names: str) -> Participants:
+    """People whose ids are their names, and who are known by them."""
     participants = Participants()
-    for speaker in dict.fromkeys(speaker for speaker, _, _ in lines if not speaker.startswith("Spk")):
-        participants = joined(participants, speaker)
+    for name in names:
+        participants = joined(named(participants, name, name), name)
     return participants
 
 

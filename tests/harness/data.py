@@ -26,3 +26,8 @@ def recording(name: str, folder: Path = SPEECH) -> NDArray[np.float32]:
     samples, rate = soundfile.read(folder / name, dtype="float32")
     assert rate == RATE_HZ, f"{name} is not at 16 kHz"
     return np.asarray(samples, np.float32)
+
+
+def holding(folder: Path, words: bytes) -> list[str]:
+    """The files of a folder in which these bytes are."""
+    return [file.name for file in folder.iterdir() if file.is_file() and words in file.read_bytes()]

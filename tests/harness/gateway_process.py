@@ -21,6 +21,7 @@ class GatewayProcess:
     orchestrator: str
     port: int
     metrics_port: int
+    video_px: int
     process: Process | None = None
 
     @property
@@ -33,7 +34,7 @@ class GatewayProcess:
             "GATEWAY_PORT": str(self.port),
             "GATEWAY_METRICS_PORT": str(self.metrics_port),
             "GATEWAY_ORCHESTRATOR_ADDRESS": self.orchestrator,
-            "GATEWAY_VIDEO_PX": "128",
+            "GATEWAY_VIDEO_PX": str(self.video_px),
         }
         self.process = await asyncio.create_subprocess_exec(
             sys.executable, "-m", "services.gateway", cwd=ROOT, env=os.environ | settings, stdout=DEVNULL, stderr=DEVNULL
@@ -60,12 +61,12 @@ class GatewayProcess:
 
 
 @asynccontextmanager
-async def gateway_process(orchestrator: str) -> AsyncIterator[GatewayProcess]:
+async def gateway_process(orchestrator: str, video_px: int = 128) -> AsyncIterator[GatewayProcess]:
     """A gateway on free ports, as a client of the orchestrator at that address."""
     with socket.socket() as page, socket.socket() as metrics:
         for each in (page, metrics):
             each.bind(("127.0.0.1", 0))
-        gateway = GatewayProcess(orchestrator, page.getsockname()[1], metrics.getsockname()[1])
+        gateway = GatewayProcess(orchestrator, page.getsockname()[1], metrics.getsockname()[1], video_px)
     await gateway.start()
     try:
         yield gateway

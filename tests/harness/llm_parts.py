@@ -12,8 +12,9 @@ from services.common.settings import SharedSettings
 from services.llm.engines.fake import FakeEngine
 from services.llm.memory.history import Utterance
 from services.llm.persona.persona import load_persona
+from services.llm.reply.outputs import Cue, Done, Text
 from services.llm.reply.recalling import Recaller
-from services.llm.reply.replier import Cue, Done, Replier, Text
+from services.llm.reply.replier import Replier
 from services.llm.settings import FakeOptions, LlmSettings
 from services.llm.understanding.words import content
 from tests.harness.data import PERSONAS
@@ -48,11 +49,11 @@ def pip(folder: Path, engine: FakeEngine, **settings: object) -> Replier:
 
 
 async def replied(
-    replier: Replier, text: str, history: Sequence[Utterance] = (), speaker: str = "Spk1"
+    replier: Replier, text: str, history: Sequence[Utterance] = (), speaker: str = "Ana", *, named: bool = False
 ) -> tuple[str, list[str]]:
-    """What is answered, and the names of its cues."""
+    """What is answered, and the names of its cues; that the speaker is called so is known where they are `named`."""
     said, cues = "", []
-    async for event in replier.reply(Utterance(speaker, text, turn_id=2), history, 0):
+    async for event in replier.reply(Utterance(speaker, text, nameless=not named), history, 0):
         if isinstance(event, Text):
             said += event.text
         elif isinstance(event, Cue):

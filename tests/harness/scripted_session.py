@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any
@@ -12,9 +12,9 @@ import grpc
 import numpy as np
 
 from services.common.audio import ChunkOrder, pcm_format, require_format
-from services.common.streams import ServerStream, rpc
+from services.common.streams import Cancelled, ServerStream, rpc
 from tests.harness import media
-from tests.harness.session_messages import card, service_info, stages, transcript
+from tests.harness.session_messages import card, person, service_info, stages, transcript
 from vivant.channel import SERVER_OPTIONS
 from vivant.common.v1 import common_pb2
 from vivant.errors import NotFound, Unavailable, VivantError
@@ -48,7 +48,7 @@ class Script:
     hang_at_config: bool = False
     silent: bool = False
     """Answers nothing."""
-    greeting: str = ""
+    greeting: str | None = None
     loading: int = 0
     """So many times it is asked before the llm has loaded; until then nobody is let in."""
     apologises: bool = False
@@ -71,6 +71,9 @@ class ScriptedSession(session_pb2_grpc.SessionServiceServicer):
     script: Script = field(default_factory=Script)
     seen: dict[str, list[Any]] = field(default_factory=dict)
     configs: list[session_pb2.ConverseConfig] = field(default_factory=list)
+    joins: list[session_pb2.Join] = field(default_factory=list)
+    talks: dict[str, Talk] = field(default_factory=dict)
+    """Those that go on, by conversation id."""
     metrics: NoMetrics = field(default_factory=NoMetrics)
     order: list[str] = field(default_factory=list)
     """"question" for each that came, "turn" for each that was answered."""
@@ -86,8 +89,10 @@ class ScriptedSession(session_pb2_grpc.SessionServiceServicer):
     @rpc
     async def GetInfo(self, request: Any, context: Any) -> session_pb2.GetInfoResponse:  # noqa: N802 - the contract's name
         info = service_info("session", "orchestrator")
+        info.session.CopyFrom(common_pb2.SessionCapabilities(typed_text=True, join=True))
         face = service_info("face", "portrait")
         face.output_video.add(codec=common_pb2.VIDEO_CODEC_VP8, size_px=512, frames_per_second=25)
+        face.face.CopyFrom(common_pb2.FaceCapabilities(phonemes=True, cues=["nod", "warm_smile"]))
         face.models.add(name="hibari", licence="MIT", notice="Built with a voice")
         down = [
             session_pb2.Component(service=name, address="localhost:50054", ready=False, reason="loading")
@@ -99,7 +104,10 @@ class ScriptedSession(session_pb2_grpc.SessionServiceServicer):
             self.script.loading -= 1
             components.append(session_pb2.Component(service="llm", ready=False, reason="still loading", loading=True))
         return session_pb2.GetInfoResponse(
-            info=info, components=components, personas=[card(persona) for persona in self.script.personas]
+            info=info,
+            components=components,
+            personas=[card(persona) for persona in self.script.personas],
+            default_persona_id=self.script.personas[0],
         )
 
     @rpc
@@ -109,38 +117,49 @@ class ScriptedSession(session_pb2_grpc.SessionServiceServicer):
         if self.script.loading:
             raise Unavailable("llm is still loading; try again in a few seconds", reason="loading")
         stream: ServerStream[Any, Any] = ServerStream(context, session_pb2.ConverseResponse)
-        config = await stream.config()
-        self.configs.append(config)
+        kind, opening = await stream.first("config", "join")
+        (self.joins if kind == "join" else self.configs).append(opening)
         if self.script.hang_at_config:
             await asyncio.Event().wait()
-        if config.persona not in ("", *self.script.personas):
-            raise NotFound(f"there is no persona {config.persona!r}; there are: june", reason="no_persona")
-        talk = Talk(self, stream, config)
-        await stream.send(ready=talk.ready())
-        pacing = asyncio.create_task(talk.pace())
+        talk = self.joined(opening) if kind == "join" else self.opened(opening)
+        who = await talk.enter(stream, opening)
         try:
-            await talk.read()
+            await talk.read(stream, who)
             if stream.finished:
                 await talk.idle.wait()
         finally:
             self.ended_with_finish.append(stream.finished)
             self.ended.set()
-            pacing.cancel()
-            await asyncio.gather(pacing, return_exceptions=True)
+            await talk.leave(stream)
+
+    def opened(self, config: session_pb2.ConverseConfig) -> Talk:
+        if config.HasField("persona_id") and config.persona_id not in self.script.personas:
+            raise NotFound(f"there is no persona {config.persona_id!r}; there are: june", reason="no_persona")
+        return Talk(self, config)
+
+    def joined(self, join: session_pb2.Join) -> Talk:
+        if join.conversation_id not in self.talks:
+            raise NotFound(f"there is no conversation {join.conversation_id!r} here", reason="no_conversation")
+        return self.talks[join.conversation_id]
 
 
 class Talk:
-    """One conversation."""
+    """One conversation, of one client or several."""
 
-    def __init__(self, service: ScriptedSession, stream: Any, config: session_pb2.ConverseConfig) -> None:
+    def __init__(self, service: ScriptedSession, config: session_pb2.ConverseConfig) -> None:
         self.script = service.script
         self.service = service
-        self.stream = stream
         self.config = config
+        self.conversation_id = config.conversation_id or "c1"
+        self.clients: list[Any] = []
+        self.people: dict[str, common_pb2.Participant] = {}
+        self.utterances = 0
+        self.pacing: asyncio.Task[None] | None = None
         self.idle = asyncio.Event()
         self.idle.set()
         self.turn_id = 0
-        self.questions: asyncio.Queue[str] = asyncio.Queue()
+        self.questions: asyncio.Queue[tuple[str, ...]] = asyncio.Queue()
+        """The utterances to answer."""
         self.orders: dict[str, ChunkOrder] = {}
         self.heard_speech = False
         self.quiet_samples = 0
@@ -153,11 +172,48 @@ class Talk:
             self.dark = media.encode(self.codec, media.pictures(1, size))[0]
             self.bright = media.encode(self.codec, media.pictures(1, size, flash_at=(0,)))[0]
 
-    def ready(self) -> session_pb2.Ready:
+    async def enter(self, stream: Any, opening: Any) -> str:
+        """Somebody takes part from now on; returns their id."""
+        named = opening.participant if opening.HasField("participant") else person(f"p{len(self.people) + 1}")
+        await stream.send(ready=self.ready(named))
+        await self.meet(named)
+        self.clients.append(stream)
+        self.service.talks[self.conversation_id] = self
+        self.pacing = self.pacing or asyncio.create_task(self.pace())
+        return named.id
+
+    async def leave(self, stream: Any) -> None:
+        """The conversation ends with its last client."""
+        if stream in self.clients:
+            self.clients.remove(stream)
+        if self.clients or self.pacing is None:
+            return
+        if self.service.talks.get(self.conversation_id) is self:
+            del self.service.talks[self.conversation_id]
+        self.pacing.cancel()
+        await asyncio.gather(self.pacing, return_exceptions=True)
+
+    async def meet(self, who: common_pb2.Participant) -> None:
+        self.people[who.id] = who
+        await self.send(participant=who)
+
+    async def send(self, **response: Any) -> None:
+        """Tells everybody."""
+        for stream in list(self.clients):
+            try:
+                await stream.send(**response)
+            except Cancelled:
+                # It is gone, which its own reader notices too.
+                if stream in self.clients:
+                    self.clients.remove(stream)
+
+    def ready(self, who: common_pb2.Participant) -> session_pb2.Ready:
         ready = session_pb2.Ready(
             session_id="s1",
-            conversation_id=self.config.conversation_id or "c1",
-            persona=card(self.config.persona or "june", self.script.greeting),
+            conversation_id=self.conversation_id,
+            persona=card(self.config.persona_id or "june", self.script.greeting),
+            participant=who,
+            others=list(self.people.values()),
             output_audio=pcm_format(media.RATE_HZ),
             started_unix_us=1_700_000_000_000_000,
             missing=self.script.missing,
@@ -166,37 +222,48 @@ class Talk:
             ready.output_video.CopyFrom(self.config.output_video)
         return ready
 
-    async def read(self) -> None:
-        if self.script.greeting and self.config.greeting == session_pb2.GREETING_SPOKEN:
-            self.ask("")
-        async for kind, message in self.stream:
+    async def read(self, stream: Any, own: str) -> None:
+        if self.script.greeting and self.config.greeting == session_pb2.GREETING_SPOKEN and len(self.people) == 1:
+            self.ask()
+        async for kind, message in stream:
             self.service.seen.setdefault(kind, []).append(message)
             if kind == "audio":
-                await self.on_audio(message)
+                await self.on_audio(message, own)
             elif kind == "text":
                 self.service.order.append("question")
-                await self.stream.send(transcript=transcript(message.text, message.speaker or self.config.speaker, typed=True))
-                self.ask(message.text)
+                utterance = self.utterance()
+                who = message.participant_id or own
+                said = transcript(utterance, message.text, who, typed=True, to=message.addressee_ids)
+                await self.send(transcript=said)
+                self.ask(utterance)
             elif kind == "interrupt":
                 self.interrupted = True
+            elif kind == "participant":
+                await self.meet(message)
 
-    async def on_audio(self, chunk: session_pb2.AudioChunk) -> None:
+    def utterance(self) -> str:
+        self.utterances += 1
+        return f"u{self.utterances}"
+
+    async def on_audio(self, chunk: session_pb2.AudioChunk, own: str) -> None:
         rate = require_format("input_audio", self.config.input_audio, (16_000,))
-        order = self.orders.setdefault(chunk.speaker, ChunkOrder(chunk.speaker, rate))
+        who = chunk.participant_id or own
+        order = self.orders.setdefault(who, ChunkOrder(who, rate))
         gap = order.accept(chunk.pcm, chunk.start_sample)
         loud = np.abs(np.frombuffer(chunk.pcm, "<i2").astype(int)).max() > 500
         self.quiet_samples = 0 if loud else self.quiet_samples + gap + len(chunk.pcm) // 2
         self.heard_speech = self.heard_speech or bool(loud)
         if self.heard_speech and self.quiet_samples > rate // 5:
             self.heard_speech = False
-            await self.stream.send(transcript=transcript("where did", chunk.speaker, final=False))
-            await self.stream.send(transcript=transcript("Where did you grow up?", chunk.speaker))
-            self.ask("Where did you grow up?")
+            utterance = self.utterance()
+            await self.send(transcript=transcript(utterance, "where did", who, final=False))
+            await self.send(transcript=transcript(utterance, "Where did you grow up?", who))
+            self.ask(utterance)
 
-    def ask(self, question: str) -> None:
+    def ask(self, *utterances: str) -> None:
         if not self.script.silent:
             self.idle.clear()
-            self.questions.put_nowait(question)
+            self.questions.put_nowait(utterances)
 
     async def pace(self) -> None:
         """Units without end, and a reply for each question."""
@@ -205,18 +272,17 @@ class Talk:
             if self.questions.empty():
                 index = await self.unit(index, 0, 0, beat=False)
                 continue
-            self.questions.get_nowait()
-            index = await self.reply(index)
+            index = await self.reply(index, self.questions.get_nowait())
             if self.questions.empty():
                 self.idle.set()
 
-    async def reply(self, index: int) -> int:
+    async def reply(self, index: int, answered: Iterable[str]) -> int:
         self.turn_id += 1
         turn = self.turn_id
         self.interrupted = False
         await self.state(session_pb2.STATE_THINKING)
         if self.script.apologises:
-            await self.stream.send(notice=session_pb2.Notice(reason="llm_failed", message="No reply came, twice.", severity=2))
+            await self.send(notice=session_pb2.Notice(reason="llm_failed", message="No reply came, twice.", severity=2))
         for _ in range(THINKING_UNITS):
             index = await self.unit(index, 0, 0, beat=False)
         samples = REPLY_UNITS * media.UNIT_SAMPLES
@@ -225,31 +291,33 @@ class Talk:
             common_pb2.Word(text=word, start_sample=i * step, end_sample=(i + 1) * step, confidence=1)
             for i, word in enumerate(WORDS)
         ]
-        await self.stream.send(caption=session_pb2.Caption(turn_id=turn, text=" ".join(WORDS), words=words))
+        caption = session_pb2.Caption(turn_id=turn, text=" ".join(WORDS), words=words, answers_utterance_ids=answered)
+        await self.send(caption=caption)
         await self.state(session_pb2.STATE_SPEAKING)
         position = 0
         while position < REPLY_UNITS and not self.interrupted:
             index = await self.unit(index, turn, position * media.UNIT_SAMPLES, beat=position in BEATS)
             if position == 0:
-                await self.stream.send(metrics=stages(turn))
+                await self.send(metrics=stages(turn))
             position += 1
         self.service.order.append("turn")
         heard = WORDS[: position * media.UNIT_SAMPLES // step]
-        await self.stream.send(
+        await self.send(
             turn=session_pb2.Turn(
                 turn_id=turn,
                 heard_text=" ".join(heard),
                 full_text=" ".join(WORDS),
                 interrupted=self.interrupted,
-                sources=[PASSAGE.id],
                 passages=[PASSAGE],
+                utterance_id=f"r{turn}",
+                answers_utterance_ids=answered,
             )
         )
         await self.state(session_pb2.STATE_LISTENING)
         return index
 
     async def state(self, state: session_pb2.State.ValueType) -> None:
-        await self.stream.send(state=session_pb2.StateChange(state=state, turn_id=self.turn_id))
+        await self.send(state=session_pb2.StateChange(state=state, turn_id=self.turn_id))
 
     async def unit(self, index: int, turn_id: int, turn_sample: int, *, beat: bool) -> int:
         if self.script.die_at_unit == index and self.service.server:
@@ -267,7 +335,7 @@ class Talk:
             frame = self.bright if beat else self.dark
             unit.frame.CopyFrom(common_pb2.VideoFrame(data=frame.data, keyframe=frame.keyframe))
         if index not in self.script.drop_units:
-            await self.stream.send(unit=unit)
+            await self.send(unit=unit)
             self.service.sent_units += 1
             self.service.unit_sent.set()
             self.service.unit_sent.clear()

@@ -41,11 +41,12 @@ FAKES: Final = {
 
 
 class System:
-    """Services by name: "asr", "turn", "llm", "tts", "face", "orchestrator". Logs go to `logs`, one file each."""
+    """Services by name: "asr", "turn", "llm", "tts", "face", "orchestrator". What is logged and said goes to `logs`."""
 
     def __init__(self, logs: Path, changes: Mapping[str, str], names: Iterable[str] = NAMES) -> None:
         self.names = tuple(names)
-        env = on_free_ports(environment() | dict(changes))
+        kept = {"LLM_CONVERSATIONS": str(logs / "conversations.sqlite3")}
+        env = on_free_ports(environment() | kept | dict(changes))
         self.settings = {name: settings_of(name, env) for name in self.names}
         self.env = with_addresses(env, self.settings)
         self._logs = logs

@@ -29,17 +29,17 @@ class Microphone:
 
     def __init__(self, session: vivant.Session) -> None:
         self._session = session
-        self._clips: asyncio.Queue[tuple[NDArray[np.int16], str, str]] = asyncio.Queue()
+        self._clips: asyncio.Queue[tuple[NDArray[np.int16], str, tuple[str, ...]]] = asyncio.Queue()
 
-    async def say(self, name: str, *, speaker: str = ANN, addressee: str = "") -> None:
+    async def say(self, name: str, *, participant: str = ANN, addressees: tuple[str, ...] = ()) -> None:
         """Plays a recording of tests/data/speech; returns when its last sample has been sent."""
-        await self._clips.put((audio.read(SPEECH / name, RATE_HZ), speaker, addressee))
+        await self._clips.put((audio.read(SPEECH / name, RATE_HZ), participant, addressees))
         async with asyncio.timeout(30):
             await self._clips.join()
 
     async def run(self) -> None:
         """Sends until cancelled or until the session can take no more. Silence is of whoever spoke last."""
-        clip, speaker, addressee = np.zeros(0, np.int16), ANN, ""
+        clip, who, whom = np.zeros(0, np.int16), ANN, tuple[str, ...]()
         playing = False
         loop = asyncio.get_running_loop()
         start, sent = loop.time(), 0
@@ -48,14 +48,14 @@ class Microphone:
                 self._clips.task_done()
                 playing = False
             if not playing and not self._clips.empty():
-                clip, speaker, addressee = self._clips.get_nowait()
+                clip, who, whom = self._clips.get_nowait()
                 playing = True
             chunk, clip = clip[:CHUNK], clip[CHUNK:]
             sent += CHUNK
             await asyncio.sleep(max(0.0, start + sent / RATE_HZ - loop.time()))
             if self._session.finished:
                 return
-            await self._session.send_audio(np.pad(chunk, (0, CHUNK - len(chunk))), speaker, addressee=addressee)
+            await self._session.send_audio(np.pad(chunk, (0, CHUNK - len(chunk))), who, addressees=whom)
 
 
 class Talk:
@@ -145,12 +145,12 @@ class Talk:
 
 @asynccontextmanager
 async def conversation(
-    address: str, *, microphone: bool = False, video: vivant.Video | None = None, conversation_id: str = ""
+    address: str, *, microphone: bool = False, video: vivant.Video | None = None, conversation_id: str | None = None
 ) -> AsyncIterator[Talk]:
     """A conversation with the default persona."""
     async with vivant.connect(address) as client:
         rate = RATE_HZ if microphone else None
-        async with client.converse(video=video, microphone=rate, speaker=ANN, conversation_id=conversation_id) as session:
+        async with client.converse(video=video, microphone=rate, participant=ANN, conversation_id=conversation_id) as session:
             talk = Talk(session)
             tasks = [asyncio.create_task(talk.record())]
             if microphone:

@@ -55,11 +55,11 @@ def assert_steady(talk: Talk) -> None:
 
 async def test_a_spoken_and_a_typed_question_are_answered_with_voice_and_face(real: System) -> None:
     async with conversation(real.address, microphone=True, video=vivant.Video("vp8", 512)) as talk:
-        await talk.microphone.say("whatstheweatherlike.wav", speaker="Ann")
+        await talk.microphone.say("whatstheweatherlike.wav", participant="Ann")
         turn = await talk.until(vivant.Turn, timeout_s=60)
         heard = await talk.until(vivant.Transcript, lambda each: each.final)
         assert {"weather", "like"} <= set(plain(heard.text))
-        assert heard.speaker == "Ann"
+        assert heard.participant_id == "Ann"
         assert not heard.typed
         assert not turn.interrupted
         assert plain(turn.heard_text) == plain(turn.full_text) == plain(talk.captions(turn.turn_id))
@@ -69,7 +69,7 @@ async def test_a_spoken_and_a_typed_question_are_answered_with_voice_and_face(re
         since = talk.mark
         typed = await talk.ask("Where did you grow up?")
         assert {"quarry", "farmhouse", "michigan", "harbor"} & set(plain(typed.full_text)), typed.full_text
-        assert typed.sources
+        assert typed.passages
         transcript = talk.of(vivant.Transcript, since)[0]
         assert transcript.typed
         assert transcript.final
@@ -152,29 +152,29 @@ def assert_heard_in_part(talk: Talk, turn: vivant.Turn) -> None:
 
 async def test_two_people_are_told_apart_and_talk_between_them_is_not_answered(real: System) -> None:
     async with conversation(real.address, microphone=True) as talk:
-        await talk.microphone.say("goforward.wav", speaker="Ann", addressee="Ben")
+        await talk.microphone.say("goforward.wav", participant="Ann", addressees=("Ben",))
         aside = await talk.until(vivant.Transcript, lambda each: each.final)
-        assert (aside.speaker, aside.addressee) == ("Ann", "Ben")
+        assert (aside.participant_id, [to.participant_id for to in aside.addressees]) == ("Ann", ["Ben"])
         assert "forward" in plain(aside.text)
         since = talk.mark
-        await talk.microphone.say("whatstheweatherlike.wav", speaker="Ben")
+        await talk.microphone.say("whatstheweatherlike.wav", participant="Ben")
         turn = await talk.until(vivant.Turn, since=since, timeout_s=60)
         question = await talk.until(vivant.Transcript, lambda each: each.final, since=since)
-        assert question.speaker == "Ben"
+        assert question.participant_id == "Ben"
         assert "weather" in plain(question.text)
         assert talk.of(vivant.Turn) == [turn], "what Ann said to Ben was answered"
 
 
 async def test_what_sounds_as_if_it_were_said_to_the_other_is_not_answered_without_a_name(real: System) -> None:
     async with conversation(real.address, microphone=True) as talk:
-        await talk.microphone.say("whatstheweatherlike.wav", speaker="Ben")
+        await talk.microphone.say("whatstheweatherlike.wav", participant="Ben")
         first = await talk.until(vivant.Turn, timeout_s=60)
         since = talk.mark
-        await talk.microphone.say("goforward.wav", speaker="Ann")
+        await talk.microphone.say("goforward.wav", participant="Ann")
         aside = await talk.until(vivant.Transcript, lambda each: each.final, since=since)
         assert "forward" in plain(aside.text)
         await asyncio.sleep(_LONGEST_SILENCE_S)
         assert not [unit for unit in talk.of(vivant.Unit, since) if unit.turn_id > first.turn_id], "June has answered Ann"
         since = talk.mark
-        await talk.microphone.say("whatstheweatherlike.wav", speaker="Ben")
+        await talk.microphone.say("whatstheweatherlike.wav", participant="Ben")
         await talk.until(vivant.Turn, since=since, timeout_s=60)

@@ -17,7 +17,7 @@ from typing import Any
 import pytest
 
 import vivant
-from deploy.addresses import NAMES, ROOT, environment, on_free_ports
+from deploy.addresses import NAMES, NOTHING_KEPT, ROOT, environment, on_free_ports
 from services.common.settings import SharedSettings
 from tests.harness.system import FAKES, System
 from vivant.errors import NotFound, Unusable
@@ -30,7 +30,7 @@ _NATIVE = re.compile(r"[EWI]\d{4} .*\.cc:\d+\] ")
 
 def ends(names: tuple[str, ...], changes: Mapping[str, str], status: int = 1) -> dict[str, list[dict[str, Any]]]:
     """Starts services that cannot start, all at once; returns what each logged until it ended with `status`."""
-    env = on_free_ports(environment() | {"VIVANT_LOG_LEVEL": "WARNING"}) | dict(changes)
+    env = on_free_ports(environment() | NOTHING_KEPT | {"VIVANT_LOG_LEVEL": "WARNING"}) | dict(changes)
     started = {
         name: subprocess.Popen(
             [sys.executable, "-m", f"services.{name}"], cwd=ROOT, env=env, stdout=subprocess.PIPE, stderr=subprocess.STDOUT

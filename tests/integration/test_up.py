@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from deploy.addresses import ROOT, CannotStart, environment, on_free_ports
+from deploy.addresses import NOTHING_KEPT, ROOT, CannotStart, environment, on_free_ports
 from deploy.system import System, running, wait_ready
 
 NAMES = ("asr", "tts")
@@ -21,7 +21,7 @@ READY_S = 60.0
 
 
 def fakes() -> dict[str, str]:
-    return on_free_ports(environment() | FAKES, NAMES)
+    return on_free_ports(environment() | NOTHING_KEPT | FAKES, NAMES)
 
 
 @contextmanager

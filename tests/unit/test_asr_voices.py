@@ -116,40 +116,40 @@ def test_all_that_was_heard_is_never_worth_more_than_a_share_of_a_conversation(s
 
 def test_labels_come_in_the_order_of_the_voices(space: VoiceSpace) -> None:
     people = People(space)
-    assert [people.who(voice, 3.0) for voice in (ANN, BOB, ANN, BOB, BOB)] == ["Spk1", "Spk2", "Spk1", "Spk2", "Spk2"]
+    assert [people.who(voice, 3.0) for voice in (ANN, BOB, ANN, BOB, BOB)] == ["voice1", "voice2", "voice1", "voice2", "voice2"]
 
 
 def test_a_strange_short_utterance_opens_nobody(space: VoiceSpace) -> None:
     people = People(space)
     people.who(ANN, 3.0)
-    assert people.who(BOB, 1.5) == "Spk1"
+    assert people.who(BOB, 1.5) == "voice1"
 
 
 def test_a_strange_voice_that_comes_again_is_somebody(space: VoiceSpace) -> None:
     people = People(space)
     people.who(ANN, 3.0)
-    assert [people.who(BOB, 1.6), people.who(BOB, 1.6), people.who(ANN, 1.6)] == ["Spk1", "Spk2", "Spk1"]
+    assert [people.who(BOB, 1.6), people.who(BOB, 1.6), people.who(ANN, 1.6)] == ["voice1", "voice2", "voice1"]
 
 
 def test_voices_that_are_rather_alike_add_up_until_they_are_two(space: VoiceSpace) -> None:
     people, alike = People(space), between(ANN, BOB, 0.75)
     assert -4.5 < space.odds(space.heard(alike, 3.0), space.heard(ANN, 3.0)) < -1
     labels = [people.who(voice, 3.0) for voice in (ANN, *[alike] * 8)]
-    assert labels[1] == "Spk1" and labels[-1] == "Spk2"
-    assert people.who(ANN, 3.0) == "Spk1"
+    assert labels[1] == "voice1" and labels[-1] == "voice2"
+    assert people.who(ANN, 3.0) == "voice1"
 
 
 def test_a_sound_that_is_too_short_is_whoever_spoke_last(space: VoiceSpace) -> None:
     people = People(space)
-    assert people.who(ANN, 0.2) == "Spk1"
+    assert people.who(ANN, 0.2) == "voice1"
     people.who(ANN, 3.0)
     people.who(BOB, 3.0)
-    assert people.who(ANN, 0.3) == "Spk2"
+    assert people.who(ANN, 0.3) == "voice2"
 
 
 def test_a_voice_that_drifts_slowly_stays_one(space: VoiceSpace) -> None:
     people = People(space)
-    assert {people.who(between(ANN, BOB, 0.01 * step), 3.0) for step in range(40)} == {"Spk1"}
+    assert {people.who(between(ANN, BOB, 0.01 * step), 3.0) for step in range(40)} == {"voice1"}
 
 
 # --- one voice that had two labels --------------------------------------------------------------------------------------
@@ -158,7 +158,7 @@ def test_a_voice_that_drifts_slowly_stays_one(space: VoiceSpace) -> None:
 def split(space: VoiceSpace) -> People:
     """Ann at one moment and at a quite different one are two voices so far."""
     people = People(space)
-    assert [people.who(voice, 3.0) for voice in (ANN, ANN, BOB, BOB)] == ["Spk1", "Spk1", "Spk2", "Spk2"]
+    assert [people.who(voice, 3.0) for voice in (ANN, ANN, BOB, BOB)] == ["voice1", "voice1", "voice2", "voice2"]
     assert not people.given_up
     return people
 
@@ -166,8 +166,8 @@ def split(space: VoiceSpace) -> People:
 def test_later_speech_that_lies_between_makes_two_labels_one(space: VoiceSpace) -> None:
     people = split(space)
     later = [people.who(between(ANN, BOB, 0.5 + 0.02 * (step % 5 - 2)), 3.0) for step in range(30)]
-    assert people.given_up == {"Spk2": "Spk1"}
-    assert later[-1] == people.who(BOB, 3.0) == people.who(ANN, 3.0) == "Spk1", "and from then on it has the older label"
+    assert people.given_up == {"voice2": "voice1"}
+    assert later[-1] == people.who(BOB, 3.0) == people.who(ANN, 3.0) == "voice1", "and from then on it has the older label"
 
 
 def test_who_was_muffled_is_one_again_when_the_sound_clears_up(prints: Voiceprints, space: VoiceSpace) -> None:
@@ -179,9 +179,9 @@ def test_who_was_muffled_is_one_again_when_the_sound_clears_up(prints: Voiceprin
         people.who(*prints.of(muffled(reading(f"2414-128291-{number:04}")[:64_000], cutoff_hz)))
         for number, cutoff_hz in first + clearing
     ]
-    assert "Spk2" in labels[:6], "at first they seem to be two"
-    assert people.given_up == {"Spk2": "Spk1"}
-    assert labels[-12:] == 12 * ["Spk1"]
+    assert "voice2" in labels[:6], "at first they seem to be two"
+    assert people.given_up == {"voice2": "voice1"}
+    assert labels[-12:] == 12 * ["voice1"]
 
 
 def test_two_people_stay_two_however_long_they_talk(prints: Voiceprints, space: VoiceSpace) -> None:
@@ -194,17 +194,17 @@ def test_two_people_stay_two_however_long_they_talk(prints: Voiceprints, space: 
         people = People(space)
         labels = [people.who(*turn) for pair in 3 * list(zip(turns[one], turns[other], strict=True)) for turn in pair]
         assert not people.given_up
-        assert labels[8:] == 8 * ["Spk1", "Spk2"], f"{one} and {other}"
+        assert labels[8:] == 8 * ["voice1", "voice2"], f"{one} and {other}"
 
 
 def test_who_was_taken_for_another_gets_the_label_back(space: VoiceSpace) -> None:
     people = split(space)
     for step in range(30):
         people.who(between(ANN, BOB, 0.5 + 0.02 * (step % 5 - 2)), 3.0)
-    assert people.given_up == {"Spk2": "Spk1"}
+    assert people.given_up == {"voice2": "voice1"}
     for _ in range(60):
         people.who(ANN, 6.0)
-    assert [people.who(BOB, 6.0) for _ in range(8)][-1] == "Spk2"
+    assert [people.who(BOB, 6.0) for _ in range(8)][-1] == "voice2"
     assert not people.given_up
 
 
@@ -225,11 +225,11 @@ async def test_what_was_begun_at_the_pause_answers_for_the_words(monkeypatch: py
         listening.hear(np.zeros(320, np.float32))
     listening.begin(16_000, 30_000)
     await asyncio.sleep(0)
-    assert await listening.who(16_400, 31_000) == "Spk1"
+    assert await listening.who(16_400, 31_000) == "voice1"
     assert made == [14_000], "and it was not made again"
-    assert listening.latest == "Spk1"
+    assert listening.latest == "voice1"
     listening.begin(0, 8_000)
-    assert await listening.who(16_400, 31_000) == "Spk1"
+    assert await listening.who(16_400, 31_000) == "voice1"
     assert made[-1] == 31_000 - 16_400, "what was begun for other words does not count"
     listening.close()
     voices.close()
@@ -242,5 +242,5 @@ async def test_skipped_time_keeps_positions() -> None:
     speech = scenario("checking")
     for start in range(0, len(speech), 1600):
         listening.hear(speech[start : start + 1600])
-    assert await listening.who(160_000, 160_000 + len(speech)) == "Spk1"
+    assert await listening.who(160_000, 160_000 + len(speech)) == "voice1"
     voices.close()

@@ -219,7 +219,7 @@ def two_voices(labels: tuple[str, str, str]) -> RunResult:
     for number, label in enumerate(labels):
         maker.says(Expect.ANSWER, (0.0, 1.0), speaker="Ann" if number != 1 else "Bob")
         start = round(maker.now * 16_000)
-        told = vivant.Transcript(True, "words", "words", label, "", (), start, start + 16_000, False)
+        told = vivant.Transcript(True, "words", "words", label, (), (), start, start + 16_000, False, f"u{number}", None)
         maker.quiet(1.5).event(told).speak(1, number + 1).over(number + 1).quiet(0.5)
     return judged(maker, one_microphone=True)
 

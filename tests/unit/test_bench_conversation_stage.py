@@ -31,12 +31,12 @@ class Ears:
         self.enough = asyncio.Event()
         self.enough_at = 0
 
-    async def send_audio(self, pcm: NDArray[np.int16], speaker: str | None = None, *, addressee: str = "") -> None:
-        self.chunks.append((speaker, addressee, pcm))
+    async def send_audio(self, pcm: NDArray[np.int16], participant: str | None = None, *, addressees: str = "") -> None:
+        self.chunks.append((participant, addressees, pcm))
         if len(self.chunks) == self.enough_at:
             self.enough.set()
 
-    async def send_text(self, text: str, speaker: str | None = None, *, addressee: str = "") -> None:
+    async def send_text(self, text: str, participant: str | None = None, *, addressees: str = "") -> None:
         self.did.append(text)
 
     async def interrupt(self) -> None:

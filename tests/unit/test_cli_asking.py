@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from vivant.cli import asking
 from vivant.cli.asking import Asking
-from vivant.events import Metrics, Notice, Severity, Stage, State, StateChanged, Transcript, Turn, Unit
+from vivant.events import Metrics, Notice, Passage, Severity, Stage, State, StateChanged, Transcript, Turn, Unit
 
 
 def turn(turn_id: int, heard: str = "In a house.", *, interrupted: bool = False, sources: tuple[str, ...] = ()) -> Turn:
-    return Turn(turn_id, heard, heard, interrupted, sources)
+    return Turn(turn_id, heard, heard, interrupted, tuple(Passage(source, None, "") for source in sources))
 
 
 def state(value: State) -> StateChanged:
@@ -16,7 +16,7 @@ def state(value: State) -> StateChanged:
 
 
 def transcript(text: str, *, final: bool = True) -> Transcript:
-    return Transcript(final, text, text, "Spk1", "", (), 0, 0, typed=False)
+    return Transcript(final, text, text, "p1", (), (), 0, 0, typed=False, utterance_id="u1")
 
 
 def test_while_the_question_runs_nothing_ends() -> None:
@@ -67,7 +67,7 @@ def test_a_long_reply_is_listened_to_and_idle_pictures_count_for_nothing() -> No
     one.on(Unit(0, 0, b"", None, 1, 0), 50.0)
     assert one.settles_at() == 50.0 + asking.STUCK_S
     one.on(Unit(1, 0, b"", None, 0, 0), 70.0)
-    one.on(Notice(Severity.INFO, "x", "y", "", retryable=False), 71.0)
+    one.on(Notice(Severity.INFO, "x", "y", None, retryable=False), 71.0)
     assert one.settles_at() == 50.0 + asking.STUCK_S
 
 

@@ -12,11 +12,11 @@ import av
 from tests.harness.media import RATE_HZ, units
 from vivant.cli.take import Take
 from vivant.errors import Unusable
-from vivant.events import PersonaCard, Ready, Unit
+from vivant.events import Participant, PersonaCard, Ready, Unit
 from vivant.formats import Video
 
-CARD = PersonaCard("june", "June", "", "", "")
-READY = Ready("s", "c", CARD, RATE_HZ, Video("h264", 64), datetime.now(UTC), ())
+CARD = PersonaCard("june", "June", "", "")
+READY = Ready("s", "c", CARD, RATE_HZ, Video("h264", 64), datetime.now(UTC), (), Participant("p1"))
 
 
 def not_lost(error: Unusable) -> None:

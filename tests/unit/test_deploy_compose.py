@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -28,9 +29,13 @@ def test_every_volume_and_every_image_exists(name: str) -> None:
         )
 
 
-def test_what_is_learnt_of_a_story_outlives_the_container() -> None:
+@pytest.mark.parametrize(
+    ("setting", "folder"), [("LLM_EMBEDDINGS_DIR", "/embeddings"), ("LLM_CONVERSATIONS", "/conversations")]
+)
+def test_what_is_learnt_and_said_outlives_the_container(setting: str, folder: str) -> None:
     llm = COMPOSE["services"]["llm"]
-    kept = llm["environment"]["LLM_EMBEDDINGS_DIR"]
-    volume = next(volume for volume in llm["volumes"] if volume.endswith(f":{kept}"))
+    kept = Path(llm["environment"][setting])
+    assert folder in (str(kept), str(kept.parent))
+    volume = next(volume for volume in llm["volumes"] if volume.endswith(f":{folder}"))
     assert volume.split(":")[0] in COMPOSE["volumes"]
-    assert re.search(rf"chown vivant: [^\n]*{kept}\b", IMAGES)
+    assert re.search(rf"chown vivant: [^\n]*{folder}\b", IMAGES)

@@ -24,7 +24,7 @@ from vivant.events import Notice, Severity, State, StateChanged
 HZ = 24_000
 UNIT = 960
 JUNE = vivant.PersonaCard("june", "June", "A gardener.", "June is an AI.", "Hello!")
-READY = vivant.Ready("s1", "c1", JUNE, HZ, None, datetime(2026, 1, 1, tzinfo=UTC), ("face",))
+READY = vivant.Ready("s1", "c1", JUNE, HZ, None, datetime(2026, 1, 1, tzinfo=UTC), ("face",), vivant.Participant("p1"))
 
 
 def opened(*updates: dict[str, Any]) -> Realtime:
@@ -50,7 +50,7 @@ def append(realtime: Realtime, seconds: float) -> list[Out]:
 
 
 def words(text: str, start_s: float, end_s: float, *, final: bool = False) -> vivant.Transcript:
-    return vivant.Transcript(final, text, text, "Spk1", "", (), int(start_s * HZ), int(end_s * HZ), False)
+    return vivant.Transcript(final, text, text, "p1", (), (), int(start_s * HZ), int(end_s * HZ), False, "u1")
 
 
 def state(name: State, turn_id: int = 1) -> StateChanged:
@@ -68,7 +68,7 @@ def units(count: int, turn_id: int = 1, first: int = 100) -> list[vivant.Unit]:
 
 
 def turn(heard: str, full: str, *, turn_id: int = 1, interrupted: bool = False) -> vivant.Turn:
-    return vivant.Turn(turn_id, heard, full, interrupted, ())
+    return vivant.Turn(turn_id, heard, full, interrupted)
 
 
 def hear(realtime: Realtime, *happened: vivant.Event) -> list[Out]:
@@ -201,7 +201,7 @@ def test_turns_are_taken_in_another_way_after_an_update() -> None:
     realtime = opened()
     outs = ask(realtime, "session.update", session={"turn_detection": None})
     assert outs[0] == Reopen(manual=True)
-    assert realtime.beta
+    assert realtime.terms.beta
     assert event(outs, "session.updated")["session"]["audio"]["input"]["turn_detection"] is None
     realtime.opened(READY)
     append(realtime, 1.0)

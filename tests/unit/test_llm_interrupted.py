@@ -19,14 +19,14 @@ from services.llm.understanding.names import Names
 from services.llm.understanding.pointing import fits, points_back
 from tests.harness.llm_parts import fake_engine, pip, replied
 
-QUESTION = Utterance("Spk1", "What do you do for a living?", turn_id=1)
+QUESTION = Utterance("Ana", "What do you do for a living?")
 STEPS = "There are one hundred and twelve steps, and I climb them twice a day."
 KNEES = "My knees complain about it."
 
 
 def cut(heard: str) -> list[Utterance]:
     """A conversation in which the persona was interrupted after these words."""
-    return [QUESTION, Utterance("pip", heard, interrupted=True, turn_id=1)]
+    return [QUESTION, Utterance("pip", heard, interrupted=True)]
 
 
 @pytest.fixture
@@ -53,7 +53,7 @@ def test_what_was_told_to_its_end_is_not_gone_on_with(replier: Replier) -> None:
     whole = next(passage for passage in passages if STEPS in passage.sentences)
     assert cut_short(passages, [QUESTION, Utterance("pip", whole.text)], "pip") is None
     assert cut_short(passages, cut(whole.text), "pip") is None
-    since = [*cut("I keep the lighthouse on"), Utterance("Spk1", "Go on."), Utterance("pip", whole.text)]
+    since = [*cut("I keep the lighthouse on"), Utterance("Ana", "Go on."), Utterance("pip", whole.text)]
     assert cut_short(passages, since, "pip") is None
     assert cut_short(passages, cut("I keep"), "pip") is None, "that may begin anything"
     assert cut_short(passages, [], "pip") is None
@@ -111,7 +111,7 @@ async def test_no_wait_is_listened_to(replier: Replier) -> None:
 
 
 async def test_no_is_an_answer_when_nothing_was_interrupted(replier: Replier) -> None:
-    told = [QUESTION, Utterance("pip", "I keep the lighthouse on Gull Rock.", turn_id=1)]
+    told = [QUESTION, Utterance("pip", "I keep the lighthouse on Gull Rock.")]
     assert (await replied(replier, "No, wait.", told))[0] not in replier.recaller.persona.profile.fallbacks.yielding
 
 
@@ -125,8 +125,8 @@ async def test_it_goes_on_where_it_was_cut(replier: Replier) -> None:
 async def test_it_goes_on_after_it_has_listened(replier: Replier) -> None:
     history = [
         *cut("I keep the lighthouse on Gull Rock."),
-        Utterance("Spk1", "No, wait.", turn_id=2),
-        Utterance("pip", "Go ahead.", turn_id=2),
+        Utterance("Ana", "No, wait."),
+        Utterance("pip", "Go ahead."),
     ]
     assert (await replied(replier, "No, go on.", history))[0].startswith(STEPS)
 
@@ -161,7 +161,7 @@ def june(tmp_path_factory: pytest.TempPathFactory) -> Recaller:
 def said_then(june: Recaller, heard: str, question: str) -> str:
     """What memory says to a question over a story that was heard so far."""
     passage = next(passage for passage in june.persona.passages if passage.text.startswith(heard))
-    history = [Utterance("Spk1", passage.question, turn_id=1), Utterance("june", heard, interrupted=True, turn_id=1)]
+    history = [Utterance("Ana", passage.question), Utterance("june", heard, interrupted=True)]
     found = june.recall(question, history)
     assert found.sure
     return " ".join(found.part or answer(found.hits[0], 60))
@@ -211,7 +211,7 @@ def test_and_about_somebody_else_when_that_is_who_is_meant(june: Recaller, heard
 
 def test_the_same_question_is_free_when_nothing_was_interrupted(june: Recaller) -> None:
     heard = " ".join(june.persona.passages[5].sentences)
-    history = [Utterance("Spk1", "Where did you grow up?", turn_id=1), Utterance("june", heard, turn_id=1)]
+    history = [Utterance("Ana", "Where did you grow up?"), Utterance("june", heard)]
     assert not june.recall("Where is that?", history).part
 
 
@@ -257,5 +257,5 @@ def test_which_questions_point_back() -> None:
 def test_the_model_reads_who_cut_in_when_there_are_several() -> None:
     history = [QUESTION, Utterance("pip", "I keep the", interrupted=True, interrupted_by="Bob"), Utterance("Bob", "Wait!")]
     assert as_messages(history, "pip")[1].content == "I keep the ... (Bob cut in)"
-    alone = [QUESTION, Utterance("pip", "I keep the", interrupted=True, interrupted_by="Spk1"), Utterance("Spk1", "Wait!")]
+    alone = [QUESTION, Utterance("pip", "I keep the", interrupted=True, interrupted_by="Ana"), Utterance("Ana", "Wait!")]
     assert as_messages(alone, "pip")[1].content == "I keep the ..."

@@ -123,14 +123,14 @@ def test_the_answer_to_what_to_call_somebody(replier: Replier, text: str, name: 
 
 
 def test_who_is_german_in_the_middle_of_a_talk_is_not_called_so(replier: Replier) -> None:
-    since = (Utterance("Spk1", "Hello."), Utterance("pip", "I am from Gull Rock."))
+    since = (Utterance("Ana", "Hello."), Utterance("pip", "I am from Gull Rock."))
     assert introduced("I'm German, and you?", since, replier.recaller.persona) is None
     found = introduced("I'm Mark, and what's your name?", since, replier.recaller.persona)
     assert found and found.name == "Mark"
 
 
 def test_only_the_last_words_of_the_persona_ask(replier: Replier) -> None:
-    since = (*ASKED, Utterance("Spk1", "No."), Utterance("pip", "As you like."))
+    since = (*ASKED, Utterance("Ana", "No."), Utterance("pip", "As you like."))
     assert introduced("Abby.", since, replier.recaller.persona) is None
 
 
@@ -147,15 +147,16 @@ async def test_it_is_taken_up_with_a_smile_and_what_else_was_said_is_answered(re
 async def test_everyone_hears_their_own_name_again(replier: Replier) -> None:
     history = (
         *ASKED,
-        Utterance("Spk1", "Abby."),
+        Utterance("Ana", "Abby."),
         Utterance("pip", "Good to meet you, Abby."),
-        Utterance("Spk2", "And I'm Bob Miller."),
+        Utterance("Ben", "And I'm Bob Miller."),
     )
     assert asks_own_name("Do you remember my name?") and not asks_own_name("What's your name?")
     assert (await replied(replier, "What's my name?", history))[0] == "You told me you're Abby."
-    assert (await replied(replier, "Do you remember my name?", history, "Spk2"))[0] == "You told me you're Bob."
+    assert (await replied(replier, "Do you remember my name?", history, "Ben"))[0] == "You told me you're Bob."
     unknown = replier.recaller.persona.profile.fallbacks.unknown
-    assert (await replied(replier, "What's my name?", history, "Spk3"))[0] in unknown
+    assert (await replied(replier, "What's my name?", history, "Cy"))[0] in unknown
+    assert (await replied(replier, "What's my name?", history, "Cy", named=True))[0] == "You're Cy.", "as their client says"
 
 
 @pytest.mark.parametrize("line", ["", "Good to meet you.", "Hello. It's {name}, isn't it?"])

@@ -77,7 +77,7 @@ def test_a_question_about_being_an_ai_is_answered_with_the_truth(tmp_path: Path)
 
 
 def test_a_short_question_leans_on_what_was_said() -> None:
-    history = [Utterance("Spk1", "Do you have a sister?"), Utterance("pip", "My sister Wren keeps bees.")]
+    history = [Utterance("Ana", "Do you have a sister?"), Utterance("pip", "My sister Wren keeps bees.")]
     assert context("And where does she live?", history) == "Do you have a sister? My sister Wren keeps bees."
     assert context("Where were you born, in what town exactly and in which year?", history) == ""
     assert context("How are you?", history) == ""

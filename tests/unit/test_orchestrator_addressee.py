@@ -6,10 +6,10 @@ import pytest
 
 from services.common.labels import Labels
 from services.orchestrator.dialog import events as ev
-from services.orchestrator.dialog.addressee import Participants, joined, judged, notice, speaker_of, voiced
+from services.orchestrator.dialog.addressee import Participants, judged, notice, relabelled, speaker_of, voiced
 from services.orchestrator.dialog.events import Contribution, ms
 from services.orchestrator.dialog.vocatives import called
-from tests.harness.addressees import PERSONA, Line, conversations, present, shares
+from tests.harness.addressees import PERSONA, Line, conversations, named_people, present, shares
 
 
 def play(lines: list[Line]) -> list[tuple[str, bool, bool]]:
@@ -78,7 +78,7 @@ def test_who_is_alone_always_means_the_persona() -> None:
 
 
 def test_a_client_that_says_who_is_meant_is_believed_also_where_it_leaves_it_open() -> None:
-    participants = joined(joined(Participants(), "Ann"), "Bob")
+    participants = named_people("Ann", "Bob")
     participants, said = judged(participants, Contribution("Ann", "Did you lock the door?", "Bob"), PERSONA)
     assert said.addressee == "Bob"
     assert judged(participants, Contribution("Bob", "Do you have any pets?"), PERSONA)[1].addressee == ""
@@ -86,7 +86,7 @@ def test_a_client_that_says_who_is_meant_is_believed_also_where_it_leaves_it_ope
 
 
 def test_what_two_people_said_long_ago_does_not_count() -> None:
-    participants = joined(joined(Participants(), "Ann"), "Bob")
+    participants = named_people("Ann", "Bob")
     participants, _ = judged(participants, Contribution("Ann", "Bob, is it late?", ended_at=ms(1000)), PERSONA)
     assert judged(participants, Contribution("Bob", "Where did you grow up?", ended_at=ms(4000)), PERSONA)[1].addressee == "Ann"
     assert judged(participants, Contribution("Bob", "Where did you grow up?", ended_at=ms(40_000)), PERSONA)[1].addressee == ""
@@ -103,12 +103,30 @@ def test_a_microphone_that_is_shared_has_the_voice_of_most_words() -> None:
 
 
 def test_what_was_told_with_the_speech_counts_and_not_what_is_told_now() -> None:
-    told = Labels()
+    told = Labels[str]()
     told.heard("Bob", 0, 8000)
     told.heard("Bob", 8000, 16_000)
     told.heard("", 16_000, 40_000)
     assert told.during(4000, 16_500) == "Bob"
-    assert told.during(17_000, 40_000) == ""
+    assert told.during(17_000, 40_000) is None
+
+
+def test_who_types_means_the_persona_unless_somebody_is_called() -> None:
+    participants = named_people("Ann", "Bob")
+    participants, _ = judged(participants, Contribution("Ann", "Bob, is it late?"), PERSONA)
+    assert judged(participants, Contribution("Bob", "No, it is not."), PERSONA)[1].addressee == "Ann"
+    assert judged(participants, Contribution("Bob", "No, it is not.", typed=True), PERSONA)[1].addressee == ""
+    assert judged(participants, Contribution("Bob", "Ann, is it?", typed=True), PERSONA)[1].addressee == "Ann"
+
+
+def test_two_that_turn_out_to_be_one_are_one_in_all_that_was_said() -> None:
+    participants = named_people("Ann", "Bob")
+    participants, _ = judged(participants, Contribution("Ann", "Carl, did you lock the door?"), PERSONA)
+    participants, _ = judged(participants, Contribution("stranger", "I did, yes.", ended_at=ms(3000)), PERSONA)
+    merged = relabelled(participants, "stranger", "Bob")
+    assert merged.people == ("Ann", "Bob")
+    assert "stranger" not in {*merged.names.values(), *merged.heard}
+    assert merged.last is not None and merged.last.speaker == "Bob"
 
 
 def test_a_wrong_guess_does_not_silence_the_persona_for_good() -> None:

@@ -600,6 +600,7 @@ def test_one_word_again_and_again_is_no_interruption_by_its_number() -> None:
 def test_the_persona_keeps_quiet_while_two_people_talk_to_each_other() -> None:
     talk = Talk(Style(names=("June Merrow", "june")))
     for speaker in ("Ann", "Bob"):
+        talk(ev.Named, 0, speaker, speaker)
         talk(ev.Joined, 0, speaker)
     talk.say("Bob, did you lock the front door?", 0, 1500, "Ann")
     talk.say("Yes, before we left.", 3000, 4500, "Bob")
@@ -629,6 +630,7 @@ def test_on_a_shared_microphone_the_voice_is_the_speaker() -> None:
 
 def test_what_somebody_types_to_another_person_does_not_take_the_floor() -> None:
     talk = Talk(Style(names=("June Merrow", "june")))
+    talk(ev.Named, 0, "Bob", "Bob")
     talk(ev.Joined, 0, "Bob")
     talk.say("tell me a story", 0, 1500, "Ann")
     turn_id = talk.answered(1900)

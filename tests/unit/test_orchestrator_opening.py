@@ -8,7 +8,7 @@ from services.orchestrator.server import check_persona
 from vivant.common.v1 import common_pb2
 from vivant.errors import Unavailable, Unusable
 from vivant.fitting import has_language
-from vivant.llm.v1 import llm_pb2
+from vivant.persona.v1 import persona_pb2
 from vivant.session.v1 import session_pb2
 
 VOICES = ("heart", "bella")
@@ -22,8 +22,9 @@ def components(*, ready: bool = True, tts: tuple[str, ...] = ("en-US", "en-GB"))
     }
 
 
-def persona(language: str = "en", voice: str = "") -> llm_pb2.Persona:
-    return llm_pb2.Persona(id="anna", name="Anna", languages=[language], voice=voice)
+def persona(language: str = "en", voice: str | None = None) -> persona_pb2.Persona:
+    card = persona_pb2.Card(id="anna", name="Anna", languages=[language])
+    return persona_pb2.Persona(card=card, manner=persona_pb2.Manner(voice=voice))
 
 
 def test_who_fits_is_let_in() -> None:
@@ -39,7 +40,7 @@ def test_who_fits_is_let_in() -> None:
         (persona(), {"language": "fi", "input_audio": common_pb2.AudioFormat()}, "'fi' is not thought in or spoken or under"),
     ],
 )
-def test_who_does_not_is_refused_with_what_there_is(asked: llm_pb2.Persona, config: dict, says: str) -> None:
+def test_who_does_not_is_refused_with_what_there_is(asked: persona_pb2.Persona, config: dict, says: str) -> None:
     with pytest.raises(Unusable, match=says) as caught:
         check_persona(asked, session_pb2.ConverseConfig(**config), components(), VOICES)
     assert caught.value.reason == "persona_misfit"

@@ -5,10 +5,10 @@ from __future__ import annotations
 import pytest
 
 from services.orchestrator.dialog import events as ev
-from services.orchestrator.dialog.addressee import Participants, in_doubt, joined, judged
+from services.orchestrator.dialog.addressee import in_doubt, judged
 from services.orchestrator.dialog.events import Contribution, Phase, PlaybackState, ms
 from services.orchestrator.dialog.state import Style
-from tests.harness.addressees import PERSONA
+from tests.harness.addressees import PERSONA, named_people
 from tests.harness.virtual_talk import Talk
 
 REMARK = "You would hate it after a week."
@@ -18,6 +18,7 @@ def two_people() -> Talk:
     """Ann and Bob have each asked something, and June has answered."""
     talk = Talk(Style(names=PERSONA))
     for speaker in ("Ann", "Bob"):
+        talk(ev.Named, 0, speaker, speaker)
         talk(ev.Joined, 0, speaker)
     for start, speaker in ((0, "Bob"), (4000, "Ann")):
         talk.say("is it cold up there", start, start + 1500, speaker)
@@ -124,7 +125,7 @@ def test_who_is_alone_is_never_asked_about() -> None:
 
 
 def test_where_the_client_says_who_is_meant_nothing_is_in_doubt() -> None:
-    participants = joined(joined(Participants(), "Ann"), "Bob")
+    participants = named_people("Ann", "Bob")
     for speaker in ("Ann", "Bob"):
         participants, _ = judged(participants, Contribution(speaker, "Is it cold up there?"), PERSONA)
     assert in_doubt(participants, Contribution("Bob", REMARK), PERSONA) == "Ann"
@@ -134,7 +135,7 @@ def test_where_the_client_says_who_is_meant_nothing_is_in_doubt() -> None:
 
 
 def test_an_opinion_brings_the_persona_back_into_what_people_say_to_each_other() -> None:
-    participants = joined(joined(Participants(), "Ann"), "Bob")
+    participants = named_people("Ann", "Bob")
     for speaker, text in (("Ann", "Bob, did you feed the cat?"), ("Bob", "I thought you did.")):
         participants, said = judged(participants, Contribution(speaker, text), PERSONA)
         assert said.addressee

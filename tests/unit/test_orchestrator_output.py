@@ -293,7 +293,8 @@ async def listening(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Listening]
     # The tests give the beat.
     monkeypatch.setattr(Metronome, "tick", never)
     made = Listening()
-    writing = asyncio.create_task(made.output.outbox.run(made.write))
+    client = made.output.audience.enter(common_pb2.Participant(id="ann"), session_pb2.Ready(), video=True)
+    writing = asyncio.create_task(client.outbox.run(made.write))
     yield made
     writing.cancel()
     await asyncio.gather(writing, return_exceptions=True)

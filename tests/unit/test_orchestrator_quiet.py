@@ -190,6 +190,7 @@ async def test_murmurs_are_prepared_once_for_a_voice_and_silent_ones_are_left_ou
 def test_it_does_not_speak_up_while_others_talk_to_each_other() -> None:
     talk = Talk(STYLE)
     for name in ("Ann", "Bob"):
+        talk(ev.Named, 0, name, name)
         talk(ev.Joined, 0, name)
     talk(ev.TextTyped, 100, Contribution("Ann", "where did you grow up", typed=True, ended_at=ms(100)))
     turn_id = talk.answered(200)

@@ -15,12 +15,12 @@ import pytest
 
 from environment import ROOT
 from services.common.audio import pcm_format
+from services.llm.messages import persona_message
 from services.llm.persona.persona import Conversing, load_persona
-from services.llm.server import _persona
 from services.orchestrator.dialog import events as ev
 from services.orchestrator.dialog.events import OverlapKind, Phase, PlaybackState
 from services.orchestrator.session.opening import Opening
-from services.orchestrator.session.session import _manner, _style
+from services.orchestrator.session.style import performed, style_of
 from services.orchestrator.settings import OrchestratorSettings
 from tests.harness.data import PERSONAS
 from tests.harness.virtual_talk import Talk, story
@@ -35,7 +35,7 @@ class Styled(Talk):
 
     def __init__(self, opening: Opening, **settings: Any) -> None:
         super().__init__()
-        self.style = _style(opening, OrchestratorSettings(**settings))
+        self.style = style_of(opening, OrchestratorSettings(**settings))
 
 
 @pytest.fixture
@@ -49,7 +49,7 @@ def opened(tmp_path: Path) -> Opened:
         assert "[conversation]" not in before
         (folder / "persona.toml").write_text("\n".join([before, "[conversation]", *lines]), "utf-8")
         config = session_pb2.ConverseConfig(input_audio=pcm_format(16_000))
-        return Opening(_persona(load_persona(tmp_path, "pip")), config, pcm_format(24_000))
+        return Opening(persona_message(load_persona(tmp_path, "pip")), config, pcm_format(24_000))
 
     return opened
 
@@ -101,7 +101,7 @@ def test_half_duplex_only_speaks_or_listens(opened: Opened) -> None:
     talk = Styled(opening)
     story(talk, 0, parts=3)
     assert talk.of(ev.Backchannel) == [ev.Backchannel(nod=True, voice=False)] * 3
-    assert not opening.persona.style.backchannels, "or they would be spoken beforehand in vain"
+    assert not opening.manner.backchannels, "or they would be spoken beforehand in vain"
     assert fillers(Styled(opened())) == 1
     assert fillers(Styled(opening)) == 0
 
@@ -171,9 +171,9 @@ def test_what_it_does_when_asked_to_wait(opened: Opened) -> None:
 
 
 def test_pace_is_asked_of_the_voice(opened: Opened) -> None:
-    for lines, speed in (((), 1.0), (("pace = 0.8",), 0.8)):
-        manner = _manner(opened(*lines), "session", OrchestratorSettings())
-        assert manner.synthesis(turn_id=3).speed == pytest.approx(speed)
+    assert not performed(opened(), "session", OrchestratorSettings()).synthesis(turn_id=3).HasField("speed")
+    slow = performed(opened("pace = 0.8"), "session", OrchestratorSettings())
+    assert slow.synthesis(turn_id=3).speed == pytest.approx(0.8)
 
 
 @pytest.mark.parametrize(

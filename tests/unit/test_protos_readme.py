@@ -12,6 +12,7 @@ from vivant.asr.v1 import asr_pb2
 from vivant.face.v1 import face_pb2
 from vivant.llm.v1 import llm_pb2
 from vivant.session.v1 import session_pb2
+from vivant.speech.v1 import speech_pb2
 from vivant.tts.v1 import tts_pb2
 from vivant.turn.v1 import turn_pb2
 
@@ -19,7 +20,7 @@ ROOT: Final = Path(__file__).parents[2]
 README: Final = (ROOT / "protos" / "README.md").read_text(encoding="utf-8")
 SERVICES: Final = {
     module.DESCRIPTOR.package.split(".")[1]: service
-    for module in (session_pb2, asr_pb2, turn_pb2, llm_pb2, tts_pb2, face_pb2)
+    for module in (session_pb2, asr_pb2, turn_pb2, llm_pb2, tts_pb2, face_pb2, speech_pb2)
     for service in module.DESCRIPTOR.services_by_name.values()
 }
 

@@ -16,7 +16,7 @@ def unit(turn_id: int, position: int) -> Unit:
 
 
 def turn(turn_id: int, *, interrupted: bool = False) -> Turn:
-    return Turn(turn_id, "", "", interrupted, ())
+    return Turn(turn_id, "", "", interrupted)
 
 
 def test_words_wait_for_their_sound() -> None:
@@ -62,4 +62,4 @@ def test_a_voice_that_fails_midway_shows_what_is_left() -> None:
 
 
 def test_other_events_are_nothing_to_show() -> None:
-    assert Subtitles().feed(Notice(Severity.INFO, "x", "y", "", retryable=False)) == ""
+    assert Subtitles().feed(Notice(Severity.INFO, "x", "y", None, retryable=False)) == ""

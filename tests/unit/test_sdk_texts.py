@@ -39,6 +39,6 @@ def test_space_around_a_text_does_not_count() -> None:
 
 
 def test_where_a_name_is_no_text_is_told() -> None:
-    require_unicode("speaker", "Zoë 你好 👩")
-    with pytest.raises(InvalidRequest, match="speaker: character 3"):
-        require_unicode("speaker", "Zo\udceb")
+    require_unicode("participant", "Zoë 你好 👩")
+    with pytest.raises(InvalidRequest, match="participant: character 3"):
+        require_unicode("participant", "Zo\udceb")

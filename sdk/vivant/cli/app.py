@@ -34,7 +34,8 @@ _OUTPUT_FAILS: Final = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO)
 Address = Annotated[
     str, typer.Option("--address", "-a", envvar="VIVANT_ADDRESS", metavar="HOST:PORT", help="Where the system runs.")
 ]
-PersonaName = Annotated[str, typer.Option("--persona", "-p", help="Whom to talk to; without it, the server's default.")]
+PersonaName = Annotated[str | None, typer.Option("--persona", "-p", help="Whom to talk to; without it, the server's default.")]
+Conversation = Annotated[str | None, typer.Option("--conversation", metavar="ID", help="Go on with an earlier conversation.")]
 Wait = Annotated[
     float | None,
     typer.Option(
@@ -57,8 +58,8 @@ def ask(
     ] = None,
     whole: Annotated[bool, typer.Option("--whole", help="Record from the beginning, not from the reply on.")] = False,
     size: Annotated[int, typer.Option("--size", help="Width and height of the picture in pixels.")] = 512,
-    persona: PersonaName = "",
-    conversation: Annotated[str, typer.Option("--conversation", help="Go on with an earlier conversation, by its id.")] = "",
+    persona: PersonaName = None,
+    conversation: Conversation = None,
     sources: Annotated[bool, typer.Option("--sources", help="Show what the reply is founded on.")] = False,
     address: Address = DEFAULT_ADDRESS,
     wait: Wait = None,
@@ -92,11 +93,15 @@ def ask(
 
 @app.command()
 def chat(
-    persona: PersonaName = "",
+    persona: PersonaName = None,
     *,
     audio_out: Annotated[Path | None, typer.Option("--audio-out", help="Record the persona's voice as .wav.")] = None,
     mic: Annotated[bool, typer.Option("--mic", help="Speak and listen; needs the package sounddevice.")] = False,
-    conversation: Annotated[str, typer.Option("--conversation", help="Go on with an earlier conversation, by its id.")] = "",
+    name: Annotated[str | None, typer.Option("--name", help="What you are called.")] = None,
+    conversation: Conversation = None,
+    join: Annotated[
+        str | None, typer.Option("--join", metavar="ID", help="Enter a conversation that somebody else is having.")
+    ] = None,
     address: Address = DEFAULT_ADDRESS,
     wait: Wait = None,
 ) -> None:
@@ -108,7 +113,20 @@ def chat(
 
     if audio_out is not None and audio_out.suffix.lower() != ".wav":
         raise typer.BadParameter(f"{audio_out}: --audio-out records sound; name it .wav")
-    _run(run_chat(address, persona=persona, conversation_id=conversation, audio_out=audio_out, use_microphone=mic, wait_s=wait))
+    if join and (persona or conversation):
+        raise typer.BadParameter("--join enters a conversation as it is; leave --persona and --conversation out")
+    _run(
+        run_chat(
+            address,
+            persona=persona,
+            conversation_id=conversation,
+            join=join,
+            name=name,
+            audio_out=audio_out,
+            use_microphone=mic,
+            wait_s=wait,
+        )
+    )
 
 
 @app.command()

@@ -25,6 +25,7 @@ from vivant.conversation import Session
 from vivant.errors import InvalidRequest, Timeout, Unavailable, Unusable, VivantError
 from vivant.events import Event, Notice, Severity, Transcript, Turn, Unit
 from vivant.formats import Video
+from vivant.participants import Participants
 from vivant.recording import best_codec, require_writable
 from vivant.subtitles import Subtitles
 from vivant.texts import require_text
@@ -47,8 +48,8 @@ class Question:
     output: Path | None = None
     whole: bool = False
     size_px: int = 512
-    persona: str = ""
-    conversation_id: str = ""
+    persona: str | None = None
+    conversation_id: str | None = None
 
     @property
     def video(self) -> Video | None:
@@ -113,6 +114,7 @@ class _Dialogue:
         self._question = question
         self._console = console
         self._awaiting = Awaiting()
+        self._participants = Participants()
         self._subtitles = Subtitles()
         self._column = 0
         self._take: Take | None = None
@@ -185,12 +187,13 @@ class _Dialogue:
 
     async def _on(self, event: Event) -> None:
         self._awaiting.on(event)
+        self._participants.feed(event)
         words = self._subtitles.feed(event)
         match event:
             case Unit():
                 await self._on_unit(event)
             case Transcript(final=True):
-                self._line(f"{event.speaker or 'You'}: {event.text}")
+                self._line(f"{self._participants.name_of(event.participant_id)}: {event.text}")
             case Notice():
                 self._end_line()
                 self._console.print(screen.notice(event))

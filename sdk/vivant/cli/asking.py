@@ -97,8 +97,8 @@ class Asking:
 
     @property
     def sources(self) -> list[str]:
-        """What the replies are founded on, each once."""
-        return list(dict.fromkeys(source for turn in self.turns for source in turn.sources))
+        """The ids of the passages that the replies are founded on, each once."""
+        return list(dict.fromkeys(passage.id for turn in self.turns for passage in turn.passages))
 
     @property
     def last_metrics(self) -> Metrics | None:

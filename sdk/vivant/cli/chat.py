@@ -18,6 +18,7 @@ from vivant.cli.waiting import connected
 from vivant.conversation import Session
 from vivant.errors import InvalidRequest, Unusable
 from vivant.events import Event, Notice, Transcript, Turn, Unit
+from vivant.participants import Participants
 from vivant.recording import check_path, require_writable
 from vivant.subtitles import Subtitles
 from vivant.texts import require_text
@@ -28,34 +29,45 @@ MICROPHONE_HZ: Final = 16_000
 async def run_chat(
     address: str,
     *,
-    persona: str,
-    conversation_id: str,
+    persona: str | None,
+    conversation_id: str | None,
+    join: str | None,
+    name: str | None,
     audio_out: Path | None,
     use_microphone: bool,
     wait_s: float | None = None,
 ) -> int:
-    """Converses until the end of the input; returns the exit status, 0 if all lines were said and answered."""
+    """Converses until the end of the input, in a new conversation or in the one to `join`.
+
+    Returns the exit status, 0 if all lines were said and answered.
+    """
     if audio_out is not None:
         require_writable(check_path(audio_out, video=False))
     devices = None
     if use_microphone:
         devices = Devices(MICROPHONE_HZ)
     async with connected(address, wait_s) as client:
-        session = client.converse(
-            persona, microphone=MICROPHONE_HZ if devices else None, greeting=True, conversation_id=conversation_id
-        )
+        rate_hz = MICROPHONE_HZ if devices else None
+        if join:
+            session = client.join(join, participant=name, microphone=rate_hz, video=False)
+        else:
+            session = client.converse(
+                persona, participant=name, microphone=rate_hz, greeting=True, conversation_id=conversation_id
+            )
         async with session:
-            return await _Chat(session, screen.console(), audio_out).run(devices)
+            return await _Chat(session, screen.console(), audio_out, joined=bool(join)).run(devices)
 
 
 class _Chat:
     """Typed lines go out, words come in as they are spoken."""
 
-    def __init__(self, session: Session, console: Console, audio_out: Path | None) -> None:
+    def __init__(self, session: Session, console: Console, audio_out: Path | None, *, joined: bool) -> None:
         self._session = session
         self._console = console
         self._take = Take(audio_out, session.ready, whole=True, on_lost=self._on_lost) if audio_out else None
+        self._participants = Participants()
         self._subtitles = Subtitles()
+        self._is_greeted = bool(session.ready.persona.greeting) and not joined
         self._column = 0
         # Lines from a file or a pipe come all at once: each waits for the reply to the one before, as a person would.
         self._polite = sys.stdin is None or not sys.stdin.isatty()
@@ -66,7 +78,9 @@ class _Chat:
     async def run(self, devices: Devices | None) -> int:
         """Talks until the input ends and the last reply has been played."""
         self._console.print(screen.opening(self._session.ready))
-        self._console.print("Type and press Enter. An empty line stops the reply, Ctrl-D ends the conversation.\n", style="dim")
+        self._console.print("Type and press Enter. An empty line stops the reply, Ctrl-D ends the conversation.", style="dim")
+        joining = f"Others join with: vivant chat --join {self._session.ready.conversation_id}\n"
+        self._console.print(joining, style="dim", markup=False)
         try:
             if devices is not None:
                 self._devices = devices
@@ -92,7 +106,7 @@ class _Chat:
 
     async def _type(self) -> None:
         with while_it_lasts():
-            if self._polite and self._session.ready.persona.greeting:
+            if self._polite and self._is_greeted:
                 await self._answer()
             async for line in typed_lines():
                 await self._enter(line)
@@ -133,14 +147,15 @@ class _Chat:
 
     async def _on(self, event: Event) -> None:
         self._awaiting.on(event)
+        self._participants.feed(event)
         words = self._subtitles.feed(event)
         if words:
             self._say(words)
         match event:
             case Unit():
                 await self._on_unit(event)
-            case Transcript(final=True, typed=False):
-                self._line(f"{event.speaker}: {event.text}")
+            case Transcript(final=True) if not (event.typed and self._participants.is_own(event.participant_id)):
+                self._line(f"{self._participants.name_of(event.participant_id)}: {event.text}")
             case Turn():
                 if event.interrupted:
                     self._say(" –")

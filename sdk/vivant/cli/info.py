@@ -34,7 +34,7 @@ async def run_info(address: str, services: Mapping[str, str], *, as_json: bool, 
         return 0
     console = screen.console()
     info = system.orchestrator
-    own = Component(info.service, address, ready=info.ready, reason="" if info.ready else "not ready", info=info)
+    own = Component(info.service, address, ready=info.ready, reason=None if info.ready else "not ready", info=info)
     _print(console, (own, *system.components), system)
     return 0
 

@@ -108,8 +108,8 @@ def personas(system: SystemInfo) -> Table:
     table = Table(title="Personas", title_justify="left")
     for name in ("id", "name", "who"):
         table.add_column(name, overflow="fold")
-    unseen = {item.persona: f"\nnot seen: {item.message}" for item in system.unseen}
+    unseen = {item.persona_id: f"\nnot seen: {item.message}" for item in system.unseen}
     for persona in system.personas:
-        name = f"{persona.name} (by default)" if persona.id == system.persona else persona.name
+        name = f"{persona.name} (by default)" if persona.id == system.default_persona_id else persona.name
         table.add_row(persona.id, name, persona.description + unseen.get(persona.id, ""))
     return table

@@ -29,7 +29,6 @@ class FakeEngine:
             version="1",
             sample_rates_hz=(16_000, 8_000, 24_000, 48_000),
             languages=("en",),
-            capabilities=("partials", "stable_partials", "word_times"),
         )
 
     def load(self) -> None:

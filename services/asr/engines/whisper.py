@@ -56,7 +56,8 @@ class WhisperEngine:
             version=ctranslate2.__version__,
             sample_rates_hz=_RATES,
             languages=(default, *(language for language in languages if language != default)),
-            capabilities=("partials", "stable_partials", "word_times", "word_confidence", "voices"),
+            word_confidence=True,
+            voices=True,
             models=(model, silero.MODEL, Model("resemblyzer", "Apache-2.0")),
         )
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Sequence
-from dataclasses import replace
 from enum import Enum, auto
 from typing import Final
 
@@ -16,9 +15,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from services.asr.engine import Final as FinalEvent
-from services.asr.engine import NoSpeech, Partial, StreamConfig, Word
+from services.asr.engine import NoSpeech, Partial, StreamConfig
 from services.asr.engines.outbox import Outbox
 from services.asr.engines.speech_gate import SpeechGate
+from services.asr.engines.whisper_answers import Answers
 from services.asr.engines.whisper_decoder import Task, TimedWord
 from services.asr.engines.whisper_features import LogMelStream
 from services.asr.engines.whisper_rest import Decode, whole
@@ -81,6 +81,7 @@ class WhisperSession:
         self._partial_columns = options.partial_ms * FRAMES_PER_S // 1000
         self._gate = gate
         self._listening = listening
+        self._answers = Answers(config, gate, listening)
         self._resampler = Resampler(config.sample_rate_hz, SAMPLE_RATE_HZ)
         self._mel = LogMelStream()
         self._transcript = Transcript()
@@ -199,10 +200,10 @@ class WhisperSession:
         if kind is _Kind.PARTIAL:
             found = await self._decode(task)
         else:
-            found = await whole(self._decode, task, self._speech(start, end))
+            found = await whole(self._decode, task, self._answers.speech(start, end))
         if found is None or (found.looped and kind is _Kind.PARTIAL):
             return
-        words, timed = found.words, [self._placed(word, start) for word in found.timed]
+        words, timed = found.words, [self._answers.placed(word, start) for word in found.timed]
         transcript = self._transcript
         if transcript.empty and found.silent:
             words, timed = (), []
@@ -218,24 +219,10 @@ class WhisperSession:
         elif kind is _Kind.COMMIT:
             self._commit(timed, end)
 
-    def _speech(self, start: int, end: int) -> list[tuple[float, float]]:
-        """Where somebody speaks between two columns of the stream, in columns from the first one."""
-        found = self._gate.speech(start * HOP_SAMPLES, end * HOP_SAMPLES)
-        return [(first / HOP_SAMPLES - start, last / HOP_SAMPLES - start) for first, last in found]
-
-    def _placed(self, word: TimedWord, columns: int) -> TimedWord:
-        """The word in columns of the stream. Attention counts pauses to the words beside them; the gate knows better."""
-        at = [round((columns + time) * HOP_SAMPLES) for time in (word.start, word.end)]
-        start, end = self._gate.within_speech(at[0], at[1])
-        return replace(word, start=start / HOP_SAMPLES, end=end / HOP_SAMPLES)
-
     def _report(self, end: int) -> None:
-        stable, unstable = self._transcript.stable_text, self._transcript.unstable_text
-        if stable or unstable:
-            start = self._speech_column or 0
-            speaker = self._listening.latest if self._listening else ""
-            ended = min(self._sample(end), self._next_sample)
-            self._outbox.put(Partial(stable, unstable, self._sample(start), ended, speaker))
+        partial = self._answers.partial(self._transcript, self._speech_column or 0, end, self._next_sample)
+        if partial is not None:
+            self._outbox.put(partial)
 
     def _commit(self, timed: Sequence[TimedWord], end: int) -> None:
         """Commits what may be; all of it where there is no place to cut, so that what is kept stays bounded."""
@@ -279,37 +266,13 @@ class WhisperSession:
         await self._outbox.room()
         await self._settle()
         words = [*self._transcript.committed, *(self._settled[1] if self._settled else ())]
-        self._outbox.put(await self._answer(flush_id, words))
+        self._outbox.put(await self._answers.final(flush_id, words, self._flushed_sample, self._next_sample))
         self._transcript = Transcript()
         self._settled = self._speech_column = None
         self._open = False
         self._flushed_sample = self._next_sample
         self._gate.restart()
         self._mel.forget(self._mel.end)
-
-    async def _answer(self, flush_id: int, timed: Sequence[TimedWord]) -> FinalEvent | NoSpeech:
-        if not timed:
-            return NoSpeech(flush_id, self._flushed_sample, self._next_sample)
-        words = [
-            Word(
-                word.text.strip(),
-                max(self._flushed_sample, self._sample(word.start)),
-                min(self._next_sample, self._sample(word.end)),
-                word.confidence,
-            )
-            for word in timed
-        ]
-        text = "".join(word.text for word in timed).strip()
-        start, end = words[0].start_sample, words[-1].end_sample
-        return FinalEvent(flush_id, text, words, start, end, self._config.language, await self._speaker(timed))
-
-    async def _speaker(self, timed: Sequence[TimedWord]) -> str:
-        if self._listening is None:
-            return ""
-        return await self._listening.who(round(timed[0].start * HOP_SAMPLES), max(self._gate.speech_end, 0))
-
-    def _sample(self, column: float) -> int:
-        return round(column * self._config.sample_rate_hz / FRAMES_PER_S)
 
     async def finish(self) -> None:
         await self.flush(0)

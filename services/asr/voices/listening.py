@@ -86,12 +86,17 @@ class Listening:
             self._begun = _Begun(end, asyncio.create_task(work, name="voiceprint"))
 
     async def who(self, start: int, end: int) -> str:
-        """The label of whoever spoke in [start, end): "Spk1", "Spk2", ..."""
+        """The id of whoever spoke in [start, end)."""
         self.begin(start, end)
         begun, self._begun = self._begun, None
         assert begun is not None
         self.latest = self._people.who(*await begun.work)
         return self.latest
+
+    @property
+    def given_up(self) -> dict[str, str]:
+        """See `People.given_up`."""
+        return self._people.given_up
 
     def close(self) -> None:
         """Gives up what is being listened to."""

@@ -65,7 +65,7 @@ class _Voice:
 
 
 class People:
-    """Those who were heard in one stream: "Spk1", "Spk2", ... in the order in which they were first heard."""
+    """Those who were heard in one stream, each with an id of this stream."""
 
     def __init__(self, space: VoiceSpace) -> None:
         self._space = space
@@ -76,16 +76,16 @@ class People:
         self._last = 1
 
     def who(self, voiceprint: Array, seconds: float) -> str:
-        """The label of one utterance: its print, and how many seconds of speech it is made of."""
+        """The id of one utterance's voice: its print, and how many seconds of speech it is made of."""
         if seconds >= _TOO_SHORT_S:
             voice = self._found(self._space.heard(voiceprint, seconds), seconds)
             self._last = self._joined(voice).label
-        return f"Spk{self._last}"
+        return _id(self._last)
 
     @property
     def given_up(self) -> dict[str, str]:
-        """Labels that are not given any more, and the older ones that the same voices have."""
-        return {f"Spk{younger.label}": f"Spk{older.label}" for younger, older in self._given_up}
+        """Ids that are not given any more, and the older ones that the same voices have."""
+        return {_id(younger.label): _id(older.label) for younger, older in self._given_up}
 
     def _found(self, heard: Heard, seconds: float) -> _Voice:
         if not self._voices:
@@ -154,6 +154,10 @@ class People:
         """Mean odds that the latest utterances of the less known voice are of the better known one."""
         known, less = (one, other) if one.heard.weight >= other.heard.weight else (other, one)
         return fmean(self._space.odds(heard, known.heard) for heard in less.latest or (less.heard,))
+
+
+def _id(label: int) -> str:
+    return f"voice{label}"
 
 
 def _voice(heard: Heard, seconds: float) -> _Voice:

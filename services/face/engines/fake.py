@@ -55,7 +55,7 @@ class FakeEngine:
             name="fake",
             version="1",
             sizes_px=(64, 256, 512),
-            capabilities=("phonemes", "loudness", "cue:neutral", "cue:warm_smile", "cue:nod"),
+            cues=("neutral", "warm_smile", "nod"),
         )
 
     def load(self) -> None:

@@ -19,7 +19,7 @@ CUES: Final = ("warm_smile", "surprise", "concern", "amusement", "thought")
 def preview(engine: FaceEngine, persona: str) -> NDArray[np.uint8]:
     """Blocking: RGB [S, 4 S, 3], neutral first. Raises what `FaceEngine.open` raises."""
     size = min(engine.info.sizes_px, key=lambda side: abs(side - SIZE_PX))
-    known = [name for name in CUES if f"cue:{name}" in engine.info.capabilities][:3]
+    known = [name for name in CUES if name in engine.info.cues][:3]
     session = engine.open(persona, size, FRAMES_PER_SECOND, seed=1)
     try:
         shots = [_settle(session, number, Cue(name, 1.0) if name else None) for number, name in enumerate((None, *known))]

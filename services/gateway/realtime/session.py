@@ -11,15 +11,13 @@ from typing import Any, Final
 import vivant
 from services.gateway.realtime import events as ce
 from services.gateway.realtime.actions import Await, EndTurn, Forget, Out, Reopen, Say, Sound
-from services.gateway.realtime.audio import Decoder, Encoder
-from services.gateway.realtime.beta import beta_complaint, is_beta, to_ga_session
-from services.gateway.realtime.config import Config, ignored_of, modality
+from services.gateway.realtime.config import Config
 from services.gateway.realtime.hearing import Hearing
-from services.gateway.realtime.items import Event, Items, error, event, new_id
+from services.gateway.realtime.items import Event, Items, error, event
 from services.gateway.realtime.queue import Queue
 from services.gateway.realtime.replies import Replies, truncated
-from services.gateway.realtime.reply import Manner, Question, Reply
-from services.gateway.realtime.shown import shown_session
+from services.gateway.realtime.reply import Question, Reply
+from services.gateway.realtime.terms import Terms
 from services.gateway.realtime.texts import Texts
 from services.gateway.realtime.wrong import ClientError
 from vivant.events import Severity, State
@@ -36,13 +34,9 @@ class Realtime:
     """One Realtime session. `hear` takes events of Vivant, `follow` those of the client."""
 
     def __init__(self, asked_model: str = "", *, beta: bool = False) -> None:
-        self.beta = beta
-        self.config = Config()
-        self.id = new_id("sess")
+        self.terms = Terms(asked_model, beta=beta)
         self.asked: ce.ResponseOptions | None = None
         """A response that was asked for and has not begun."""
-        self._asked_model = asked_model
-        self._ready: vivant.Ready | None = None
         self._items = Items()
         self._hearing = Hearing(self._items)
         self._texts = Texts(self._items)
@@ -52,21 +46,24 @@ class Realtime:
         self._cancel_next = False
         self._queue = Queue()
         self._paused_at: int | None = None
-        self._decoder = Decoder(self.config.input_format)
-        self._encoder = Encoder(self.config.output_format)
+
+    @property
+    def config(self) -> Config:
+        """What the session is set to."""
+        return self.terms.config
 
     # --- what Vivant reports ------------------------------------------------------------------------------------------
 
     def opened(self, ready: vivant.Ready, waiting_samples: int = 0) -> list[Out]:
         """A conversation is open: the first, or one that goes on with it."""
-        first = self._ready is None
-        self._ready = ready
+        first = self.terms.ready is None
+        self.terms.ready = ready
         self._hearing.restart(waiting_samples)
         if not first:
             return []
-        conversation = {"id": self._conversation_id, "object": "realtime.conversation"}
+        conversation = {"id": self.terms.conversation_id, "object": "realtime.conversation"}
         return [
-            event("session.created", session=self._shown()),
+            event("session.created", session=self.terms.shown()),
             event("conversation.created", conversation=conversation),
         ]
 
@@ -121,7 +118,7 @@ class Realtime:
         reply = self._replies.wanted(unit.turn_id)
         if reply is None or not reply.spoken:
             return []
-        return [*reply.unit(unit, base64.b64encode(self._encoder.encode(unit.pcm)).decode())]
+        return [*reply.unit(unit, base64.b64encode(self.terms.encoder.encode(unit.pcm)).decode())]
 
     def _on_state(self, change: vivant.StateChanged, position: int) -> list[Out]:
         match change.state:
@@ -142,7 +139,7 @@ class Realtime:
         events, question = self._hearing.answered()
         reply = self._reply(turn_id, question)
         self._replies.add(reply)
-        self._encoder = Encoder(self.config.output_format)
+        self.terms.encode_anew()
         out: list[Out] = [*events, *reply.created()]
         if self._cancel_next:
             self._cancel_next = False
@@ -153,18 +150,7 @@ class Realtime:
         """A reply in the manner that was asked for; nothing is asked for any more."""
         options, self.asked = self.asked or ce.ResponseOptions(), None
         typed, self._typed = self._typed, ""
-        return Reply(turn_id, self._manner(options), self._items, Question(typed) if typed else question)
-
-    def _manner(self, options: ce.ResponseOptions) -> Manner:
-        wished = options.output_modalities or options.modalities
-        return Manner(
-            self._conversation_id,
-            self._voice,
-            modality(wished) if wished else self.config.modality,
-            self.config.output_format,
-            options.metadata,
-            ignored_of(options.rest) or None,
-        )
+        return Reply(turn_id, self.terms.manner(options), self._items, Question(typed) if typed else question)
 
     def _go_on(self) -> list[Out]:
         """What was held back until the response before it was over."""
@@ -173,7 +159,7 @@ class Realtime:
             held = self._queue.next()
             options = held.asked.response or ce.ResponseOptions()
             if held.cancelled:
-                reply = Reply(0, self._manner(options), self._items, Question())
+                reply = Reply(0, self.terms.manner(options), self._items, Question())
                 reply.cancelled_by = "client_cancelled"
                 outs += [*reply.created(), *reply.finish("cancelled")]
                 continue
@@ -239,43 +225,22 @@ class Realtime:
         self._hearing.forget(samples)
 
     def _update(self, wishes: dict[str, Any]) -> list[Out]:
-        beta = is_beta(wishes)
-        speaks_beta = self.beta if beta is None else beta
-        config = self._updated(wishes, speaks_beta=speaks_beta)
+        config, beta = self.terms.wished(wishes)
         changes_turns = config.manual != self.config.manual
         if changes_turns and (self._replies.active or self.asked or self._queue):
             raise ClientError(
                 "response_in_progress",
                 "How turns are taken can be changed when the response is over; cancel it or wait, then send this again.",
-                param="session.turn_detection" if speaks_beta else "session.audio.input.turn_detection",
+                param="session.turn_detection" if beta else "session.audio.input.turn_detection",
             )
-        if config.input_format != self.config.input_format:
-            self._decoder = Decoder(config.input_format)
-        if config.output_format != self.config.output_format:
-            self._encoder = Encoder(config.output_format)
-        self.beta, self.config = speaks_beta, config
+        self.terms.agree(config, beta=beta)
         self._hearing.detects = bool(config.turn_detection)
         self._hearing.transcribed = config.transcribed
-        updated = event("session.updated", session=self._shown())
+        updated = event("session.updated", session=self.terms.shown())
         return [Reopen(config.manual), updated] if changes_turns else [updated]
 
-    def _updated(self, wishes: dict[str, Any], *, speaks_beta: bool) -> Config:
-        if not speaks_beta:
-            return self.config.updated(wishes)
-        try:
-            return self.config.updated(to_ga_session(wishes))
-        except ClientError as exc:
-            # Told by the names that the client has used.
-            message, param = beta_complaint(exc.message, exc.param or "session")
-            raise ClientError(exc.code, message, param=param) from None
-
     def _append(self, asked: ce.Append) -> list[Out]:
-        data = asked.data()
-        if self.config.input_format == "audio/pcm" and len(data) % 2:
-            raise ClientError(
-                "invalid_value", f"`audio` holds {len(data)} bytes; 16-bit sound has an even number.", param="audio"
-            )
-        pcm = self._decoder.decode(data)
+        pcm = self.terms.decoded(asked.data())
         self._hearing.append(len(pcm) // 2)
         return [Sound(pcm)] if pcm else []
 
@@ -315,7 +280,7 @@ class Realtime:
             self.asked, self._awaits_words = options, True
             return [Await()]
         # Who brings the question along in `input` does not wait for a greeting.
-        greets = not self._replies and self._ready and self._ready.persona.greeting and not options.rest.get("input")
+        greets = not self._replies and self.terms.ready and self.terms.ready.persona.greeting and not options.rest.get("input")
         if not (self._texts or unanswered or greets):
             raise ClientError(
                 "nothing_to_answer",
@@ -329,17 +294,3 @@ class Realtime:
             waits = "There were a text and sound to answer: this response answers the text, the next one the sound."
             return [Say(self._typed), *([error("invalid_request_error", "sound_waits", waits)] if unanswered else [])]
         return [EndTurn()] if unanswered else [Reopen(self.config.manual, greeting=True)]
-
-    # --- small parts --------------------------------------------------------------------------------------------------
-
-    @property
-    def _voice(self) -> str:
-        return self._ready.persona.id if self._ready else ""
-
-    @property
-    def _conversation_id(self) -> str:
-        return f"conv_{self._ready.conversation_id}" if self._ready else ""
-
-    def _shown(self) -> dict[str, Any]:
-        assert self._ready is not None
-        return shown_session(self.id, self._ready, self.config, self._asked_model)

@@ -24,6 +24,7 @@ from services.gateway.realtime.audio import RATE_HZ, Microphone
 from services.gateway.realtime.beta import spell
 from services.gateway.realtime.events import parse
 from services.gateway.realtime.items import Event, error
+from services.gateway.realtime.patience import Patience
 from services.gateway.realtime.session import Realtime
 from services.gateway.realtime.wrong import ClientError
 from vivant.errors import Full, InvalidRequest, NotFound, VivantError
@@ -36,8 +37,6 @@ BURST: Final = 2000
 MESSAGES_PER_S: Final = 200
 #: Events that wait for a client that does not read.
 MAX_UNSENT: Final = 1000
-#: Words come within a second or so; when none have come for so long, none were said.
-WORDS_WITHIN_S: Final = 6.0
 _LAST_WORDS_S: Final = 2.0
 _CLOSE: Final = {Full: WSCloseCode.TRY_AGAIN_LATER, InvalidRequest: WSCloseCode.POLICY_VIOLATION}
 _REOPEN_TRIES: Final = 20
@@ -76,8 +75,7 @@ class Talk:
         self._opened = asyncio.Event()
         self._opening = Reopen(manual=False)
         self._conversation_id = ""
-        self._expecting = asyncio.Event()
-        self._words_due = 0.0
+        self._patience = Patience()
         self._meter = Meter(MESSAGES_PER_S, BURST)
 
     async def run(self) -> None:
@@ -148,7 +146,7 @@ class Talk:
 
     def _put(self, outs: list[Out]) -> None:
         for out in outs:
-            spelt = spell(out, beta=self._realtime.beta) if isinstance(out, dict) else None
+            spelt = spell(out, beta=self._realtime.terms.beta) if isinstance(out, dict) else None
             if spelt is None:
                 continue
             try:
@@ -185,10 +183,10 @@ class Talk:
         freed = bool(self._conversation_id)
         for attempt in range(_REOPEN_TRIES):
             session = self._gateway.client.converse(
-                self._persona or self._gateway.settings.persona,
+                self._persona or self._gateway.settings.persona or None,
                 microphone=RATE_HZ,
                 voice_rate_hz=RATE_HZ,
-                conversation_id=self._conversation_id,
+                conversation_id=self._conversation_id or None,
                 greeting=opening.greeting,
                 manual_turns=opening.manual,
                 # Voice apps of OpenAI's take every response for an answer.
@@ -233,25 +231,15 @@ class Talk:
                 raise
 
     def _expect_words(self) -> None:
-        """From now on, unless sound of which words are expected is still to be passed on."""
-        self._words_due = asyncio.get_running_loop().time() + WORDS_WITHIN_S
-        if self._microphone.marked:
-            self._expecting.clear()
-        else:
-            self._expecting.set()
+        self._patience.begin(sound_waits=self._microphone.marked)
 
     async def _lose_patience(self) -> None:
         """Gives up when no words have come for a while."""
         while True:
-            await self._expecting.wait()
-            early = self._words_due - asyncio.get_running_loop().time()
-            if early > 0:
-                await asyncio.sleep(early)
-            else:
-                self._expecting.clear()
-                outs = self._realtime.give_up()
-                self._put(outs)
-                await self._perform_all(outs)
+            await self._patience.lost()
+            outs = self._realtime.give_up()
+            self._put(outs)
+            await self._perform_all(outs)
 
     async def _perform_all(self, outs: list[Out]) -> None:
         """The actions among these."""

@@ -48,7 +48,7 @@ export class WebRtcConnection {
   }
 
   /** Resolves when messages can be sent. Raises Refused; reason `no_webrtc` when this network does not let it through. */
-  async open({ base, iceServers, microphone, persona, greeting, visit, token, conversationId }) {
+  async open({ base, iceServers, microphone, persona, join, name, greeting, visit, token, conversationId }) {
     const peer = (this.#peer = new RTCPeerConnection({ iceServers, bundlePolicy: "max-bundle" }));
     const track = microphone?.getAudioTracks()[0];
     const audio = track
@@ -76,7 +76,7 @@ export class WebRtcConnection {
       await gathered(peer);
       const answer = await postOffer(
         base,
-        { sdp: peer.localDescription.sdp, type: "offer", persona, greeting, visit, token, conversation_id: conversationId, speaker: "" },
+        { sdp: peer.localDescription.sdp, type: "offer", persona, join, name, greeting, visit, token, conversation_id: conversationId },
         this.#abort.signal,
       );
       this.#token = answer.token;

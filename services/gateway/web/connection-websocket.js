@@ -35,10 +35,10 @@ export class WebSocketConnection {
   }
 
   /** Resolves when messages can be sent. Raises Refused. */
-  async open({ base, microphone, persona, greeting, visit, token, conversationId }) {
+  async open({ base, microphone, persona, join, name, greeting, visit, token, conversationId }) {
     const url = new URL("api/stream", base);
     url.protocol = url.protocol === "https:" ? "wss:" : "ws:";
-    const query = { persona, visit, token, conversation_id: conversationId, greeting: greeting ? "1" : "", microphone: microphone ? "1" : "" };
+    const query = { persona, join, name, visit, token, conversation_id: conversationId, greeting: greeting ? "1" : "", microphone: microphone ? "1" : "" };
     for (const [name, value] of Object.entries(query)) if (value) url.searchParams.set(name, value);
     const socket = (this.#socket = new WebSocket(url));
     socket.binaryType = "arraybuffer";

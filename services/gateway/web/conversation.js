@@ -1,6 +1,8 @@
 // The conversation as seen from the page: a pure function from messages of the gateway to what there is to show.
 // No DOM, no clock, no network; whoever draws it decides how.
 
+import { gathered, gone, heardOf, met, nobody, relabelled } from "./people.js";
+
 /** Abilities in words for people. */
 export const ABILITIES = {
   orchestrator: "Conversation",
@@ -17,6 +19,7 @@ const MAX_LOG = 2000;
 export function empty() {
   return {
     persona: null,
+    people: nobody(),
     conversationId: "",
     token: "",
     missing: [],
@@ -24,9 +27,9 @@ export function empty() {
     floor: "silent",
     turnId: 0,
     stopped: false, // the last reply was cut off, and nothing has happened since
-    you: null, // what the user says now: {id, from, stable, rest, final, typed}
+    you: null, // what the user says now: {id, by, from, stable, rest, final, typed}
     reply: null, // what the persona says now: {turnId, from, words: [{text, start, end}], over}
-    log: [], // what was said: {key, who: "you" | "persona" | "note", text, typed, interrupted, from, at, sources}
+    log: [], // what was said: {key, who: "you" | "persona" | "note", by, text, typed, interrupted, from, at, sources}; "you" is any of the people
     dropped: 0, // lines that the log holds no longer
     notices: [], // {key, severity, reason, message, ability}
     backchannel: null, // what the persona said last while it listened: {key, text}
@@ -53,12 +56,13 @@ export function dismiss(view, key) {
 const STEPS = {
   ready(view, message, now) {
     const another = view.conversationId && view.conversationId !== message.conversation_id;
-    // A gateway that was started anew counts utterances and replies from 1 again: what was logged keeps its place, not its id.
+    // A session that was opened anew counts utterances and replies from 1 again: what was logged keeps its place, not its id.
     const counted = message.resumed ? view : { ...view, reply: null, you: null, turnId: 0, log: view.log.map((each) => ({ ...each, id: null })) };
     const fresh = another ? logged(counted, { who: "note", text: "A new conversation", from: now, at: now }) : counted;
     return {
       ...fresh,
       persona: message.persona ?? view.persona,
+      people: gathered(view.people, message.participant, message.others),
       conversationId: message.conversation_id ?? "",
       token: message.token ?? "",
       missing: message.missing ?? [],
@@ -73,22 +77,34 @@ const STEPS = {
     return { ...view, floor: message.state, turnId, stopped: moved ? false : view.stopped };
   },
 
+  participant(view, message) {
+    return { ...view, people: met(view.people, message) };
+  },
+
+  relabel(view, { from_id: from, to_id: to }) {
+    return { ...view, people: relabelled(view.people, from, to) };
+  },
+
+  left(view, { participant_id: id }) {
+    return { ...view, people: gone(view.people, id) };
+  },
+
   transcript(view, message, now) {
     const stable = message.stable_text ?? "";
     const text = (message.text ?? "").trim();
     if (!text) return message.final ? { ...view, you: null } : view;
     const you = {
-      id: message.id,
-      from: view.you && !view.you.final && view.you.id === message.id ? view.you.from : now,
+      id: message.utterance_id,
+      by: message.participant_id ?? "",
+      from: view.you && !view.you.final && view.you.id === message.utterance_id ? view.you.from : now,
       stable: message.final ? text : stable,
       rest: message.final ? "" : text.slice(text.startsWith(stable) ? stable.length : 0),
       final: Boolean(message.final),
       typed: Boolean(message.typed),
-      speaker: message.speaker ?? "",
     };
     if (!message.final && !text.startsWith(stable)) you.stable = "";
-    const next = { ...view, you, stopped: false };
-    return message.final ? logged(next, { who: "you", text, typed: you.typed, id: message.id, from: you.from, at: now }) : next;
+    const next = { ...view, you, people: heardOf(view.people, you.by), stopped: false };
+    return message.final ? logged(next, { who: "you", by: you.by, text, typed: you.typed, id: you.id, from: you.from, at: now }) : next;
   },
 
   caption(view, message, now) {

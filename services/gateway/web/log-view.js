@@ -1,9 +1,11 @@
 // The log: what was said, and what each of the persona's lines rests on.
 
 import { $, element } from "./dom.js";
+import { isOwn, nameOf } from "./people.js";
 import { firstName } from "./wording.js";
 
 const lines = new Map();
+let people = null;
 
 export function showLog(view) {
   const list = $("log");
@@ -21,6 +23,9 @@ export function showLog(view) {
     lines.set(entry.key, item);
     list.insertBefore(item, list.children[index] ?? null);
   }
+  // Names come later and change, and a voice may turn out to be somebody known.
+  if (people !== view.people) for (const entry of view.log) if (entry.who === "you") showSpeaker(lines.get(entry.key), entry, view.people);
+  people = view.people;
   const nothing = view.log.length === 0;
   $("log-nothing").hidden = !nothing;
   $("copy").disabled = $("save").hidden = $("save-ended").hidden = nothing;
@@ -30,12 +35,19 @@ export function showLog(view) {
 function lineItem(entry, view) {
   const item = element("li", { className: entry.who });
   if (entry.who !== "note") {
-    item.append(element("b", { textContent: entry.who === "you" ? "You" : firstName(view.persona) }), " ");
+    item.append(element("b", { textContent: firstName(view.persona) }), " ");
   }
+  if (entry.who === "you") showSpeaker(item, entry, view.people);
   item.append(element("span", { textContent: entry.text }));
   if (entry.interrupted) item.append(element("em", { textContent: " – stopped here" }));
   if (entry.who === "persona" && entry.sources) item.append(restsOn(entry.sources));
   return item;
+}
+
+function showSpeaker(item, entry, among) {
+  const name = nameOf(among, entry.by);
+  if (item.firstChild.textContent !== name) item.firstChild.textContent = name;
+  item.classList.toggle("other", !isOwn(among, entry.by));
 }
 
 /** What the persona was told when it said a line, to be opened by who wants to know. */

@@ -1,9 +1,9 @@
 // The page: joins what is seen (view), what is said (conversation) and how it comes here (talk).
 
-import { getInfo } from "./api.js";
 import { dismiss, empty, reduce } from "./conversation.js";
 import { copyText } from "./copying.js";
 import { $ } from "./dom.js";
+import { dropInvitation, invitedTo, showInvitation } from "./invitation.js";
 import { onKeys } from "./keys.js";
 import { Microphone, MicrophoneProblem } from "./microphone.js";
 import { MicrophoneControl } from "./microphone-control.js";
@@ -17,12 +17,10 @@ import { Stats } from "./stats.js";
 import { Talk } from "./talk.js";
 import { linesOf, save } from "./transcript.js";
 import * as show from "./view.js";
+import { awaken } from "./waking.js";
 import { firstName, whatEnded, whatLost, whatRefused } from "./wording.js";
 
 const BASE = new URL("./", location.href);
-const POLL_MS = 1000;
-/** Parts that do not come by then may be left out. */
-const PATIENCE_POLLS = 10;
 const query = new URLSearchParams(location.search);
 const video = $("video");
 const microphone = new Microphone();
@@ -37,19 +35,11 @@ let view = empty();
 // --- before the conversation ---
 
 async function load() {
-  show.showScreen("loading");
-  for (let polls = 0; ; polls += 1) {
-    info = await getInfo(BASE).catch(() => null);
-    const known = Boolean(info?.personas.length);
-    if (known && info.ready) break;
-    show.showLoading(info);
-    if (known && !persona) choosePersona(firstChoice());
-    $("start-anyway").hidden = !known || polls < PATIENCE_POLLS;
-    const anyway = await Promise.race([sleep(POLL_MS), clicked("start-anyway")]);
-    if (anyway) break;
-  }
-  choosePersona(persona?.id ?? firstChoice());
-  toStart();
+  info = await awaken(BASE, (known) => {
+    info = known;
+    if (!persona) choosePersona(firstChoice());
+  });
+  toStart(persona?.id ?? firstChoice());
   const asked = query.get("persona");
   if (asked && asked !== persona.id && !isHere(asked)) addNotice("persona", "info", `There is nobody called “${asked}” here.`);
 }
@@ -67,6 +57,7 @@ function choosePersona(id) {
   persona = info.personas.find((each) => each.id === id) ?? info.personas[0];
   show.showPeople(info.personas, persona.id, BASE);
   show.showPersona(persona, BASE);
+  showInvitation();
 }
 
 /** The user has chosen somebody. */
@@ -75,8 +66,10 @@ function choose(id) {
   remember({ persona: id });
 }
 
-function toStart() {
+function toStart(id = persona.id) {
+  if (talk?.phase.reason === "unknown_conversation") dropInvitation();
   hangUp();
+  choosePersona(id);
   bringBack();
   show.showScreen("start");
 }
@@ -128,7 +121,7 @@ function start({ text = "" } = {}) {
   show.showReply(null);
   // A greeting would only be cut off by who has already said something.
   const greeting = query.get("greeting") !== "0" && !text;
-  talk.start({ persona: persona.id, greeting, microphone: microphone.stream, text });
+  talk.start({ persona: persona.id, join: invitedTo(), name: prefs.name, greeting, microphone: microphone.stream, text });
 }
 
 /** Ends the talk in hand, if any. The microphone is the page's and may go on into the next one. */
@@ -244,7 +237,7 @@ $("live-starters").onclick = ({ target }) => target.matches("button") && talk?.s
 $("people").onchange = ({ target }) => choose(target.value);
 $("retry").onclick = () => talk?.retry();
 $("again").onclick = () => startTalking();
-for (const id of ["give-up", "to-start"]) $(id).onclick = toStart;
+for (const id of ["give-up", "to-start"]) $(id).onclick = () => toStart();
 $("leave").onclick = () => (["live", "reconnecting"].includes(talk?.phase.phase) ? talk.leave() : toStart());
 $("mute").onclick = () => control.toggle();
 $("stop").onclick = stopReply;
@@ -266,7 +259,7 @@ for (const id of ["ai", "keys", "settings", "share"]) {
 $("open-ai").onclick = () => $("ai").showModal();
 $("open-keys").onclick = () => $("keys").showModal();
 $("open-settings").onclick = () => openSettings(microphone);
-$("open-share").onclick = () => openShare(persona, BASE);
+$("open-share").onclick = () => openShare(persona, BASE, goesOn() ? view.conversationId : "");
 $("captions").onclick = toggleCaptions;
 setUpPanels();
 setUpShare();
@@ -274,9 +267,14 @@ setUpPicture(video, $("stage"), (message) => addNotice("picture", "info", messag
 
 setUpSettings({
   persona: (id) => {
+    dropInvitation();
     choose(id);
     // What has ended stays ended until somebody begins anew.
     if (goesOn()) start();
+  },
+  name: (name) => {
+    remember({ name });
+    talk?.rename(name);
   },
   microphone: async (id) => {
     remember({ microphone: id });
@@ -296,14 +294,6 @@ onKeys({
 // A page that is only kept aside by the browser finds its conversation ended when it comes back.
 addEventListener("pagehide", () => talk?.leave());
 addEventListener("click", () => talk && video.paused && (video.srcObject || video.src) && video.play().catch(() => {}));
-
-function sleep(ms) {
-  return new Promise((resolve) => setTimeout(resolve, ms, false));
-}
-
-function clicked(id) {
-  return new Promise((resolve) => ($(id).onclick = () => resolve(true)));
-}
 
 tick();
 load();

@@ -1,7 +1,7 @@
 // What this browser remembers of the user's choices. A browser that stores nothing is fine too.
 
 const KEY = "vivant";
-const DEFAULTS = { theme: "auto", size: "100", microphone: "", speaker: "", shortcuts: true, announce: true, log: true, captions: true, persona: "" };
+const DEFAULTS = { theme: "auto", size: "100", microphone: "", speaker: "", shortcuts: true, announce: true, log: true, captions: true, persona: "", name: "" };
 
 export const prefs = { ...DEFAULTS, ...read() };
 

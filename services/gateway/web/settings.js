@@ -5,9 +5,10 @@ import { prefs, remember } from "./prefs.js";
 import { $ } from "./dom.js";
 import { fillSelect } from "./view.js";
 
-/** Joins the controls with what they change; `changed` has a function each for `persona`, `microphone` and `speaker`. */
+/** Joins the controls with what they change; `changed` has a function each for `persona`, `name`, `microphone` and `speaker`. */
 export function setUpSettings(changed) {
   $("persona").onchange = ({ target }) => changed.persona(target.value);
+  $("name").onchange = ({ target }) => changed.name(target.value.trim());
   $("microphone").onchange = ({ target }) => changed.microphone(target.value);
   $("speaker").onchange = ({ target }) => changed.speaker(target.value);
   $("sizes").onchange = ({ target }) => (remember({ size: target.value }), apply());
@@ -22,6 +23,7 @@ export function setUpSettings(changed) {
 
 /** Shows the dialog with the devices of this moment. */
 export async function openSettings(microphone) {
+  $("name").value = prefs.name;
   check("size", prefs.size);
   check("theme", prefs.theme);
   $("meter").hidden = !microphone.stream;

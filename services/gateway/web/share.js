@@ -3,13 +3,14 @@
 import { copyText } from "./copying.js";
 import { $ } from "./dom.js";
 import { announce } from "./view.js";
+import { invitationTo } from "./invitation.js";
 import { firstName } from "./wording.js";
 
 /** Where only this computer answers. */
 const HERE = /^(localhost|127(\.\d+){3}|\[::1\])$/;
 
 export function setUpShare() {
-  for (const [button, field] of [["copy-link", "link"], ["copy-embed", "embed"]]) {
+  for (const [button, field] of [["copy-link", "link"], ["copy-invite", "invite"], ["copy-embed", "embed"]]) {
     $(button).onclick = () => copyText($(field).value, $(button), $(field), announce);
     $(field).onfocus = () => $(field).select();
   }
@@ -18,11 +19,13 @@ export function setUpShare() {
   $("send-link").onclick = () => navigator.share({ title: document.title, url: $("link").value }).catch(() => {});
 }
 
-/** Shows the dialog for this persona of the gateway at `base`. */
-export function openShare(persona, base) {
+/** Shows the dialog for this persona of the gateway at `base`, and for the conversation that is going on, if there is one. */
+export function openShare(persona, base, conversationId) {
   const server = base.href.replace(/\/$/, "");
   $("share-title").textContent = `Share ${firstName(persona)}`;
   $("link").value = linkTo(persona, base);
+  $("invite-row").hidden = !conversationId;
+  $("invite").value = conversationId ? invitationTo(conversationId, persona, base) : "";
   $("embed").value = [
     `<script type="module" src="${server}/vivant-person.js"></script>`,
     `<vivant-person src="${server}" persona="${persona.id}" greeting></vivant-person>`,

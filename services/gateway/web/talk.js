@@ -13,7 +13,7 @@ const FIRST_MS = 3000;
 const SLOW_MS = 10_000;
 const PLAYED_MS = 200;
 /** Refusals that waiting does not change. */
-const FINAL = new Set(["forbidden_origin", "unknown_persona", "not_found", "bad_request", "too_large", "unsupported"]);
+const FINAL = new Set(["forbidden_origin", "unknown_persona", "not_found", "unknown_conversation", "bad_request", "too_large", "unsupported"]);
 /** Ends that are not the end: a part of the system goes and comes back. */
 const PASSING = new Set(["shutdown", "unavailable", "loading", "unreachable", "connection_lost", "timeout", "client_too_slow"]);
 /** A connection that was lost sooner than this counts as one more try. */
@@ -47,6 +47,7 @@ export class Talk extends EventTarget {
   #liveSince = -Infinity;
   #tries = 0;
   #sounding = null; // the microphone that the connection has
+  #own = ""; // the id under which this page is heard
   #unheard = []; // texts of which no transcript has come: a connection that is lost takes them with it
 
   /** `base`: address of the gateway; `video`: the element that shows and sounds. */
@@ -62,14 +63,18 @@ export class Talk extends EventTarget {
     return this.connection?.transport ?? this.#transport;
   }
 
-  /** Begins a new conversation. `microphone` is a MediaStream or null; `text` is said as soon as somebody hears it. */
-  start({ persona = "", greeting = true, microphone = null, text = "" }) {
-    this.#options = { persona, greeting };
+  /**
+   * Begins a new conversation, or enters the one to `join`, under a `name` or none. `microphone` is a MediaStream or null; `text` is
+   * said as soon as somebody hears it.
+   */
+  start({ persona = "", join = "", name = "", greeting = true, microphone = null, text = "" }) {
+    this.#options = { persona, join, name, greeting };
     this.#microphone = microphone;
     this.#visit = random();
     this.#token = this.#conversationId = "";
     this.#liveSince = -Infinity;
     this.#unheard = text ? [text] : [];
+    this.#own = "";
     this.#connect("connecting");
   }
 
@@ -91,6 +96,12 @@ export class Talk extends EventTarget {
     const sent = this.send({ type: "text", text });
     if (sent) this.#unheard.push(text);
     return sent;
+  }
+
+  /** Whoever is at this page is called so from now on. */
+  rename(name) {
+    this.#options = { ...this.#options, name };
+    return Boolean(name) && this.send({ type: "name", name });
   }
 
   interrupt() {
@@ -186,6 +197,8 @@ export class Talk extends EventTarget {
       ...this.#options,
       // She greets once, not after every lost connection.
       greeting: this.#options.greeting && !this.#token,
+      // Who comes back finds the others by the conversation, or begins it anew where all had to leave.
+      join: this.#conversationId ? "" : this.#options.join,
       visit: this.#visit,
       token: this.#token,
       conversationId: this.#conversationId,
@@ -210,8 +223,12 @@ export class Talk extends EventTarget {
   }
 
   #receive(message) {
-    if (message.type === "ready") this.#remember(message);
-    if (message.type === "transcript" && message.typed && message.final) this.#unheard.shift();
+    if (message.type === "ready") {
+      this.#remember(message);
+      this.#own = message.participant.id;
+    }
+    if (message.type === "relabel" && message.from_id === this.#own) this.#own = message.to_id;
+    if (message.type === "transcript" && message.typed && message.final && message.participant_id === this.#own) this.#unheard.shift();
     const elapsed = (clock) => this.connection?.elapsed(clock) ?? null;
     this.playhead.feed(message, performance.now(), elapsed, this.connection?.delayMs() ?? 0);
     this.dispatchEvent(new CustomEvent("message", { detail: message }));

@@ -1,5 +1,7 @@
 // A conversation to keep: as text to read, as subtitles, and as data. Pure but for `save`.
 
+import { isOwn, nameOf } from "./people.js";
+
 /** The kinds: name of the file's ending -> `{type, of(view)}`. */
 export const KINDS = {
   txt: { type: "text/plain", of: asText },
@@ -9,7 +11,7 @@ export const KINDS = {
 
 /** The lines as plain text, to be copied. */
 export function linesOf(view) {
-  return view.log.map((entry) => lineOf(entry, view.persona?.name ?? "Persona")).join("\n");
+  return view.log.map((entry) => lineOf(entry, entry.who === "you" ? nameOf(view.people, entry.by) : (view.persona?.name ?? "Persona"))).join("\n");
 }
 
 /** Gives the conversation to the user as a file. */
@@ -53,8 +55,9 @@ function asSubtitles(view) {
 
 function asJson(view) {
   const { id = "", name = "", disclosure = "" } = view.persona ?? {};
-  const lines = view.log.map(({ who, text, typed, interrupted, from, at, sources }) => ({
-    who,
+  const lines = view.log.map(({ who, by, text, typed, interrupted, from, at, sources }) => ({
+    who: who === "you" && !isOwn(view.people, by) ? "other" : who,
+    ...(who === "you" && { name: nameOf(view.people, by) }),
     text,
     from: new Date(from).toISOString(),
     to: new Date(at).toISOString(),
@@ -69,11 +72,11 @@ function whatItIs(view) {
 }
 
 function lineOf(entry, name) {
-  return entry.who === "note" ? `(${entry.text})` : `${entry.who === "you" ? "You" : name}: ${spoken(entry)}`;
+  return entry.who === "note" ? `(${entry.text})` : `${name}: ${spoken(entry)}`;
 }
 
 function speaker(view, entry) {
-  return entry.who === "you" ? "You" : `${view.persona?.name ?? "Persona"} (AI)`;
+  return entry.who === "you" ? nameOf(view.people, entry.by) : `${view.persona?.name ?? "Persona"} (AI)`;
 }
 
 function spoken(entry) {

@@ -6,6 +6,7 @@ import { showLog } from "./log-view.js";
 import { loadPortrait } from "./portrait.js";
 import { ReplyLine } from "./reply-line.js";
 import { STAGES } from "./stats.js";
+import { nameOf, othersOf } from "./people.js";
 import { firstName } from "./wording.js";
 
 const MURMUR_MS = 2000;
@@ -112,7 +113,8 @@ export function showAway() {
 
 /** Everything that the conversation's view says, except the words of the reply, which go by time. */
 export function showConversation(view) {
-  showYou(view.you);
+  showYou(view.you, view.people);
+  showCompany(othersOf(view.people));
   showNotices(view.notices);
   showLog(view);
   showStages(view.stages);
@@ -127,12 +129,20 @@ export function showConversation(view) {
   $("stop").disabled = !["speaking", "thinking", "paused"].includes(view.floor);
 }
 
-function showYou(you) {
+function showYou(you, people) {
   $("you").hidden = !you;
   if (!you) return;
   $("you").classList.toggle("final", you.final);
+  $("you-name").textContent = nameOf(people, you.by);
   $("you-stable").textContent = you.stable;
   $("you-rest").textContent = you.rest;
+}
+
+/** Who else is in the conversation. */
+function showCompany(names) {
+  $("company").hidden = !names.length;
+  const text = `Also here: ${names.join(", ")}`;
+  if (names.length && $("company").textContent !== text) $("company").textContent = text;
 }
 
 let replyLine = null;

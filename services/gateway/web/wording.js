@@ -16,6 +16,7 @@ const REFUSED = {
   unavailable: () => ({ title: "The server is restarting", text: "A part of it is away at the moment. It usually comes back by itself." }),
   forbidden_origin: (_, message) => ({ title: "Not from this page", text: message }),
   unknown_persona: () => ({ title: "This person is not here", text: "The server does not know who was asked for. Choose somebody at the start." }),
+  unknown_conversation: (_, message) => ({ title: "This conversation is not here", text: sentence(message) }),
   not_found: () => ({ title: "This person is not here", text: "The server does not know who was asked for. Choose somebody at the start." }),
   unsupported: () => ({
     title: "This browser cannot take part",
@@ -27,9 +28,15 @@ const ENDED = {
   left: (name) => ({ title: "Goodbye", text: `You ended the conversation with ${name}.` }),
   idle: (name) => ({ title: "It has been quiet for a while", text: `${name} has gone. Nothing keeps you from talking again.` }),
   replaced: () => ({ title: "You went on in another window", text: "The conversation goes on there. This one is closed." }),
+  unknown_conversation: (_, message) => ({ title: "This conversation is not here", text: sentence(message) }),
   too_many_messages: () => ({ title: "That was too much at once", text: "The server ended this connection because too many messages came." }),
   too_large: () => ({ title: "That was too much at once", text: "The server ended this connection because a message was too large." }),
 };
+
+/** What the gateway says in the middle of a line, as a line of its own. */
+function sentence(message) {
+  return `${message.slice(0, 1).toUpperCase()}${message.slice(1)}.`;
+}
 
 function places(count) {
   if (count === 1) return "This server talks to one person at a time, and somebody is talking.";
@@ -51,6 +58,6 @@ export function whatLost({ bye }, persona) {
 
 /** `{title, text}` for a phase `ended`. */
 export function whatEnded({ reason, message }, persona) {
-  const known = ENDED[reason]?.(firstName(persona));
+  const known = ENDED[reason]?.(firstName(persona), message);
   return known ?? { title: "The conversation has ended", text: message || "The server ended it." };
 }

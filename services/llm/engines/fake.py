@@ -29,7 +29,7 @@ class FakeEngine:
 
     @property
     def info(self) -> LlmInfo:
-        return LlmInfo(name="fake", version="1", capabilities=("prefill",))
+        return LlmInfo(name="fake", version="1", prefill=True)
 
     def load(self) -> None:
         return

@@ -98,7 +98,7 @@ class LlamacppEngine:
         return LlmInfo(
             name="llamacpp",
             version=xllamacpp.__version__,
-            capabilities=("prefill", "opening", "cancel"),
+            prefill=True,
             models=(model,),
             opening=opening,
         )

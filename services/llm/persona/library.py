@@ -54,7 +54,7 @@ class Personas:
         self._folder = folder
         self._embedding_folder = embedding_folder
         self._engine = engine
-        self._settings = settings
+        self.settings = settings
         self._linger_s = linger_s
         self._embedder: Embedder | None = None
         self._preparer: Preparer | None = None
@@ -73,7 +73,7 @@ class Personas:
         """Loads the embedding model and the default persona; blocks."""
         embedder = Embedder(self._embedding_folder)
         self._preparer = preparer = Preparer(embedder)
-        persona = self._read(self._settings.persona)
+        persona = self._read(self.settings.persona)
         vectors = self._vectors(persona.id, embedder)
         self._put(persona, preparer.make_now(persona, vectors, self._tell_first), vectors)
         self._embedder = embedder
@@ -105,7 +105,7 @@ class Personas:
 
     async def get(self, persona_id: str) -> Persona:
         """A persona as its folder has it now. Raises NotFound or Unusable."""
-        persona_id = persona_id or self._settings.persona
+        persona_id = persona_id or self.settings.persona
         try:
             return await asyncio.get_running_loop().run_in_executor(self._files, self._read, persona_id)
         except NotFound:
@@ -162,7 +162,7 @@ class Personas:
     def activities(self) -> list[str]:
         """What is being made ready in the background, for people."""
         if self._embedder is None:
-            return [f"preparing {self._settings.persona}, {self._first:.0%}"] if self._first else []
+            return [f"preparing {self.settings.persona}, {self._first:.0%}"] if self._first else []
         return [f"preparing {name}, {preparation.done:.0%}" for name, preparation in self._preparing.items()]
 
     # --- within ---------------------------------------------------------------------------------------------------------
@@ -213,7 +213,7 @@ class Personas:
                 await self._prepare(persona, lasting=True).over()
 
     def _put(self, persona: Persona, recaller: Recaller, vectors: Vectors) -> None:
-        self._ready[persona.id] = _Ready(persona, Replier(recaller, self._engine, self._settings), vectors)
+        self._ready[persona.id] = _Ready(persona, Replier(recaller, self._engine, self.settings), vectors)
         _log.info("persona_ready", persona=persona.id, passages=len(persona.passages))
 
     def _forget(self, persona_id: str) -> None:
@@ -225,7 +225,7 @@ class Personas:
             _log.warning("persona_removed", persona=persona_id)
 
     def _vectors(self, persona_id: str, embedder: Embedder) -> Vectors:
-        elsewhere = self._settings.embeddings_dir
+        elsewhere = self.settings.embeddings_dir
         beside = self._folder / persona_id / "derived" / "embeddings.npz"
         if elsewhere is not None:
             return Vectors(embedder, elsewhere.expanduser() / f"{persona_id}.npz")

@@ -8,16 +8,19 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Coroutine, Iterable, Iterator
+from collections.abc import Callable, Coroutine, Iterator, Sequence
 from contextlib import aclosing, contextmanager
 from dataclasses import dataclass, field, replace
-from typing import Any, Final, Protocol
+from typing import Any, Final
 
 from services.common.logs import get_logger
 from services.common.streams import Cancelled
-from services.llm.memory.history import History, Utterance
+from services.llm.memory.history import Utterance
+from services.llm.memory.record import Record
+from services.llm.memory.store import Entry
 from services.llm.persona.story import Passage
-from services.llm.reply.replier import Done, Event, Replier, Text
+from services.llm.reply.outputs import Addressed, Broken, Done, Drafted, Finished, Outlet, Output, Text
+from services.llm.reply.replier import Replier
 from services.llm.understanding import addressed
 from services.llm.understanding.words import same_words, words
 from vivant.errors import Internal, VivantError
@@ -28,58 +31,14 @@ _log = get_logger(__name__)
 _MIN_WORDS: Final = 2
 
 
-@dataclass(frozen=True)
-class Finished:
-    """The reply is complete."""
-
-    done: Done
-    first_token_us: int
-
-
-@dataclass(frozen=True)
-class Broken:
-    """The turn ended without a (whole) reply."""
-
-    error: VivantError
-
-
-@dataclass(frozen=True)
-class Drafted:
-    """How the reply will begin if the words so far are committed."""
-
-    text: str
-
-
-@dataclass(frozen=True)
-class Addressed:
-    """How likely these words are meant for the persona."""
-
-    text: str
-    probability: float
-
-
-Output = Event | Finished | Broken | Drafted | Addressed
-
-
-class Outlet(Protocol):
-    """The conversation's way out."""
-
-    async def emit(self, turn_id: int, output: Output) -> None:
-        """Sends something of the turn that is alive."""
-
-    def stale(self) -> None:
-        """Notes that something was made for a turn that is over, and dropped."""
-
-    def spawn(self, work: Coroutine[Any, Any, None], name: str) -> asyncio.Task[None]:
-        """Starts a task; an error in it ends the stream."""
-
-
 @dataclass
 class _Turn:
     """What is known and made of one turn."""
 
     id: int
     question: Utterance
+    answers: str = ""
+    """The id of the utterance that it answers, once that is complete."""
     task: asyncio.Task[None] | None = None
     judging: asyncio.Task[None] | None = None
     """Finds out whether the words of the draft are meant for the persona."""
@@ -94,48 +53,49 @@ class _Turn:
 class Conversation:
     """The methods are called by one reader in order."""
 
-    def __init__(self, replier: Replier, lane: int, outlet: Outlet, history: Iterable[Utterance] = ()) -> None:
+    def __init__(self, replier: Replier, lane: int, outlet: Outlet, record: Record) -> None:
         self._replier = replier
         self._lane = lane
         self._outlet = outlet
-        self._history = History(replier.recaller.persona.id, replier.settings.history_words, history)
+        self._record = record
         self._newest = 0
         self._turn: _Turn | None = None
         self._waiting: asyncio.Task[None] | None = None
-
-    @property
-    def history(self) -> tuple[Utterance, ...]:
-        return self._history.items
 
     def start(self) -> None:
         """Reads ahead what every prompt begins with."""
         self._read_ahead()
 
-    async def words(self, turn_id: int, text: str, speaker: str, *, draft: bool, other: str = "") -> None:
+    async def words(self, turn_id: int, text: str, participant_id: str, *, draft: bool, others: Sequence[str] = ()) -> None:
         """Words of somebody who still speaks: recalls and reads ahead, or writes a draft.
 
-        The words of a draft may be meant for `other`: then an opinion on that is given beside it.
+        The words of a draft may be meant for `others`, by their ids: then an opinion on that is given beside it.
         """
-        turn = await self._enter(turn_id, Utterance(speaker, text, turn_id=turn_id))
+        question = self._record.shown(participant_id, text)
+        turn = await self._enter(turn_id, question)
         if turn is None or turn.committed_at is not None:
             return
         if draft:
             if not (turn.drafting and same_words(turn.question.text, text)):
-                await self._restart(turn, Utterance(speaker, text, turn_id=turn_id), drafting=True)
-                if other and self._replier.settings.who_is_meant != "off":
-                    turn.judging = self._outlet.spawn(self._judge(turn, other), f"judge-{turn_id}")
+                await self._restart(turn, question, drafting=True)
+                if others and self._replier.settings.who_is_meant != "off":
+                    turn.judging = self._outlet.spawn(self._judge(turn, others), f"judge-{turn_id}")
         elif not turn.drafting or not same_words(turn.question.text, text):
-            turn.question = Utterance(speaker, text, turn_id=turn_id)
+            turn.question = question
             if turn.drafting or turn.task is None or turn.task.done():
                 await self._begin(turn, self._prepare, drafting=False)
 
-    async def commit(self, turn_id: int, said: Utterance) -> None:
-        """The contribution is complete: sends the draft of these very words, or writes a reply."""
-        turn = await self._enter(turn_id, said)
+    async def commit(self, entry: Entry) -> None:
+        """The contribution of a turn is complete: sends the draft of these very words, or writes a reply.
+
+        It is being kept meanwhile; nothing is sent before it is.
+        """
+        turn = await self._enter(entry.turn_id, self._record.shown(entry.participant_id, entry.text))
         if turn is None or turn.committed_at is not None:
             return
-        self._history.add(said)
+        said = self._record.add(entry)
         fits = turn.drafting and turn.task is not None and same_words(turn.question.text, said.text)
+        turn.answers = entry.id
         turn.committed_at = time.monotonic()
         if not fits:
             await self._restart(turn, said, drafting=False)
@@ -150,19 +110,18 @@ class Conversation:
 
     async def cancel(self, turn_id: int) -> None:
         """Forgets a turn."""
-        self._history.forget(turn_id)
+        self._record.forget(turn_id)
         if self._turn and self._turn.id == turn_id:
             await self._end(self._turn)
 
-    def heard(self, said: Utterance, turn_id: int, *, interrupted: bool) -> None:
+    def heard(self, entry: Entry) -> None:
         """What was heard of a reply becomes history."""
-        persona = self._replier.recaller.persona.id
-        self._history.heard(replace(said, speaker=persona, turn_id=turn_id, interrupted=interrupted))
+        self._record.heard(entry)
         self._read_ahead()
 
-    def utterance(self, said: Utterance) -> None:
+    def utterance(self, entry: Entry) -> None:
         """Something that needs no answer becomes history."""
-        self._history.add(said)
+        self._record.add(entry)
         self._read_ahead()
 
     async def finish(self) -> None:
@@ -175,6 +134,7 @@ class Conversation:
         if self._turn:
             await self._end(self._turn)
         await _stop(self._waiting)
+        await self._record.kept()
 
     async def _enter(self, turn_id: int, question: Utterance) -> _Turn | None:
         """The turn with this number; a newer one ends the older, and None is for what comes too late."""
@@ -219,7 +179,7 @@ class Conversation:
                     done = turn.question
                     if len(words(done.text)) < _MIN_WORDS:
                         continue
-                    history = self._history.before(turn.id)
+                    history = self._record.before(turn.id)
                     recollection = await self._replier.recall(done, history)
                     steady, turn.recalled = recollection.passages == turn.recalled, recollection.passages
                     if steady:
@@ -231,7 +191,7 @@ class Conversation:
     async def _write(self, turn: _Turn) -> None:
         try:
             with _faults_named():
-                async with aclosing(self._replier.reply(turn.question, self._history.before(turn.id), self._lane)) as events:
+                async with aclosing(self._replier.reply(turn.question, self._record.before(turn.id), self._lane)) as events:
                     async for event in events:
                         if isinstance(event, Text) and turn.first_at is None:
                             turn.first_at = time.monotonic()
@@ -239,14 +199,15 @@ class Conversation:
         except VivantError as exc:
             await self._give(turn, Broken(exc))
 
-    async def _judge(self, turn: _Turn, other: str) -> None:
-        said = turn.question
-        history = self._history.before(turn.id)
+    async def _judge(self, turn: _Turn, others: Sequence[str]) -> None:
+        said, called = turn.question, [self._record.called(other) for other in others]
+        history, ids = self._record.before(turn.id), (self._replier.recaller.persona.id, *others)
         try:
             with _faults_named():
-                async with aclosing(addressed.opinions(self._replier, said, other, history)) as opinions:
+                async with aclosing(addressed.opinions(self._replier, said, called, history)) as opinions:
                     async for likely in opinions:
-                        await self._send(turn, Addressed(said.text, likely))
+                        shares = sorted(zip(ids, likely, strict=True), key=lambda share: -share[1])
+                        await self._send(turn, Addressed(said.text, tuple(shares)))
                         if turn.committed_at is not None:
                             # From here on the model is wanted for the reply.
                             break
@@ -264,12 +225,15 @@ class Conversation:
             await self._send(turn, output)
 
     async def _send(self, turn: _Turn, output: Output) -> None:
+        # What is answered is on the disk before.
+        await self._record.kept()
         if self._turn is not turn:
             self._outlet.stale()
             return
         if isinstance(output, Done):
             waited = max(0.0, (turn.first_at or time.monotonic()) - (turn.committed_at or 0))
-            output = Finished(output, int(waited * 1e6))
+            done = replace(output, problem=output.problem or self._record.take_problem())
+            output = Finished(done, int(waited * 1e6), turn.answers)
         await self._outlet.emit(turn.id, output)
 
     def _read_ahead(self) -> None:
@@ -283,7 +247,7 @@ class Conversation:
     async def _read_waiting(self) -> None:
         try:
             with _faults_named():
-                await self._replier.prefill_waiting(self._history.items, self._lane)
+                await self._replier.prefill_waiting(self._record.said, self._lane)
         except VivantError as exc:
             _log.info("prefill_failed", reason=exc.reason)
 

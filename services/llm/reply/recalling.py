@@ -83,6 +83,8 @@ class _Asked:
     """Without what only asks for the floor, when somebody has broken in."""
     history: Sequence[Utterance]
     speaker: str
+    name: str
+    """The speaker's, when it is known."""
     cut: CutShort | None
     """The passage that was being told when somebody broke in, the last time."""
     broke_in: bool
@@ -96,13 +98,17 @@ class Recaller:
         self.persona = persona
         self._memory = Memory(persona.passages, embedder, kept, persona.profile.words.relations)
 
-    def recall(self, question: str, history: Sequence[Utterance] = (), speaker: str = "") -> Recollection:
-        """What a contribution of `speaker` brings to mind, by the first rule that knows it. Blocks for about 10 ms."""
+    def recall(self, question: str, history: Sequence[Utterance] = (), speaker: str = "", name: str = "") -> Recollection:
+        """What a contribution of `speaker` brings to mind, by the first rule that knows it. Blocks for about 10 ms.
+
+        `name` is the speaker's, when it is known.
+        """
         broke_in = interrupted(history, self.persona.id)
         asked = _Asked(
             without_preface(question) if broke_in else question,
             history,
             speaker,
+            name,
             cut_short(self.persona.passages, history, self.persona.id),
             broke_in=broke_in,
         )
@@ -138,7 +144,7 @@ class Recaller:
         """ "What's my name?" is answered from what the one who asks has said."""
         if not asks_about_listener(asked.question):
             return None
-        return Recollection((), told=self._told(asked.question, asked.history, asked.speaker))
+        return Recollection((), told=self._told(asked))
 
     def _remembered(self, asked: _Asked) -> Recollection:
         """All else: from the story, in the light of the conversation."""
@@ -178,12 +184,15 @@ class Recaller:
             near += [_FITS * fits(question, text) + _NEXT * (index == cut.next) for index, text in enumerate(texts)]
         return (texts[int(near.argmax())],)
 
-    def _told(self, question: str, history: Sequence[Utterance], speaker: str) -> str:
+    def _told(self, asked: _Asked) -> str:
         """The sentence of the listener's that is nearest to what they ask about themselves."""
+        question, history = asked.question, asked.history
         if asks_own_name(question):
-            before = [(item, history[:index]) for index, item in enumerate(history) if item.speaker == speaker]
+            before = [(item, history[:index]) for index, item in enumerate(history) if item.speaker == asked.speaker]
             names = [found.name for item, heard in before if (found := introduced(item.text, heard, self.persona))]
-            return f"You told me you're {names[-1]}." if names else ""
+            # Said longer ago than history reaches, or told by their client.
+            known = f"You're {asked.name}." if asked.name else ""
+            return f"You told me you're {names[-1]}." if names else known
         own = [
             text
             for item in history

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Final
 from zlib import crc32
 
@@ -12,12 +12,12 @@ from services.common.logs import get_logger
 from services.llm.engine import Engine, Usage
 from services.llm.memory.history import Utterance
 from services.llm.memory.threads import think
-from services.llm.persona.story import Passage
 from services.llm.reply import prompt as prompts
 from services.llm.reply.clauses import ClauseSplitter, sentences
 from services.llm.reply.cues import FaceCue, felt
 from services.llm.reply.grounding import Evidence
 from services.llm.reply.manners import plans, speakable, speaks_of_user
+from services.llm.reply.outputs import Cue, Done, Event, Source, Text
 from services.llm.reply.reading.listening import Clause, Listening
 from services.llm.reply.reading.reader import Reader
 from services.llm.reply.reading.reasoning import Retract
@@ -38,36 +38,9 @@ _ENOUGH_WORDS: Final = 14
 _MEETING: Final = FaceCue("warm_smile", 0.6)
 #: Who may speak in a reply that is written as a play: the persona, also under these names, and others, whose words are not its.
 _SELF: Final = ("assistant", "ai", "model", "bot", "me", "answer", "reply", "response")
-_OTHERS: Final = ("user", "human", "system", "spk1", "spk2")
+_OTHERS: Final = ("user", "human", "system", "speaker")
 #: No sentence is as long as this, in characters: it is given whole.
 _WHOLE: Final = 1000
-
-
-@dataclass(frozen=True)
-class Text:
-    text: str
-
-
-@dataclass(frozen=True)
-class Cue:
-    cue: FaceCue
-
-
-@dataclass(frozen=True)
-class Source:
-    passage: Passage
-    score: float
-
-
-@dataclass(frozen=True)
-class Done:
-    usage: Usage
-    corrected: bool
-    problem: VivantError | None = None
-    """Why the model's own words could not be had, when they could not: the reply is what memory says instead."""
-
-
-Event = Text | Cue | Source | Done
 
 
 class Replier:
@@ -81,7 +54,8 @@ class Replier:
         """The model's prompts begin its reasoning: its replies begin with that, and nothing marks it but its end."""
 
     async def recall(self, question: Utterance, history: Sequence[Utterance]) -> Recollection:
-        return await think(self.recaller.recall, question.text, history, question.speaker)
+        name = "" if question.nameless else question.speaker
+        return await think(self.recaller.recall, question.text, history, question.speaker, name)
 
     async def prefill(self, question: Utterance, history: Sequence[Utterance], recollection: Recollection, lane: int) -> None:
         """Reads the prompt as far as the question is known, unless the model will hardly be asked."""
@@ -158,7 +132,7 @@ class _Making:
         # The listener's own words may be named, but "I have a cat" is not the persona's to say.
         self._evidence = Evidence(
             tuple(passage.text for passage in recollection.passages),
-            (profile.name, question.speaker, question.text, *(said.text for said in history)),
+            (profile.name, "" if question.nameless else question.speaker, question.text, *(said.text for said in history)),
             profile.words.relations,
         )
         self._said = ""

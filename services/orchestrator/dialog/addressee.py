@@ -38,7 +38,6 @@ _TO_US: Final = re.compile(r"\b(tell|show|give|teach|sing|play|read) us\b|\bgo o
 #: An opinion overrules the guess that somebody else is meant from here on, and the one that the persona is only below that.
 _FOR_PERSONA: Final = 0.5
 _FOR_OTHERS: Final = 0.25
-_UNNAMED: Final = re.compile(r"Spk\d+")
 
 
 @dataclass(frozen=True)
@@ -70,6 +69,8 @@ class Participants:
     """Labels, in the order in which they came."""
     names: Mapping[str, str] = field(default_factory=dict)
     """What people are called, in lower case, and their labels; the name itself for somebody who has not spoken yet."""
+    told_names: Mapping[str, str] = field(default_factory=dict)
+    """What clients have said that people are called, by their labels."""
     voices: Mapping[str, tuple[str, int]] = field(default_factory=dict)
     """For each microphone whose voice it was since the last contribution, and by how many characters."""
     heard: tuple[str, ...] = ()
@@ -180,6 +181,9 @@ def _ruled(participants: Participants, said: Contribution, persona: tuple[str, .
         return Ruling("")
     if who is not None and who != said.speaker:
         return Ruling(who)
+    if said.typed:
+        # Whoever types writes to the persona: people who are there speak to each other.
+        return Ruling("")
     return _by_what_was_before(participants, said)
 
 
@@ -207,11 +211,48 @@ def joined(participants: Participants, label: str) -> Participants:
         return participants
     awaited = [name for name, known in participants.names.items() if known not in participants.people]
     names = dict(participants.names)
-    if not _UNNAMED.fullmatch(label):
-        names[label.lower()] = label
+    if name := participants.told_names.get(label):
+        names[name.lower()] = label
     elif len(awaited) == 1 and participants.people:
         names[awaited[0]] = label
     return replace(participants, people=(*participants.people, label), names=names)
+
+
+def left(participants: Participants, label: str) -> Participants:
+    """Somebody has gone. They can still be called by name, and be told so."""
+    return replace(
+        participants,
+        people=tuple(one for one in participants.people if one != label),
+        voices={microphone: voice for microphone, voice in participants.voices.items() if microphone != label},
+        heard=tuple(one for one in participants.heard if one != label),
+    )
+
+
+def named(participants: Participants, label: str, name: str) -> Participants:
+    """A client says what somebody is called."""
+    participants = replace(participants, told_names={**participants.told_names, label: name})
+    if label not in participants.people:
+        return participants
+    names = {known: who for known, who in participants.names.items() if who != label}
+    return replace(participants, names={**names, name.lower(): label})
+
+
+def relabelled(participants: Participants, label: str, known: str) -> Participants:
+    """Whoever was `label` is `known`, also in what was said before."""
+
+    def who(one: str) -> str:
+        return known if one == label else one
+
+    last = participants.last
+    return replace(
+        participants,
+        people=tuple(dict.fromkeys(map(who, participants.people))),
+        names={name: who(one) for name, one in participants.names.items()},
+        told_names={who(one): name for one, name in participants.told_names.items()},
+        voices={microphone: (who(one), length) for microphone, (one, length) in participants.voices.items()},
+        heard=tuple(dict.fromkeys(map(who, participants.heard))),
+        last=replace(last, speaker=who(last.speaker), to=who(last.to)) if last else None,
+    )
 
 
 def _introduced(participants: Participants, said: Contribution) -> Participants:

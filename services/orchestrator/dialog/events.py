@@ -125,6 +125,29 @@ class Joined(Event):
 
 
 @dataclass(frozen=True)
+class Left(Event):
+    """Somebody has gone, and their microphone with them."""
+
+    speaker: str
+
+
+@dataclass(frozen=True)
+class Named(Event):
+    """Somebody is called so, whether they have joined yet or not."""
+
+    speaker: str
+    name: str
+
+
+@dataclass(frozen=True)
+class Relabelled(Event):
+    """Whoever was taken for `speaker` is `known`."""
+
+    speaker: str
+    known: str
+
+
+@dataclass(frozen=True)
 class TurnEnded(Event):
     """The speaker says that their turn is over."""
 
@@ -148,7 +171,7 @@ class WordsFinal(Event):
     text: str
     addressee: str = ""
     voice: str = ""
-    """Whose voice it is, where several may share the microphone `speaker`."""
+    """Who spoke, where several may share the microphone `speaker`."""
 
 
 @dataclass(frozen=True)

@@ -125,6 +125,22 @@ def joined(state: State, event: ev.Joined, style: Style) -> Step:
     return replace(state, participants=addressee.joined(state.participants, event.speaker)), []
 
 
+def left(state: State, event: ev.Left, style: Style) -> Step:
+    """Somebody has gone: what they had begun to say is not waited for, and whoever is alone now means the persona."""
+    people = {speaker: person for speaker, person in state.people.items() if speaker != event.speaker}
+    return replace(state, people=people, participants=addressee.left(state.participants, event.speaker)), []
+
+
+def named(state: State, event: ev.Named, style: Style) -> Step:
+    """A client says what somebody is called."""
+    return replace(state, participants=addressee.named(state.participants, event.speaker, event.name)), []
+
+
+def relabelled(state: State, event: ev.Relabelled, style: Style) -> Step:
+    """Two that were told apart are one."""
+    return replace(state, participants=addressee.relabelled(state.participants, event.speaker, event.known)), []
+
+
 def _judged(state: State, said: Contribution, style: Style) -> tuple[State, Contribution]:
     opinion = state.opinion.probability if state.opinion and state.opinion.text == said.text else None
     doubt = addressee.in_doubt(state.participants, said, style.names) if opinion is None else ""

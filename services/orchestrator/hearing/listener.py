@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
 from services.common.audio import ChunkOrder
 from services.common.labels import Labels
 from services.orchestrator.dialog import events as ev
 from services.orchestrator.dialog.events import CLOCK_HZ
+from services.orchestrator.hearing.utterances import Utterances
 from services.orchestrator.links.clients import Peers
 from services.orchestrator.links.link import Link
 from vivant.asr.v1 import asr_pb2
@@ -27,6 +28,20 @@ Feed = Callable[[ev.Event], None]
 Send = Callable[..., None]
 #: (microphone, speaker, words) -> whom they are meant for, empty for the persona.
 Whom = Callable[[str, str, str], str]
+
+
+class Company(Protocol):
+    """Who is there, as far as a microphone must know."""
+
+    def stranger(self) -> str:
+        """The id of somebody who was heard for the first time."""
+
+    def met(self, participant_id: str) -> str:
+        """The id of somebody who is referred to, by id or by name."""
+
+    def same(self, label: str, known: str) -> None:
+        """The two are one."""
+
 
 _OVERLAPS: Final = {
     turn_pb2.OVERLAP_KIND_INTERRUPTION: ev.OverlapKind.INTERRUPTION,
@@ -52,10 +67,15 @@ class Listener:
         send: Send,
         shared: Callable[[], bool],
         whom: Whom,
+        company: Company,
+        utterances: Utterances,
     ) -> None:
         self.speaker = speaker
         self._shared = shared
         self._whom = whom
+        self._company = company
+        self._utterances = utterances
+        self._voices: dict[str, str] = {}
         self._rate = audio.sample_rate_hz
         self._order = ChunkOrder(f"audio of {speaker}", self._rate)
         self._offsets: deque[float] = deque(maxlen=_RECENT)
@@ -63,12 +83,13 @@ class Listener:
         self._now = now
         self._feed = feed
         self._send = send
-        self._addressed = Labels()
+        self._addressed = Labels[tuple[str, ...]]()
         self.last_audio_at = 0
         self.started_at = 0
         """When the newest speech began, on the session clock."""
-        asr = asr_pb2.TranscribeConfig(audio=audio, partials=True, session_id=session_id, language=language, voices=shared())
-        turn = turn_pb2.DetectConfig(user_audio=audio, bot_audio=bot_audio, session_id=session_id, language=language)
+        spoken = language or None
+        asr = asr_pb2.TranscribeConfig(audio=audio, partials=True, session_id=session_id, language=spoken, voices=shared())
+        turn = turn_pb2.DetectConfig(user_audio=audio, bot_audio=bot_audio, session_id=session_id, language=spoken)
         self.asr: Link = peers.link("asr", lambda: asr)
         self.turn: Link = peers.link("turn", lambda: turn)
         self._asr_base = self._turn_base = 0
@@ -92,12 +113,15 @@ class Listener:
             self._feed(ev.Joined(now, self.speaker))
         self._offsets.append(now - end)
         self.last_audio_at = now
-        self._addressed.heard(chunk.addressee, chunk.start_sample, self._order.next_sample)
-        name = "" if self._shared() else self.speaker
-        self.asr.send(audio=asr_pb2.AudioChunk(pcm=chunk.pcm, start_sample=chunk.start_sample - self._asr_base, speaker=name))
+        told = tuple(self._company.met(addressee) for addressee in chunk.addressee_ids)
+        self._addressed.heard(told, chunk.start_sample, self._order.next_sample)
+        who = None if self._shared() else self.speaker
+        self.asr.send(
+            audio=asr_pb2.AudioChunk(pcm=chunk.pcm, start_sample=chunk.start_sample - self._asr_base, participant_id=who)
+        )
         self.turn.send(
             user_audio=turn_pb2.UserAudio(
-                pcm=chunk.pcm, start_sample=chunk.start_sample - self._turn_base, speaker=self.speaker
+                pcm=chunk.pcm, start_sample=chunk.start_sample - self._turn_base, participant_id=self.speaker
             )
         )
 
@@ -119,6 +143,8 @@ class Listener:
         """A stream was opened anew: its samples count from here."""
         if ability == "asr":
             self._asr_base = self._order.next_sample
+            # Another recogniser, other ids; who spoke first is most likely whose microphone it is.
+            self._voices.clear()
         else:
             self._turn_base = self._order.next_sample
             self._bot_base = None
@@ -137,8 +163,13 @@ class Listener:
         elif kind == "final":
             self._transcribe(message, final=True)
             self._tell_words(message.text, "", message.end_sample)
-            told, voice = self._told(message), self._voice(message)
+            # Of several, the first takes the floor from the persona.
+            told, voice = next(iter(self._told(message)), ""), self._voice(message)
             self._feed(ev.WordsFinal(self._now(), self.speaker, message.flush_id, message.text.strip(), told, voice))
+        elif kind == "voice":
+            self._meet(message.participant.id)
+        elif kind == "relabel":
+            self._merge(message.from_id, message.to_id)
         elif kind == "no_speech":
             self._feed(ev.WordsFinal(self._now(), self.speaker, message.flush_id, ""))
 
@@ -177,24 +208,46 @@ class Listener:
 
     def _voice(self, message: Any) -> str:
         """Who speaks, told by voice; empty on a microphone that is somebody's own."""
-        return str(message.speaker) if self._shared() else ""
+        return self._meet(message.participant_id) if message.participant_id and self._shared() else ""
 
-    def _told(self, message: Any) -> str:
+    def _meet(self, voice: str) -> str:
+        """Whose voice it is: the first one on a microphone is its owner's."""
+        if voice not in self._voices:
+            self._voices[voice] = self._company.stranger() if self._voices else self.speaker
+        return self._voices[voice]
+
+    def _merge(self, voice: str, known: str) -> None:
+        label, who = self._meet(voice), self._meet(known)
+        self._voices[voice] = who
+        if label != who:
+            self._company.same(label, who)
+
+    def _told(self, message: Any) -> tuple[str, ...]:
         """Whom the client has named for these words."""
-        return self._addressed.during(message.start_sample + self._asr_base, message.end_sample + self._asr_base)
+        heard = self._addressed.during(message.start_sample + self._asr_base, message.end_sample + self._asr_base)
+        return heard or ()
 
     def _transcribe(self, message: Any, *, final: bool) -> None:
-        speaker, addressee = self._voice(message) or self.speaker, self._told(message)
-        if final and not addressee:
-            addressee = self._whom(self.speaker, speaker, message.text.strip())
+        speaker, told = self._voice(message) or self.speaker, self._told(message)
+        start, end = message.start_sample + self._asr_base, message.end_sample + self._asr_base
+        text = message.text.strip() if final else ""
+        if final:
+            language = message.language
+            utterance_id = self._utterances.ended(self.speaker, text, self.at(start), self.at(end), language)
+            meant = "" if told else self._whom(self.speaker, speaker, text)
+            told = told or ((self._company.met(meant),) if meant else ())
+        else:
+            utterance_id, language = self._utterances.begun(self.speaker), ""
         transcript = session_pb2.Transcript(
             final=final,
             stable_text=message.text if final else message.stable_text,
             unstable_text="" if final else message.unstable_text,
-            speaker=speaker,
-            addressee=addressee,
-            start_sample=message.start_sample + self._asr_base,
-            end_sample=message.end_sample + self._asr_base,
+            participant_id=speaker,
+            addressees=[common_pb2.Addressee(participant_id=who) for who in told],
+            start_sample=start,
+            end_sample=end,
+            utterance_id=utterance_id,
+            language=language or None,
         )
         if final:
             transcript.words.extend(message.words)

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncGenerator, Callable, Sequence
-from contextlib import aclosing
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -16,16 +15,18 @@ from google.protobuf.message import Message
 
 from services.common.logs import get_logger
 from services.common.tasks import say_why
+from services.orchestrator.links import synthesis
 from services.orchestrator.links.link import Link
+from services.orchestrator.links.pairing import misfits
 from services.orchestrator.settings import OrchestratorSettings
 from vivant.asr.v1 import asr_pb2, asr_pb2_grpc
 from vivant.channel import open_channel
 from vivant.common.v1 import common_pb2
-from vivant.errors import Internal, Timeout, VivantError, from_rpc_error
+from vivant.errors import VivantError, from_rpc_error
 from vivant.face.v1 import face_pb2, face_pb2_grpc
 from vivant.llm.v1 import llm_pb2, llm_pb2_grpc
+from vivant.persona.v1 import persona_pb2
 from vivant.session.v1 import session_pb2
-from vivant.status import FinalStatus
 from vivant.tts.v1 import tts_pb2, tts_pb2_grpc
 from vivant.turn.v1 import turn_pb2, turn_pb2_grpc
 
@@ -35,6 +36,8 @@ _log = get_logger(__name__)
 PORTRAIT_TIMEOUT_S: Final = 9.0
 #: So long after the start of this orchestrator a service that has not answered yet is taken to be starting too.
 STARTING_S: Final = 15.0
+#: Personas that are kept for when the llm is out of reach.
+MOST_PERSONAS: Final = 100
 
 
 @dataclass(frozen=True)
@@ -69,7 +72,10 @@ class Peers:
         """Which services are not ready, and why."""
         self.places = settings.capacity
         """Whole conversations that can be had at once: no service behind this one has room for more."""
+        self.misfits: Sequence[str] = []
+        """What does not fit of the services that were put together."""
         self._default_seen = False
+        self._personas: dict[str, persona_pb2.Persona] = {}
         self._watching: asyncio.Task[None] | None = None
         self._seen_ready: set[str] = set()
         self._opened_at = 0.0
@@ -116,8 +122,15 @@ class Peers:
 
     async def _ask(self) -> None:
         components = await self.components()
-        problems = [f"{item.service}: {item.reason}" for item in components if not item.ready]
+        self._pair(components)
+        problems = [*self.misfits, *(f"{item.service}: {item.reason}" for item in components if not item.ready)]
         self.problems = problems or await self._nobody_there()
+
+    def _pair(self, components: Sequence[session_pb2.Component]) -> None:
+        found = misfits({item.service: item.info for item in components if item.HasField("info")})
+        if found and found != self.misfits:
+            _log.error("services_misfit", problems=found)
+        self.misfits = found
 
     async def _nobody_there(self) -> list[str]:
         """What is wrong with the default persona, until it was seen once."""
@@ -142,7 +155,8 @@ class Peers:
         try:
             component.info.CopyFrom(await peer.info(self._timeout_s))
             component.ready = component.info.ready
-            component.reason = "" if component.ready else "still loading"
+            if not component.ready:
+                component.reason = "still loading"
         except VivantError as exc:
             component.reason = exc.message
         if component.ready:
@@ -158,7 +172,7 @@ class Peers:
             return answers and component.service == "llm"
         return answers or asyncio.get_running_loop().time() - self._opened_at < STARTING_S
 
-    async def personas(self) -> list[llm_pb2.Persona]:
+    async def personas(self) -> list[persona_pb2.Persona]:
         """All personas; raises VivantError."""
         try:
             response = await self.llm.stub.ListPersonas(llm_pb2.ListPersonasRequest(), timeout=self._timeout_s)
@@ -166,14 +180,22 @@ class Peers:
             raise from_rpc_error(exc, "llm") from exc
         return list(response.personas)
 
-    async def persona(self, name: str) -> llm_pb2.Persona:
+    async def persona(self, persona_id: str) -> persona_pb2.Persona:
         """One persona; raises NotFound, Unusable, or what says that the llm is out of reach."""
         try:
-            response = await self.llm.stub.GetPersona(llm_pb2.GetPersonaRequest(persona=name), timeout=self._timeout_s)
+            response = await self.llm.stub.GetPersona(llm_pb2.GetPersonaRequest(persona_id=persona_id), timeout=self._timeout_s)
         except grpc.aio.AioRpcError as exc:
             raise from_rpc_error(exc, "llm") from exc
-        persona: llm_pb2.Persona = response.persona
+        persona: persona_pb2.Persona = response.persona
+        if not persona.HasField("preparation"):
+            self._personas[persona_id] = persona
+            while len(self._personas) > MOST_PERSONAS:
+                del self._personas[next(iter(self._personas))]
         return persona
+
+    def known(self, persona_id: str) -> persona_pb2.Persona | None:
+        """The persona as the llm gave it last, for when it is out of reach."""
+        return self._personas.get(persona_id)
 
     async def portrait(self, persona: str) -> bytes:
         """A face at rest, as JPEG; raises NotFound, Unusable, or what says that the face is out of reach."""
@@ -207,71 +229,12 @@ class Peers:
         method, request = methods[ability]
         return Link(ability, method, request, config)
 
-    async def speak(
+    def speak(
         self, config: tts_pb2.SynthesizeConfig, texts: AsyncGenerator[str, None], timeout_s: float
     ) -> AsyncGenerator[tts_pb2.Audio, None]:
         """The voice of one reply, as its clauses come; raises VivantError. The service may be silent for `timeout_s` at most
         while it owes an answer."""
-        call = self.tts.stub.Synthesize()
-        status = FinalStatus(call)
-        owing = _Owing()
-        writer = asyncio.create_task(_write_clauses(call, config, texts, owing), name="tts-write")
-        reading: asyncio.Task[Any] | None = None
-        try:
-            while True:
-                reading = asyncio.create_task(call.read(), name="tts-read")
-                while not reading.done():
-                    waiting = {reading} if writer.done() else {reading, writer}
-                    done, _ = await asyncio.wait(waiting, timeout=timeout_s, return_when=asyncio.FIRST_COMPLETED)
-                    if not done and owing.answer:
-                        raise Timeout(f"tts did not answer within {timeout_s:.0f} s", reason="tts_timeout")
-                    if writer.done() and not reading.done():
-                        _raise_fault(writer)
-                message = reading.result()
-                if message is grpc.aio.EOF:
-                    break
-                owing.answer = owing.end
-                if message.WhichOneof("response") == "audio":
-                    yield message.audio
-            if await call.code() is not grpc.StatusCode.OK:
-                raise Internal(f"tts: {await call.details()}")
-        except grpc.aio.AioRpcError as exc:
-            raise from_rpc_error(await status.after(exc), "tts") from exc
-        finally:
-            left = [task for task in (writer, reading) if task]
-            for task in left:
-                task.cancel()
-            await asyncio.gather(*left, return_exceptions=True)
-            call.cancel()
-
-
-def _raise_fault(writer: asyncio.Task[None]) -> None:
-    """What the writer died of: nothing more would be owed, and nothing would come."""
-    fault = writer.exception()
-    if isinstance(fault, grpc.aio.AioRpcError):
-        raise fault
-    # That the call has ended already, the reader finds out, with the reason.
-    if fault is not None and not isinstance(fault, asyncio.InvalidStateError):
-        raise Internal(f"tts: the text could not be sent ({type(fault).__name__})") from fault
-
-
-@dataclass
-class _Owing:
-    """What the voice owes: an answer to the text so far, and its end once the text is complete."""
-
-    answer: bool = False
-    end: bool = False
-
-
-async def _write_clauses(call: Any, config: tts_pb2.SynthesizeConfig, texts: AsyncGenerator[str, None], owing: _Owing) -> None:
-    await call.write(tts_pb2.SynthesizeRequest(config=config))
-    async with aclosing(texts) as clauses:
-        async for text in clauses:
-            await call.write(tts_pb2.SynthesizeRequest(text=tts_pb2.Text(text=text)))
-            owing.answer = True
-    await call.write(tts_pb2.SynthesizeRequest(finish=tts_pb2.Finish()))
-    await call.done_writing()
-    owing.answer = owing.end = True
+        return synthesis.speak(self.tts.stub, config, texts, timeout_s)
 
 
 def _peer(ability: str, address: str, stub: type, get_info: type[Message]) -> Peer:

@@ -20,6 +20,8 @@ QUEUE: Final = 250
 BACKOFF_S: Final = (0.2, 0.5, 1.0, 2.0, 5.0)
 #: A stream that has lived so long is steady: only then is a service trusted again that has broken its streams before.
 STEADY_S: Final = 5.0
+#: A service that has been told everything has this long to write it down.
+FINISH_S: Final = 2.0
 #: A service that does not take a new stream within this time is out of reach.
 OPEN_TIMEOUT_S: Final = 5.0
 
@@ -45,6 +47,8 @@ class Link:
         self._overflow = asyncio.Event()
         self.up = False
         self._steady = False
+        self._finishing = False
+        self._ended = asyncio.Event()
         self.settled = asyncio.Event()
         """The first attempt has succeeded or failed."""
 
@@ -56,6 +60,18 @@ class Link:
             self._queue.put_nowait(self._request(**payload))
         except asyncio.QueueFull:
             self._overflow.set()
+
+    async def finish(self, message: Message) -> None:
+        """Says that nothing more will come, and waits until the service has taken all of it, for FINISH_S at most."""
+        if not self.up:
+            return
+        self._finishing = True
+        self.send(finish=message)
+        try:
+            async with asyncio.timeout(FINISH_S):
+                await self._ended.wait()
+        except TimeoutError:
+            _log.warning("not_finished", ability=self.ability, after_s=FINISH_S)
 
     async def run(self, on_response: OnResponse, on_change: OnChange, on_steady: Callable[[], None] = lambda: None) -> None:
         """Keeps the stream open until cancelled, or until it is refused at its start for a reason that will not pass.
@@ -71,6 +87,9 @@ class Link:
                 error: VivantError = Unavailable(f"{self.ability} closed its stream")
             except VivantError as exc:
                 error = exc
+            if self._finishing:
+                self._ended.set()
+                return
             attempt = 0 if self._steady else attempt + 1
             was_up, self.up = self.up, False
             if was_up or not self.settled.is_set():

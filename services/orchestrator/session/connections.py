@@ -24,8 +24,10 @@ class Connections:
         """Links run as tasks of this group."""
         self._tasks = tasks
 
-    def keep(self, link: Link, on_response: Callable[[str, Any], None], on_open: Callable[[str], None] | None = None) -> None:
-        """Opens a link, and again whenever it breaks; `on_open` is told each time."""
+    def keep(
+        self, link: Link, on_response: Callable[[str, Any], None], on_open: Callable[[str], None] | None = None
+    ) -> asyncio.Task[None]:
+        """Opens a link, and again whenever it breaks; `on_open` is told each time. It ends with the task."""
 
         def on_change(available: bool, error: VivantError | None) -> None:
             if available and on_open:
@@ -41,12 +43,22 @@ class Connections:
         assert self._tasks is not None
         running = self._tasks.create_task(link.run(on_response, on_change, on_steady), name=link.ability)
         self._running.append(running)
+        running.add_done_callback(self._running.remove)
+        return running
 
-    def keep_listener(self, listener: Listener) -> None:
-        """The recognition and the turn-taking of one microphone."""
-        self.keep(listener.asr, listener.on_asr, listener.rebase)
-        self.keep(listener.turn, listener.on_turn, listener.rebase)
+    def keep_listener(self, listener: Listener) -> Callable[[], None]:
+        """The recognition and the turn-taking of one microphone; returns what ends them."""
+        tasks = (
+            self.keep(listener.asr, listener.on_asr, listener.rebase),
+            self.keep(listener.turn, listener.on_turn, listener.rebase),
+        )
+
+        def end() -> None:
+            for task in tasks:
+                task.cancel()
+
+        return end
 
     def close(self) -> None:
-        for task in self._running:
+        for task in tuple(self._running):
             task.cancel()

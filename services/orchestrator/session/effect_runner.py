@@ -10,6 +10,7 @@ from services.common.metrics import Metrics
 from services.orchestrator.dialog import events as ev
 from services.orchestrator.dialog.events import CLOCK_HZ, Contribution, Phase
 from services.orchestrator.hearing.microphones import Microphones
+from services.orchestrator.hearing.utterances import Utterances
 from services.orchestrator.session import notices
 from services.orchestrator.session.context import SessionContext
 from services.orchestrator.session.opening import Opening
@@ -44,15 +45,17 @@ class EffectRunner:
         stage: Stage,
         microphones: Microphones,
         *,
+        utterances: Utterances,
         timeline: Timeline,
         metrics: Metrics,
         end: Callable[[], None],
     ) -> None:
-        self._persona = opening.persona
+        self._manner = opening.manner
         self._input_hz = opening.config.input_audio.sample_rate_hz or CLOCK_HZ
         self._persona_link = persona_link
         self._stage = stage
         self._microphones = microphones
+        self._utterances = utterances
         self._timeline = timeline
         self._metrics = metrics
         self._context = context
@@ -109,7 +112,7 @@ class EffectRunner:
             case ev.Say(turn_id, text):
                 self._stage.say(turn_id, text)
             case ev.Apologise(turn_id):
-                apologies = self._persona.apologies or [_APOLOGY]
+                apologies = self._manner.apologies or [_APOLOGY]
                 self._stage.say(turn_id, apologies[turn_id % len(apologies)])
             case ev.Fill(turn_id):
                 self._fill(turn_id)
@@ -134,20 +137,19 @@ class EffectRunner:
 
     def _commit(self, turn_id: int, contribution: Contribution) -> None:
         self._microphones.taken()
-        self._stage.begin(turn_id)
+        self._stage.begin(turn_id, [spoken.id for spoken in self._utterances.of(contribution)])
         self._timeline.begin(turn_id, contribution)
         self._timeline.mark(turn_id, "end_of_turn", self._context.now())
         self._persona_link.reply_to(turn_id, contribution)
 
     def _fill(self, turn_id: int) -> None:
         self._timeline.mark(turn_id, "filler", self._context.now())
-        fillers = self._persona.fillers
+        fillers = self._manner.fillers
         self._stage.say(turn_id, f"{fillers[self._fillers % len(fillers)]} ")
         self._fillers += 1
 
     def _say_line(self, turn_id: int, line: ev.Line) -> None:
-        style = self._persona.style
-        lines = style.waits if line is ev.Line.WAIT else style.prompts
+        lines = self._manner.waits if line is ev.Line.WAIT else self._manner.prompts
         self._stage.say(turn_id, lines[self._lines % len(lines)])
         self._lines += 1
 
@@ -158,7 +160,7 @@ class EffectRunner:
             self._next_sound += 1
             self._stage.output.direct(aside=sound.aside)
         if nod or sound is not None:
-            self._context.send(backchannel=session_pb2.Backchannel(text=sound.text if sound else "", nod=nod))
+            self._context.send(backchannel=session_pb2.Backchannel(text=sound.text if sound else None, nod=nod))
 
     def _close_turn(self, turn_id: int, interrupted: bool) -> None:
         reply = self._stage.reply
@@ -175,8 +177,9 @@ class EffectRunner:
             heard_text=heard,
             full_text=reply.text.strip(),
             interrupted=interrupted,
-            sources=[passage.id for passage in reply.sources],
             passages=reply.sources,
+            utterance_id=self._utterances.of_reply(turn_id),
+            answers_utterance_ids=reply.answers,
         )
         self._context.send(turn=turn)
 

@@ -3,23 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Final
 
 from vivant.common.v1 import common_pb2
-from vivant.errors import InvalidRequest
-from vivant.llm.v1 import llm_pb2
+from vivant.persona.v1 import persona_pb2
 from vivant.session.v1 import session_pb2
-
-MAX_NAME: Final = 64
-#: Who speaks when nobody says who. A microphone of this name is nobody's own: several may share it.
-UNNAMED: Final = "Spk1"
 
 
 @dataclass(frozen=True)
 class Opening:
     """What a session is opened with, checked."""
 
-    persona: llm_pb2.Persona
+    persona: persona_pb2.Persona
+    """As it was read at the opening: kept, whatever becomes of the llm."""
     config: session_pb2.ConverseConfig
     output_audio: common_pb2.AudioFormat
     missing: tuple[str, ...] = ()
@@ -27,18 +22,36 @@ class Opening:
     """Expressions that the face knows."""
 
     @property
-    def speaker(self) -> str:
-        """Who speaks when a message does not say."""
-        return self.config.speaker or UNNAMED
+    def card(self) -> persona_pb2.Card:
+        """What people are shown of the persona."""
+        return self.persona.card
+
+    @property
+    def manner(self) -> persona_pb2.Manner:
+        """How the persona converses."""
+        return self.persona.manner
 
     @property
     def language(self) -> str:
-        return self.config.language or next(iter(self.persona.languages), "")
+        """BCP 47; empty: nobody says."""
+        return self.config.language or next(iter(self.card.languages), "")
+
+    @property
+    def shared_microphone(self) -> bool:
+        """Several people may speak into the microphone of whoever opens the session."""
+        if self.config.HasField("shared_microphone"):
+            return self.config.shared_microphone
+        return not self.config.HasField("participant")
 
     @property
     def manual_turns(self) -> bool:
         """Speakers say themselves when they have finished."""
         return self.config.turns == session_pb2.TURNS_MANUAL
+
+    @property
+    def has_video(self) -> bool:
+        """Pictures are asked for."""
+        return self.video.codec != common_pb2.VIDEO_CODEC_NONE
 
     @property
     def video(self) -> common_pb2.VideoFormat:
@@ -48,21 +61,6 @@ class Opening:
         return common_pb2.VideoFormat(codec=common_pb2.VIDEO_CODEC_NONE)
 
 
-def require_name(what: str, name: str) -> None:
-    """Refuses a name that no service behind this one would take; raises InvalidRequest."""
-    if len(name) > MAX_NAME:
-        raise InvalidRequest(
-            f"{what}: a name has at most {MAX_NAME} characters, this one has {len(name)}", reason="name_too_long"
-        )
-
-
-def persona_card(persona: llm_pb2.Persona) -> session_pb2.PersonaCard:
-    """What clients are shown of a persona."""
-    return session_pb2.PersonaCard(
-        id=persona.id,
-        name=persona.name,
-        description=persona.description,
-        disclosure=persona.disclosure,
-        greeting=persona.greeting,
-        starters=persona.starters,
-    )
+def persona_participant(card: persona_pb2.Card) -> common_pb2.Participant:
+    """The persona as one of those who take part."""
+    return common_pb2.Participant(id=card.id, name=card.name, kind=common_pb2.PARTICIPANT_KIND_PERSONA)

@@ -3,44 +3,54 @@
 from __future__ import annotations
 
 import asyncio
-from typing import Any
+from collections import OrderedDict
+from dataclasses import replace
+from typing import Any, Final
 
 from services.orchestrator.dialog import events as ev
 from services.orchestrator.dialog.events import Contribution
+from services.orchestrator.hearing.utterances import Utterances
 from services.orchestrator.links.clients import Peers
 from services.orchestrator.links.link import Link
 from services.orchestrator.session import notices
 from services.orchestrator.session.abilities import Abilities
 from services.orchestrator.session.context import SessionContext
-from services.orchestrator.session.recollection import Recollection
+from services.orchestrator.session.roster import Roster
 from services.orchestrator.session.timeline import Timeline
 from services.orchestrator.speaking.stage import Stage
+from vivant.common.v1 import common_pb2
 from vivant.llm.v1 import llm_pb2
 from vivant.session.v1 import session_pb2
 
+#: So many utterances are told again to an llm that was started anew; all before them it has taken long ago.
+_TOLD_AGAIN: Final = 20
+
 
 class PersonaLink:
-    """Keeps the llm and the recollection of the conversation in step."""
+    """What was said is kept by the llm. What it may not have taken, because it died, is told again when it is back."""
 
     def __init__(
         self,
         peers: Peers,
         context: SessionContext,
-        said: Recollection,
         stage: Stage,
         timeline: Timeline,
+        utterances: Utterances,
         *,
         abilities: Abilities,
-        persona: str,
+        roster: Roster,
+        persona_id: str,
         conversation_id: str,
     ) -> None:
-        self._persona = persona
-        self._said = said
+        self._persona_id = persona_id
         self._stage = stage
         self._timeline = timeline
+        self._utterances = utterances
         self._abilities = abilities
+        self._roster = roster
         self._conversation_id = conversation_id
         self._context = context
+        self._told: OrderedDict[str, tuple[int, common_pb2.Utterance | llm_pb2.Heard]] = OrderedDict()
         self._interrupters: dict[int, str] = {}
         self._explained: set[str] = set()
         self._cut: tuple[int, str] | None = None
@@ -51,29 +61,28 @@ class PersonaLink:
 
     def think_along(self, turn_id: int, speaker: str, text: str, *, draft: bool, other: str = "") -> None:
         """Words so far; `other` may be meant by them as well, and whether the persona is comes back as `ev.Addressed`."""
-        self.llm.send(words=llm_pb2.HeardWords(turn_id=turn_id, text=text, speaker=speaker, draft=draft, other=other))
+        candidates = [self._roster.meet(other).id] if other else []
+        words = llm_pb2.HeardWords(turn_id=turn_id, text=text, participant_id=speaker, draft=draft, candidate_ids=candidates)
+        self.llm.send(words=words)
 
     def reply_to(self, turn_id: int, contribution: Contribution) -> None:
         """Asks for the reply; it has failed at once when nobody can think of one."""
         self._blame(contribution)
-        item = _history_item(contribution)
-        self._said.add(turn_id, item)
+        utterance = self._keep(turn_id, contribution)
         if "llm" in self._abilities.lost:
             failed = ev.ReplyFailed(self._context.now(), turn_id, retryable=False)
             asyncio.get_running_loop().call_soon(self._context.feed, failed)
             return
-        self.llm.send(commit=llm_pb2.Commit(turn_id=turn_id, utterance=item))
+        self.llm.send(commit=llm_pb2.Commit(turn_id=turn_id, utterance=utterance))
 
     def note(self, contribution: Contribution) -> None:
         """Something was said that asks for no reply."""
         self._blame(contribution)
-        item = _history_item(contribution)
-        self._said.add(0, item)
-        self.llm.send(utterance=llm_pb2.Utterance(utterance=item))
+        self.llm.send(utterance=self._keep(0, contribution))
 
     def cancel(self, turn_id: int) -> None:
         """Forgets a turn of which nothing was audible."""
-        self._said.forget(turn_id)
+        self._told = OrderedDict((key, told) for key, told in self._told.items() if told[0] != turn_id)
         self.llm.send(cancel=llm_pb2.Cancel(turn_id=turn_id))
 
     def heard(self, turn_id: int, text: str, *, interrupted: bool) -> None:
@@ -81,6 +90,29 @@ class PersonaLink:
         by = self._interrupters.get(turn_id, "") if interrupted else ""
         self._cut = (turn_id, text) if interrupted and text and not by else None
         self._tell_heard(turn_id, text, interrupted=interrupted, by=by)
+
+    def introduce(self, participant: common_pb2.Participant) -> None:
+        """Somebody is there, or is called otherwise now."""
+        self.llm.send(participant=participant)
+
+    def merge(self, label: str, known: str) -> None:
+        """Two that were told apart are one."""
+        for _turn_id, said in self._told.values():
+            if isinstance(said, common_pb2.Utterance) and said.participant_id == label:
+                said.participant_id = known
+        self.llm.send(relabel=common_pb2.Relabel(from_id=label, to_id=known))
+
+    def opened(self, _: str) -> None:
+        """The llm was started anew: what it has written down already, it knows by its id."""
+        for _turn_id, told in self._told.values():
+            if isinstance(told, llm_pb2.Heard):
+                self.llm.send(heard=told)
+            else:
+                self.llm.send(utterance=told)
+
+    async def leave(self) -> None:
+        """The conversation is over: waits until the llm has taken all of it, for a moment."""
+        await self.llm.finish(llm_pb2.Finish())
 
     def _blame(self, contribution: Contribution) -> None:
         """Whoever speaks next after an interruption has interrupted: a shared microphone tells no sooner who it is."""
@@ -90,8 +122,27 @@ class PersonaLink:
             self._tell_heard(turn_id, text, interrupted=True, by=contribution.speaker)
 
     def _tell_heard(self, turn_id: int, text: str, *, interrupted: bool, by: str) -> None:
-        self._said.heard(turn_id, text, interrupted=interrupted, by=by)
-        self.llm.send(heard=llm_pb2.Heard(turn_id=turn_id, text=text, interrupted=interrupted, interrupted_by=by))
+        heard = llm_pb2.Heard(
+            turn_id=turn_id,
+            utterance_id=self._utterances.of_reply(turn_id),
+            text=text,
+            interrupted=interrupted,
+            interrupted_by_id=by or None,
+        )
+        self._remember(heard.utterance_id, turn_id, heard)
+        self.llm.send(heard=heard)
+
+    def _keep(self, turn_id: int, contribution: Contribution) -> common_pb2.Utterance:
+        if contribution.addressee:
+            contribution = replace(contribution, addressee=self._roster.meet(contribution.addressee).id)
+        utterance = self._utterances.message(contribution)
+        self._remember(utterance.id, turn_id, utterance)
+        return utterance
+
+    def _remember(self, key: str, turn_id: int, told: common_pb2.Utterance | llm_pb2.Heard) -> None:
+        self._told[key] = (turn_id, told)
+        while len(self._told) > _TOLD_AGAIN:
+            self._told.popitem(last=False)
 
     # --- what it says -------------------------------------------------------------------------------------------------
 
@@ -102,7 +153,8 @@ class PersonaLink:
             case "draft":
                 self._context.feed(ev.Drafted(now, turn_id, message.text))
             case "addressed":
-                self._context.feed(ev.Addressed(now, turn_id, message.text, message.probability))
+                likely = next((one.probability for one in message.addressees if one.participant_id == self._persona_id), 0.0)
+                self._context.feed(ev.Addressed(now, turn_id, message.text, likely))
             case "text":
                 if self._timeline.mark(turn_id, "llm_first_text", now) and self._timeline.reached(turn_id, "first_unit"):
                     self._context.send(metrics=self._timeline.report(turn_id))
@@ -111,7 +163,8 @@ class PersonaLink:
                 self._stage.express(message.cue)
             case "source":
                 if turn_id == self._stage.reply.turn_id:
-                    passage = session_pb2.Passage(id=message.passage, question=message.question, text=message.text)
+                    question = message.question if message.HasField("question") else None
+                    passage = session_pb2.Passage(id=message.passage_id, question=question, text=message.text)
                     self._stage.reply.sources.append(passage)
             case "done":
                 self._explain(message.reason, message.message)
@@ -128,12 +181,8 @@ class PersonaLink:
 
     def _config(self) -> llm_pb2.GenerateConfig:
         return llm_pb2.GenerateConfig(
-            persona=self._persona,
+            persona_id=self._persona_id,
             conversation_id=self._conversation_id,
             session_id=self._context.session_id,
-            history=self._said.items,
+            participants=self._roster.participants,
         )
-
-
-def _history_item(contribution: Contribution) -> llm_pb2.HistoryItem:
-    return llm_pb2.HistoryItem(speaker=contribution.speaker, addressee=contribution.addressee, text=contribution.text)

@@ -1,4 +1,4 @@
-"""What the client asks for, checked and passed on."""
+"""What a client asks for, checked and passed on."""
 
 from __future__ import annotations
 
@@ -7,17 +7,20 @@ from typing import Any
 from services.orchestrator.dialog import events as ev
 from services.orchestrator.dialog.events import Contribution
 from services.orchestrator.hearing.microphones import Microphones
+from services.orchestrator.hearing.utterances import Utterances
 from services.orchestrator.session.context import SessionContext
 from services.orchestrator.session.effect_runner import EffectRunner
-from services.orchestrator.session.opening import Opening, require_name
+from services.orchestrator.session.opening import Opening
+from services.orchestrator.session.roster import Roster, require_name
 from services.orchestrator.speaking.stage import Stage
-from vivant.errors import InvalidRequest
+from vivant.common.v1 import common_pb2
+from vivant.errors import InvalidRequest, Unimplemented
 from vivant.session.v1 import session_pb2
 from vivant.texts import require_text
 
 
 class Requests:
-    """Takes the requests of one client."""
+    """Takes the requests of all clients of a session."""
 
     def __init__(
         self,
@@ -26,23 +29,28 @@ class Requests:
         stage: Stage,
         microphones: Microphones,
         runner: EffectRunner,
+        *,
+        roster: Roster,
+        utterances: Utterances,
     ) -> None:
         self._opening = opening
         self._stage = stage
         self._microphones = microphones
         self._runner = runner
         self._context = context
+        self._roster = roster
+        self._utterances = utterances
 
-    def take(self, kind: str, message: Any) -> None:
-        """One request; raises InvalidRequest."""
-        if kind in ("audio", "text"):
-            require_name("speaker", message.speaker)
-            require_name("addressee", message.addressee)
+    def take(self, client: str, kind: str, message: Any) -> None:
+        """One request of the client of that participant; raises InvalidRequest, Unimplemented."""
+        who = self._who(client, message) if kind in ("audio", "text", "turn_end") else client
         match kind:
             case "audio":
-                self._microphones.of(message.speaker or self._opening.speaker).hear(message)
+                for addressee in message.addressee_ids:
+                    require_name("addressee", addressee)
+                self._microphones.of(who, client).hear(message)
             case "text":
-                self._on_text(message)
+                self._on_text(who, message)
             case "played":
                 self._on_played(message)
             case "interrupt":
@@ -52,29 +60,47 @@ class Requests:
             case "greet":
                 self.greet()
             case "turn_end":
-                require_name("speaker", message.speaker)
-                self._end_turn(message.speaker or self._opening.speaker)
+                self._end_turn(who)
+            case "participant":
+                self._introduce(message)
+            case "tool_result":
+                raise Unimplemented("tools are not built yet: no tool was called", reason="tools_unimplemented")
 
     def greet(self) -> None:
         """The persona says its greeting, if it has one."""
-        if self._opening.persona.greeting:
-            self._context.feed(ev.Greeted(self._context.now(), self._opening.persona.greeting))
+        if self._opening.card.greeting:
+            self._context.feed(ev.Greeted(self._context.now(), self._opening.card.greeting))
 
-    def _on_text(self, message: session_pb2.TextInput) -> None:
+    def _who(self, client: str, message: Any) -> str:
+        """Who speaks: as the message says, else whoever the client is."""
+        if not message.participant_id:
+            return client
+        require_name("participant_id", message.participant_id)
+        return self._roster.admit(common_pb2.Participant(id=message.participant_id)).id
+
+    def _introduce(self, participant: common_pb2.Participant) -> None:
+        if not participant.id:
+            raise InvalidRequest("participant: an id says who it is", reason="no_participant")
+        self._roster.admit(participant)
+
+    def _on_text(self, who: str, message: session_pb2.TextInput) -> None:
         text = require_text(message.text)
+        for addressee in message.addressee_ids:
+            require_name("addressee", addressee)
+        told = [self._roster.meet(addressee).id for addressee in message.addressee_ids]
         now = self._context.now()
-        speaker = message.speaker or self._opening.speaker
         transcript = session_pb2.Transcript(
             final=True,
             stable_text=text,
-            speaker=speaker,
-            addressee=message.addressee,
+            participant_id=who,
+            addressees=[common_pb2.Addressee(participant_id=addressee) for addressee in told],
             start_sample=message.start_sample,
             end_sample=message.start_sample,
             typed=True,
+            utterance_id=self._utterances.typed(who, text, now),
         )
         self._context.send(transcript=transcript)
-        self._context.feed(ev.TextTyped(now, Contribution(speaker, text, message.addressee, typed=True, ended_at=now)))
+        self._context.feed(ev.TextTyped(now, Contribution(who, text, next(iter(told), ""), typed=True, ended_at=now)))
 
     def _on_played(self, message: session_pb2.Played) -> None:
         if message.last:
@@ -82,8 +108,8 @@ class Requests:
         else:
             self._stage.played(message.unit_index)
 
-    def _end_turn(self, speaker: str) -> None:
+    def _end_turn(self, who: str) -> None:
         if not self._opening.manual_turns:
             raise InvalidRequest("turn_end is for sessions whose config says TURNS_MANUAL", reason="no_manual_turns")
-        if speaker in self._microphones:
-            self._context.feed(ev.TurnEnded(self._context.now(), speaker))
+        if who in self._microphones:
+            self._context.feed(ev.TurnEnded(self._context.now(), who))

@@ -22,17 +22,17 @@ class Manner:
     cues: frozenset[str]
     """Expressions that the face knows; it refuses others."""
     voice_timeout_s: float
-    pace: float = 0.0
-    """Of the speech; 0: the voice's own."""
+    speech_rate: float | None = None
+    """None: the voice's own pace."""
 
     def synthesis(self, turn_id: int) -> tts_pb2.SynthesizeConfig:
         """What the voice is asked for."""
         return tts_pb2.SynthesizeConfig(
             turn_id=turn_id,
             audio=self.audio,
-            voice=self.voice,
-            language=self.language,
-            speed=self.pace,
+            voice=self.voice or None,
+            language=self.language or None,
+            speed=self.speech_rate,
             session_id=self.session_id,
         )
 

@@ -39,6 +39,7 @@ class Outbox:
         self._frames_missing = False
         self._keyframe_asked = False
         self._closed = False
+        self._failure: Full | None = None
         self._newest = 0
         self._ending = b""
 
@@ -71,6 +72,11 @@ class Outbox:
         """Nothing more is heard of older turns."""
         self._newest = newest_turn_id
 
+    def fail(self, error: Full) -> None:
+        """Ends `run` with this error."""
+        self._failure = error
+        self._something.set()
+
     def close(self) -> None:
         """Lets `run` end when all that waits has been written."""
         self._closed = True
@@ -79,6 +85,8 @@ class Outbox:
     async def run(self, write: Write) -> None:
         """Writes until closed and empty; raises Full for a client that does not read."""
         while self._queue or not self._closed:
+            if self._failure is not None:
+                raise self._failure
             if not self._queue:
                 self._something.clear()
                 await self._something.wait()

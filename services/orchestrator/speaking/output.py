@@ -1,4 +1,4 @@
-"""The units' way out: from the metronome, which is the face or who stands in for it, to the client.
+"""The units' way out: from the metronome, which is the face or who stands in for it, to the clients.
 
 Their sound is the metronome's; here they are counted, told of and passed on.
 """
@@ -17,9 +17,9 @@ from services.orchestrator.dialog import events as ev
 from services.orchestrator.links.clients import Peers
 from services.orchestrator.links.link import Link
 from services.orchestrator.session.timeline import Timeline
+from services.orchestrator.speaking.audience import Audience
 from services.orchestrator.speaking.faceless import Faceless
 from services.orchestrator.speaking.manner import Manner
-from services.orchestrator.speaking.outbox import Outbox
 from services.orchestrator.speaking.playout import HeardTracker
 from vivant.common.v1 import common_pb2
 from vivant.face.v1 import face_pb2
@@ -61,7 +61,7 @@ class Output:
         self._open = False
         self.newest = 0
         """What belongs to an older turn is stale."""
-        self.outbox = Outbox(metrics, self._on_sent, self.want_keyframe)
+        self.audience = Audience(metrics, self._on_sent, self.want_keyframe)
         self.face: Link = peers.link("face", manner.animation)
 
     def raise_curtain(self) -> None:
@@ -106,7 +106,7 @@ class Output:
         self._held = 0
         self.newest = newest_turn_id
         self.direct(clear=face_pb2.Clear(newest_turn_id=newest_turn_id))
-        self.outbox.clear(newest_turn_id)
+        self.audience.clear(newest_turn_id)
 
     def want_keyframe(self) -> None:
         """The client has lost units."""
@@ -163,7 +163,7 @@ class Output:
         self._units += 1
         first = unit.turn_id > 0 and self._timeline.mark(unit.turn_id, "first_unit", self._now())
         self._overhear(unit)
-        self.outbox.put_unit(unit)
+        self.audience.put_unit(unit)
         if first:
             self._send(metrics=self._timeline.report(unit.turn_id))
 

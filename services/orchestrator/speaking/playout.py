@@ -7,6 +7,7 @@ played, once it says so at all.
 from __future__ import annotations
 
 from collections import OrderedDict
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -23,6 +24,8 @@ class Reply:
     """One reply on its way from the persona's words to the listener's ear."""
 
     turn_id: int
+    answers: Sequence[str] = ()
+    """Ids of the utterances that it answers."""
     text: str = ""
     words: list[common_pb2.Word] = field(default_factory=list)
     sources: list[session_pb2.Passage] = field(default_factory=list)
@@ -66,9 +69,9 @@ class HeardTracker:
         self._before = Reply(0)
         self.reply = Reply(0)
 
-    def begin(self, turn_id: int) -> Reply:
+    def begin(self, turn_id: int, answers: Sequence[str] = ()) -> Reply:
         """A new reply; of those before, only the last is remembered."""
-        self._before, self.reply = self.reply, Reply(turn_id)
+        self._before, self.reply = self.reply, Reply(turn_id, answers)
         return self.reply
 
     def sent(self, unit: common_pb2.Unit) -> None:

@@ -5,7 +5,7 @@ What is said, and when it stops, is decided elsewhere; the units' way from the f
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Final
 
 from services.common.metrics import Metrics
@@ -64,9 +64,14 @@ class Stage:
     def reply(self) -> Reply:
         return self._tracker.reply
 
-    def begin(self, turn_id: int) -> None:
-        """The next reply."""
-        self._tracker.begin(turn_id)
+    @property
+    def synthesis(self) -> tts_pb2.SynthesizeConfig:
+        """What the voice is asked for beside all replies."""
+        return self._manner.synthesis(turn_id=0)
+
+    def begin(self, turn_id: int, answers: Sequence[str] = ()) -> None:
+        """The next reply, and the ids of the utterances that it answers."""
+        self._tracker.begin(turn_id, answers)
         self._cue = None
 
     def express(self, cue: common_pb2.Cue) -> None:
@@ -179,7 +184,10 @@ class Stage:
         self.output.direct(speech=speech)
         if audio.words:
             text = " ".join(word.text for word in audio.words)
-            self._send(caption=session_pb2.Caption(turn_id=audio.turn_id, text=text, words=audio.words))
+            caption = session_pb2.Caption(
+                turn_id=audio.turn_id, text=text, words=audio.words, answers_utterance_ids=reply.answers
+            )
+            self._send(caption=caption)
 
     def _on_voice_end(self, voice: Voice, error: VivantError | None) -> None:
         reply = self.reply
@@ -205,4 +213,6 @@ class Stage:
 
     def _show_text(self, text: str) -> None:
         if text.strip():
-            self._send(caption=session_pb2.Caption(turn_id=self.reply.turn_id, text=text.strip()))
+            reply = self.reply
+            caption = session_pb2.Caption(turn_id=reply.turn_id, text=text.strip(), answers_utterance_ids=reply.answers)
+            self._send(caption=caption)

@@ -26,7 +26,6 @@ class FakeEngine:
             version="1",
             sample_rate_hz=RATE_HZ,
             voices=("tone",),
-            capabilities=("phoneme_times", "word_times", "speed", "clauses"),
         )
 
     def load(self) -> None:

@@ -108,7 +108,6 @@ class HibariEngine:
             sample_rate_hz=RATE_HZ,
             voices=tuple(self._files()),
             languages=("en-US", "en-GB"),
-            capabilities=("phoneme_times", "word_times", "speed", "clauses"),
             models=(Model("hibari 0.2.1, distilled from Kokoro-82M", "Apache-2.0"),),
         )
 

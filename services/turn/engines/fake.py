@@ -39,7 +39,10 @@ class FakeEngine:
             version="1",
             user_rates_hz=(16_000, 8_000, 24_000, 48_000),
             bot_rates_hz=(16_000, 24_000, 48_000),
-            capabilities=("speech", "end_of_turn", "overlap", "backchannel_opportunity", "words", "bot_audio"),
+            overlap=True,
+            backchannel_opportunities=True,
+            word_languages=("en",),
+            bot_audio=True,
         )
 
     def load(self) -> None:

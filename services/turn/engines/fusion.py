@@ -36,7 +36,10 @@ class FusionEngine:
             version="1",
             user_rates_hz=RATES_HZ,
             bot_rates_hz=RATES_HZ,
-            capabilities=("speech", "end_of_turn", "overlap", "backchannel_opportunity", "words", "bot_audio"),
+            overlap=True,
+            backchannel_opportunities=True,
+            word_languages=("en",),
+            bot_audio=True,
             models=(silero.MODEL, Model("Smart Turn v3.2", "BSD-2-Clause")),
         )
 

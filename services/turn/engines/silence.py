@@ -28,7 +28,6 @@ class SilenceEngine:
             version="1",
             user_rates_hz=RATES_HZ,
             bot_rates_hz=RATES_HZ,
-            capabilities=("speech", "end_of_turn"),
             models=(silero.MODEL,),
         )
 

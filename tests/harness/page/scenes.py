@@ -71,13 +71,29 @@ async def typing(page: Page, standin: StandIn) -> None:
 
 async def hearing(page: Page, standin: StandIn) -> None:
     await listening(page, standin)
-    standin.send("transcript", id=1, final=False, text="where did you grow", stable_text="where did you", typed=False)
+    standin.send(
+        "transcript",
+        utterance_id="u1",
+        participant_id="me",
+        final=False,
+        text="where did you grow",
+        stable_text="where did you",
+        typed=False,
+    )
     await page.wait_for_selector("#you:visible")
 
 
 async def thinking(page: Page, standin: StandIn) -> None:
     await listening(page, standin)
-    standin.send("transcript", id=1, final=True, text="Where did you grow up?", stable_text="", typed=False)
+    standin.send(
+        "transcript",
+        utterance_id="u1",
+        participant_id="me",
+        final=True,
+        text="Where did you grow up?",
+        stable_text="",
+        typed=False,
+    )
     standin.send("state", state="thinking", turn_id=1)
     await page.wait_for_selector("[data-floor=thinking]")
 
@@ -123,7 +139,15 @@ async def talked(page: Page, standin: StandIn) -> None:
     """A conversation that has gone on for a while, with the log open."""
     await speaking(page, standin)
     standin.send("turn", turn_id=1, heard_text=REPLY, full_text=REPLY, interrupted=False, sources=PASSAGES)
-    standin.send("transcript", id=2, final=True, text="And what was it like?", stable_text="", typed=True)
+    standin.send(
+        "transcript",
+        utterance_id="u2",
+        participant_id="me",
+        final=True,
+        text="And what was it like?",
+        stable_text="",
+        typed=True,
+    )
     heard = "Cold. The snow came up to the sills, and my father drove the plow,"
     standin.send("turn", turn_id=2, heard_text=heard, full_text=f"{heard} all night.", interrupted=True, sources=[])
     await page.wait_for_selector("#log li:nth-child(4)", state="attached")
@@ -196,6 +220,28 @@ async def share(page: Page, standin: StandIn) -> None:
     await page.wait_for_selector("#share[open]")
 
 
+async def invited(page: Page, standin: StandIn) -> None:
+    await page.goto(f"{standin.url}?persona=june&join=conversation-1")
+    await page.wait_for_selector("#invited:visible")
+
+
+async def joined(page: Page, standin: StandIn) -> None:
+    """A conversation of several, one of whom speaks, and the invitation to more of them."""
+    standin.script.others = [{"id": "p1", "name": "Ann", "kind": "person"}, {"id": "p2", "name": None, "kind": "person"}]
+    await invited(page, standin)
+    await page.click("#start-talking")
+    await live(page)
+    said = {"participant_id": "p1", "stable_text": "", "typed": False}
+    standin.send("transcript", utterance_id="u1", final=True, text="Where did you grow up?", **said)
+    await page.wait_for_selector("#company:visible")
+
+
+async def inviting(page: Page, standin: StandIn) -> None:
+    await joined(page, standin)
+    await page.click("#open-share")
+    await page.wait_for_selector("#invite:visible")
+
+
 async def founded(page: Page, standin: StandIn) -> None:
     """What the lines of the log rest on."""
     await talked(page, standin)
@@ -221,7 +267,7 @@ async def crowded(page: Page, standin: StandIn) -> None:
     """As much at once as there can be: both say something long, and four notices."""
     await speaking(page, standin)
     long = "And what was it like in the winter, when the snow came up to the sills and your father was out on the plow?"
-    standin.send("transcript", id=2, final=False, text=long, stable_text=long, typed=False)
+    standin.send("transcript", utterance_id="u2", participant_id="me", final=False, text=long, stable_text=long, typed=False)
     for name in ("asr", "tts", "face", "turn"):
         message = f"June has lost her {name} for a moment: it is being started again, and comes back by itself."
         standin.send("notice", severity="warning", reason=f"{name}_unavailable", ability=name, message=message)
@@ -255,7 +301,15 @@ async def person(page: Page, standin: StandIn) -> None:
     await page.goto(f"{standin.url}example.html")
     await page.get_by_role("button", name="Start talking").click()
     await page.get_by_text("Listening").wait_for()
-    standin.send("transcript", id=1, final=True, text="Where did you grow up?", stable_text="", typed=False)
+    standin.send(
+        "transcript",
+        utterance_id="u1",
+        participant_id="me",
+        final=True,
+        text="Where did you grow up?",
+        stable_text="",
+        typed=False,
+    )
     standin.send("caption", turn_id=1, text=REPLY, words=WORDS)
     standin.send("state", state="speaking", turn_id=1)
     standin.send_clock(turn_id=1, turn_ms=1500)
@@ -287,6 +341,9 @@ SCENES: Final[tuple[Scene, ...]] = (
     ended,
     settings,
     share,
+    invited,
+    joined,
+    inviting,
     founded,
     captionless,
     greeted,

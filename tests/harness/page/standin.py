@@ -42,6 +42,8 @@ class Script:
     """Whether the WebSocket works."""
     reachable: bool = True
     portraits: bool = True
+    others: list[dict[str, Any]] = field(default_factory=list)
+    """Who else is in the conversation."""
     resume: bool = True
     """Whether a token is known again."""
 
@@ -262,6 +264,8 @@ class StandIn:
             {
                 "type": "ready",
                 "persona": {"id": wish.get("persona") or "june", "name": "June Merrow"},
+                "participant": {"id": "me", "name": wish.get("name") or None, "kind": "person"},
+                "others": self.script.others,
                 "conversation_id": "conversation-1" if resumed or not wish.get("token") else "conversation-2",
                 "token": "token-1",
                 "resumed": resumed,

@@ -50,12 +50,7 @@ class PortraitEngine:
             name="portrait",
             version="1",
             sizes_px=SIZES_PX,
-            capabilities=(
-                "phonemes",
-                "loudness",
-                *(f"cue:{name}" for name in PRESETS),
-                *(f"look:{look.value}" for look in Look),
-            ),
+            cues=tuple(PRESETS),
             models=_MODELS,
         )
 

@@ -44,8 +44,7 @@ class OpenaiEngine:
     @property
     def info(self) -> LlmInfo:
         model = Model(name=self._model or "the first that the server lists", licence=self._options.licence)
-        prefill = ("prefill",) if self._options.prefill else ()
-        return LlmInfo(name="openai", version="1", capabilities=(*prefill, "cancel"), models=(model,))
+        return LlmInfo(name="openai", version="1", prefill=self._options.prefill, models=(model,))
 
     def load(self) -> None:
         self._connection.check()
