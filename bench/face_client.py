@@ -109,7 +109,7 @@ async def idle(stub: Any, persona: str, spoken: Spoken, size_px: int, seconds: f
 async def _open(stub: Any, persona: str, codec: common_pb2.VideoCodec.ValueType, size_px: int) -> Any:
     call = stub.Animate()
     video = common_pb2.VideoFormat(codec=codec, size_px=size_px, frames_per_second=25)
-    config = face_pb2.AnimateConfig(persona=persona, audio=pcm_format(RATE_HZ), video=video, session_id="bench")
+    config = face_pb2.AnimateConfig(persona_id=persona, audio=pcm_format(RATE_HZ), video=video, session_id="bench")
     await call.write(face_pb2.AnimateRequest(config=config))
     return call
 

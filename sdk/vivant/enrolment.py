@@ -156,7 +156,7 @@ async def enroll_portrait(
     async with open_channel(address, proxy=True) as channel:
         await wait_for(channel, address, CONNECT_TIMEOUT_S)
         stub = face_pb2_grpc.FaceServiceStub(channel)
-        request = face_pb2.EnrollPortraitRequest(persona=require_persona(persona), image=image)
+        request = face_pb2.EnrollPortraitRequest(persona_id=require_persona(persona), image=image or None)
         try:
             async for response in stub.EnrollPortrait(request, timeout=ENROL_TIMEOUT_S):
                 kind = response.WhichOneof("response")
@@ -164,6 +164,6 @@ async def enroll_portrait(
                     yield Progress(response.progress.done, response.progress.step)
                 elif kind == "enrolled":
                     enrolled = response.enrolled
-                    yield Enrolled(enrolled.persona, enrolled.preview, tuple(enrolled.warnings))
+                    yield Enrolled(enrolled.persona_id, enrolled.preview, tuple(enrolled.warnings))
         except grpc.aio.AioRpcError as exc:
             raise translate(exc, address) from exc

@@ -45,7 +45,7 @@ class FaceStream:
         self._engine = engine
         self._metrics = metrics
         self._config = config
-        self._persona = wire.persona_id(config.persona)
+        self._persona = wire.persona_id(config.persona_id)
         self._video = wire.video(config, engine.info.sizes_px)
         self._playout = Playout(wire.sample_rate(config))
         self._outbox = Outbox()
@@ -173,7 +173,7 @@ class FaceServicer(face_pb2_grpc.FaceServiceServicer):
         """The face at rest."""
         if not self._admission.ready:
             raise Unavailable("face is still loading; try again in a few seconds", reason="loading")
-        persona = wire.persona_id(request.persona)
+        persona = wire.persona_id(request.persona_id)
         return face_pb2.GetPortraitResponse(jpeg=await asyncio.to_thread(self._still, persona))
 
     @rpc
@@ -181,7 +181,7 @@ class FaceServicer(face_pb2_grpc.FaceServiceServicer):
         """Who cannot be shown."""
         if not self._admission.ready:
             raise Unavailable("face is still loading; try again in a few seconds", reason="loading")
-        personas = [wire.persona_id(persona) for persona in request.personas]
+        personas = [wire.persona_id(persona) for persona in request.persona_ids]
         return face_pb2.CheckPortraitsResponse(unseen=await asyncio.to_thread(self._unseen, personas))
 
     def _unseen(self, personas: Sequence[str]) -> list[face_pb2.Unseen]:
@@ -190,7 +190,7 @@ class FaceServicer(face_pb2_grpc.FaceServiceServicer):
             try:
                 self._engine.check(persona)
             except (NotFound, Unusable) as exc:
-                unseen.append(face_pb2.Unseen(persona=persona, reason=exc.reason, message=exc.message))
+                unseen.append(face_pb2.Unseen(persona_id=persona, reason=exc.reason, message=exc.message))
         return unseen
 
     def _still(self, persona: str) -> bytes:
@@ -214,7 +214,7 @@ class FaceServicer(face_pb2_grpc.FaceServiceServicer):
     @rpc
     async def EnrollPortrait(self, request: face_pb2.EnrollPortraitRequest, context: Any) -> None:  # type: ignore[override]
         """Makes a portrait ready to be animated."""
-        persona = wire.persona_id(request.persona)
+        persona = wire.persona_id(request.persona_id)
         if not self._admission.ready:
             raise Unavailable("face is still loading; try again in a few seconds", reason="loading")
         stream: ServerStream[Any, Any] = ServerStream(context, face_pb2.EnrollPortraitResponse)

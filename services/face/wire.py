@@ -174,7 +174,7 @@ def enrolment(persona: str, step: Step | Enrolled) -> dict[str, face_pb2.Progres
     """One message of an enrolment, as the field that it sets."""
     if isinstance(step, Step):
         return {"progress": face_pb2.Progress(done=step.done, step=step.name)}
-    return {"enrolled": face_pb2.Enrolled(persona=persona, preview=step.preview, warnings=step.warnings)}
+    return {"enrolled": face_pb2.Enrolled(persona_id=persona, preview=step.preview, warnings=step.warnings)}
 
 
 def output_video(sizes_px: Sequence[int]) -> list[common_pb2.VideoFormat]:

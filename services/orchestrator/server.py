@@ -83,7 +83,7 @@ class SessionServicer(session_pb2_grpc.SessionServiceServicer):
         except VivantError:
             # The face's component already says why.
             return []
-        return [session_pb2.Unseen(persona_id=item.persona, reason=item.reason, message=item.message) for item in unseen]
+        return [session_pb2.Unseen(persona_id=item.persona_id, reason=item.reason, message=item.message) for item in unseen]
 
     @rpc
     async def GetPortrait(

@@ -298,7 +298,9 @@ class Face(face_pb2_grpc.FaceServiceServicer):
             raise Unusable("the portrait shows 2 faces; use a picture of one person", reason="two_faces")
         for done, step in ((0.2, "landmarks"), (0.9, "checks")):
             await context.write(face_pb2.EnrollPortraitResponse(progress=face_pb2.Progress(done=done, step=step)))
-        enrolled = face_pb2.Enrolled(persona=request.persona, preview=b"PNG of " + request.image, warnings=["a little dark"])
+        enrolled = face_pb2.Enrolled(
+            persona_id=request.persona_id, preview=b"PNG of " + request.image, warnings=["a little dark"]
+        )
         await context.write(face_pb2.EnrollPortraitResponse(enrolled=enrolled))
 
 

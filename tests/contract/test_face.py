@@ -148,7 +148,7 @@ class Call:
 
 def config(codec: int = common_pb2.VIDEO_CODEC_NONE, rate: int = RATE, **changes: Any) -> face_pb2.AnimateConfig:
     video = common_pb2.VideoFormat(codec=codec, size_px=SIZE, frames_per_second=25)  # type: ignore[arg-type]
-    fields = {"persona": "june", "audio": pcm_format(rate), "video": video, "session_id": "test", **changes}
+    fields = {"persona_id": "june", "audio": pcm_format(rate), "video": video, "session_id": "test", **changes}
     return face_pb2.AnimateConfig(**fields)
 
 
@@ -172,11 +172,11 @@ CODECS = [common_pb2.VIDEO_CODEC_VP8, common_pb2.VIDEO_CODEC_H264, common_pb2.VI
 
 async def test_the_portrait_is_the_face_at_rest(engine: FaceEngine) -> None:
     async with serving(engine) as face:
-        answer = await face.stub.GetPortrait(face_pb2.GetPortraitRequest(persona="june"))
+        answer = await face.stub.GetPortrait(face_pb2.GetPortraitRequest(persona_id="june"))
         picture = cv2.imdecode(np.frombuffer(answer.jpeg, np.uint8), cv2.IMREAD_COLOR)
         assert picture.shape == (512, 512, 3)
         with pytest.raises(grpc.aio.AioRpcError) as error:
-            await face.stub.GetPortrait(face_pb2.GetPortraitRequest(persona="no/../one"))
+            await face.stub.GetPortrait(face_pb2.GetPortraitRequest(persona_id="no/../one"))
         assert error.value.code() is grpc.StatusCode.INVALID_ARGUMENT
 
 
@@ -228,7 +228,7 @@ async def test_a_keyframe_on_request(engine: FaceEngine) -> None:
 async def test_a_session_without_video_is_paced_too(fake: FaceEngine) -> None:
     async with serving(fake) as face:
         call = Call(face.stub.Animate())
-        await call.write(config=face_pb2.AnimateConfig(persona="june", audio=pcm_format(16_000)))
+        await call.write(config=face_pb2.AnimateConfig(persona_id="june", audio=pcm_format(16_000)))
         units = await call.some_units(3)
         await call.finish()
     assert all(not unit.HasField("frame") and len(unit.pcm) == 2 * 640 for unit in units)
@@ -345,9 +345,9 @@ def speech(**fields: Any) -> dict[str, face_pb2.Speech]:
 
 
 BAD_CONFIGS = [
-    ({"persona": ""}, "invalid_persona"),
-    ({"persona": "../june"}, "invalid_persona"),
-    ({"persona": "june."}, "invalid_persona"),
+    ({"persona_id": ""}, "invalid_persona"),
+    ({"persona_id": "../june"}, "invalid_persona"),
+    ({"persona_id": "june."}, "invalid_persona"),
     ({"rate": 8_000}, "wrong_sample_rate"),
     ({"audio": common_pb2.AudioFormat(sample_rate_hz=RATE, channels=1)}, "wrong_encoding"),
     ({"audio": common_pb2.AudioFormat(encoding=1, sample_rate_hz=RATE, channels=2)}, "wrong_channels"),
@@ -403,7 +403,7 @@ async def test_the_first_message_must_be_config(fake: FaceEngine) -> None:
 
 async def test_an_unknown_persona_is_not_found(engine: FaceEngine) -> None:
     async with serving(engine) as face:
-        error = await (await opened(face, persona="nobody", codec=common_pb2.VIDEO_CODEC_VP8)).refusal()
+        error = await (await opened(face, persona_id="nobody", codec=common_pb2.VIDEO_CODEC_VP8)).refusal()
     assert (error.code(), reason(error)) == (grpc.StatusCode.NOT_FOUND, "unknown_persona")
 
 
@@ -479,7 +479,7 @@ async def test_enrolment_without_its_environment_says_what_to_run(fake: FaceEngi
 
         async def refused(persona: str, image: bytes) -> grpc.aio.AioRpcError:
             with pytest.raises(grpc.aio.AioRpcError) as caught:
-                async for _ in face.stub.EnrollPortrait(face_pb2.EnrollPortraitRequest(persona=persona, image=image)):
+                async for _ in face.stub.EnrollPortrait(face_pb2.EnrollPortraitRequest(persona_id=persona, image=image)):
                     pass
             assert isinstance(caught.value, grpc.aio.AioRpcError)
             return caught.value
@@ -518,10 +518,10 @@ async def test_enrolment_reports_its_steps_and_ends_in_a_preview(engine: FaceEng
     (home / "consent.toml").write_text('[[consent]]\nwhat = "portrait"\n')
     portrait = (PORTRAITS / "woman.jpg").read_bytes()
     async with serving(engine, personas=tmp_path, finder=Sees(Path(), 1)) as face:
-        request = face_pb2.EnrollPortraitRequest(persona="june", image=portrait)
+        request = face_pb2.EnrollPortraitRequest(persona_id="june", image=portrait)
         messages = [message async for message in face.stub.EnrollPortrait(request)]
     assert [message.WhichOneof("response") for message in messages[:-1]] == ["progress"] * (len(messages) - 1)
-    assert messages[-1].enrolled.persona == "june"
+    assert messages[-1].enrolled.persona_id == "june"
     assert messages[-1].enrolled.preview.startswith(b"\x89PNG")
     assert (home / "derived" / "landmarks.json").is_file()
 

@@ -201,7 +201,7 @@ class Peers:
         """A face at rest, as JPEG; raises NotFound, Unusable, or what says that the face is out of reach."""
         try:
             response = await self.face.stub.GetPortrait(
-                face_pb2.GetPortraitRequest(persona=persona), timeout=PORTRAIT_TIMEOUT_S
+                face_pb2.GetPortraitRequest(persona_id=persona), timeout=PORTRAIT_TIMEOUT_S
             )
         except grpc.aio.AioRpcError as exc:
             raise from_rpc_error(exc, "face") from exc
@@ -212,7 +212,7 @@ class Peers:
         """Those of these personas whose face cannot be shown; raises what says that the face is out of reach."""
         try:
             response = await self.face.stub.CheckPortraits(
-                face_pb2.CheckPortraitsRequest(personas=personas), timeout=self._timeout_s
+                face_pb2.CheckPortraitsRequest(persona_ids=personas), timeout=self._timeout_s
             )
         except grpc.aio.AioRpcError as exc:
             raise from_rpc_error(exc, "face") from exc

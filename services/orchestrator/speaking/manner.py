@@ -38,4 +38,4 @@ class Manner:
 
     def animation(self) -> face_pb2.AnimateConfig:
         """What the face is asked for."""
-        return face_pb2.AnimateConfig(persona=self.persona, audio=self.audio, video=self.video, session_id=self.session_id)
+        return face_pb2.AnimateConfig(persona_id=self.persona, audio=self.audio, video=self.video, session_id=self.session_id)
