@@ -71,7 +71,7 @@ class Microphones:
                     room[: len(chunk)] += chunk
                     mixed += room
                     pcm = np.clip(room, -32768, 32767).astype(np.int16)
-                    await self._session.send_audio(pcm, stream.speaker or None, addressees=stream.addressee)
+                    await self._session.send_audio(pcm, stream.speaker or None, addressees=stream.addressee or ())
                 self._chunks.append(np.clip(mixed, -32768, 32767).astype(np.int16))
         finally:
             self._take.microphone = np.concatenate(self._chunks) if self._chunks else np.zeros(0, np.int16)
@@ -140,7 +140,7 @@ class Actor:
             return Said(line, at, spans, at + sound.floor_s)
         at = self._clock()
         if line.typed:
-            await self._session.send_text(line.typed, line.speaker or None, addressees=line.addressee)
+            await self._session.send_text(line.typed, line.speaker or None, addressees=line.addressee or ())
         else:
             await self._session.interrupt()
         return Said(line, at, floor=at)

@@ -114,6 +114,8 @@ async def test_an_unknown_persona_is_not_found(door: Served) -> None:
         ([Request(text=pb.TextInput(text="hi", addressee_ids=["x" * 65]))], "name_too_long"),
         ([Request(audio=audio(0, participant_id="x" * 5000))], "name_too_long"),
         ([Request(audio=audio(0, addressee_ids=["x" * 65]))], "name_too_long"),
+        ([Request(audio=audio(0, addressee_ids=[""]))], "no_participant"),
+        ([Request(text=pb.TextInput(text="hi", addressee_ids=["Ben", ""]))], "no_participant"),
     ],
 )
 async def test_a_broken_rule_ends_the_conversation_with_its_name(door: Served, requests: list[Request], why: str) -> None:

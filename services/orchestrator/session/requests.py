@@ -11,7 +11,7 @@ from services.orchestrator.hearing.utterances import Utterances
 from services.orchestrator.session.context import SessionContext
 from services.orchestrator.session.effect_runner import EffectRunner
 from services.orchestrator.session.opening import Opening
-from services.orchestrator.session.roster import Roster, require_name
+from services.orchestrator.session.roster import Roster, require_addressees, require_name
 from services.orchestrator.speaking.stage import Stage
 from vivant.common.v1 import common_pb2
 from vivant.errors import InvalidRequest, Unimplemented
@@ -46,8 +46,7 @@ class Requests:
         who = self._who(client, message) if kind in ("audio", "text", "turn_end") else client
         match kind:
             case "audio":
-                for addressee in message.addressee_ids:
-                    require_name("addressee", addressee)
+                require_addressees(message.addressee_ids)
                 self._microphones.of(who, client).hear(message)
             case "text":
                 self._on_text(who, message)
@@ -85,8 +84,7 @@ class Requests:
 
     def _on_text(self, who: str, message: session_pb2.TextInput) -> None:
         text = require_text(message.text)
-        for addressee in message.addressee_ids:
-            require_name("addressee", addressee)
+        require_addressees(message.addressee_ids)
         told = [self._roster.meet(addressee).id for addressee in message.addressee_ids]
         now = self._context.now()
         transcript = session_pb2.Transcript(

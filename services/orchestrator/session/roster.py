@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Final
 
 from vivant.common.v1 import common_pb2
@@ -10,6 +10,14 @@ from vivant.errors import InvalidRequest
 
 #: Ids and names are short: they stand in prompts and in every message.
 MAX_NAME: Final = 64
+
+
+def require_addressees(ids: Iterable[str]) -> None:
+    """Refuses addressees that are nobody; raises InvalidRequest."""
+    for addressee in ids:
+        require_name("addressee", addressee)
+        if not addressee:
+            raise InvalidRequest("addressee_ids: an id or a name is empty; name nobody to mean the persona", reason="no_participant")
 
 
 def require_name(what: str, name: str) -> None:
