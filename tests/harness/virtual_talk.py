@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
+from services.orchestrator.dialog import effects as fx
 from services.orchestrator.dialog import events as ev
 from services.orchestrator.dialog import machine
 from services.orchestrator.dialog.events import PlaybackState, ms
@@ -21,14 +22,14 @@ class Talk:
         self.style = replace(style or Style(), question_rules=RULES, beginning_rules=RULES, endpoint_rules=RULES)
         self.state = State()
         self.at = 0
-        self.effects: list[ev.Effect] = []
+        self.effects: list[fx.Effect] = []
 
-    def __call__(self, kind: type[ev.Event], at_ms: float, *args: Any, **fields: Any) -> list[ev.Effect]:
+    def __call__(self, kind: type[ev.Event], at_ms: float, *args: Any, **fields: Any) -> list[fx.Effect]:
         self.until(at_ms)
         return self._step(kind(ms(at_ms), *args, **fields))
 
-    def until(self, at_ms: float) -> list[ev.Effect]:
-        made: list[ev.Effect] = []
+    def until(self, at_ms: float) -> list[fx.Effect]:
+        made: list[fx.Effect] = []
         for _ in range(1000):
             due = machine.deadline(self.state, self.style)
             if due is None or due > ms(at_ms):
@@ -36,14 +37,14 @@ class Talk:
             made += self._step(ev.Ticked(max(due + 1, self.at)))
         raise AssertionError("the ticks make no progress")
 
-    def _step(self, event: ev.Event) -> list[ev.Effect]:
+    def _step(self, event: ev.Event) -> list[fx.Effect]:
         assert event.at >= self.at - 1, "time goes on"
         self.at = event.at
         self.state, effects = machine.step(self.state, event, self.style)
         self.effects += effects
         return effects
 
-    def of(self, kind: type[ev.Effect]) -> list[Any]:
+    def of(self, kind: type[fx.Effect]) -> list[Any]:
         return [effect for effect in self.effects if isinstance(effect, kind)]
 
     def say(self, text: str, start: float, end: float, speaker: str = "Spk1", p: float = 0.9) -> None:

@@ -8,6 +8,7 @@ from typing import cast
 import numpy as np
 import pytest
 
+from services.orchestrator.dialog import effects as fx
 from services.orchestrator.dialog import events as ev
 from services.orchestrator.dialog import quiet
 from services.orchestrator.dialog.events import Contribution, Line, Phase, PlaybackState, ms
@@ -25,17 +26,17 @@ STYLE = Style(backchannel_every=ms(8000), prompts=True, waits=True)
 def test_a_long_story_is_nodded_at_in_every_pause_and_answered_by_a_word_now_and_then() -> None:
     talk = Talk(STYLE)
     story(talk, 0, parts=6)
-    given = talk.of(ev.Backchannel)
+    given = talk.of(fx.Backchannel)
     assert [each.nod for each in given] == [True] * 6
     assert [each.voice for each in given] == [True, False, False, True, False, False]
     assert talk.state.phase is Phase.LISTENING
-    assert not talk.of(ev.Commit)
+    assert not talk.of(fx.Commit)
 
 
 def test_what_is_no_story_is_only_nodded_at() -> None:
     talk = Talk(STYLE)
     story(talk, 0, parts=3, opening="my daughter")
-    assert talk.of(ev.Backchannel) == [ev.Backchannel(nod=True, voice=False)] * 3
+    assert talk.of(fx.Backchannel) == [fx.Backchannel(nod=True, voice=False)] * 3
 
 
 def test_no_word_is_said_where_the_turn_may_be_over() -> None:
@@ -45,13 +46,13 @@ def test_no_word_is_said_where_the_turn_may_be_over() -> None:
     talk(ev.SpeechStopped, 4200, "Spk1", last_speech_at=ms(4000))
     talk(ev.EndOfTurn, 4240, "Spk1", 0.45)
     talk(ev.Opportunity, 4250, "Spk1", 0.55)
-    assert talk.of(ev.Backchannel) == [ev.Backchannel(nod=True, voice=False)]
+    assert talk.of(fx.Backchannel) == [fx.Backchannel(nod=True, voice=False)]
 
 
 def test_a_persona_that_neither_nods_nor_speaks_only_listens() -> None:
     talk = Talk(Style(nods=False))
     story(talk, 0, parts=3)
-    assert not talk.of(ev.Backchannel)
+    assert not talk.of(fx.Backchannel)
 
 
 def test_after_a_long_silence_it_speaks_up_twice_and_then_is_silent() -> None:
@@ -70,15 +71,15 @@ def test_after_a_long_silence_it_speaks_up_twice_and_then_is_silent() -> None:
         at += 12_000
     talk.until(at + 60_000)
     assert talk.state.phase is Phase.SILENT
-    assert [each.line for each in talk.of(ev.SayLine)] == [Line.PROMPT] * 2
-    assert len({each.turn_id for each in talk.of(ev.SayLine)}) == 2
+    assert [each.line for each in talk.of(fx.SayLine)] == [Line.PROMPT] * 2
+    assert len({each.turn_id for each in talk.of(fx.SayLine)}) == 2
 
 
 def test_it_does_not_speak_up_before_anybody_has_spoken_to_it() -> None:
     talk = Talk(STYLE)
     talk.until(60_000)
     assert talk.state.phase is Phase.SILENT
-    assert not talk.of(ev.SayLine)
+    assert not talk.of(fx.SayLine)
 
 
 def test_speech_ends_the_silence_and_is_answered() -> None:
@@ -86,31 +87,31 @@ def test_speech_ends_the_silence_and_is_answered() -> None:
     talk.until(11_000)
     assert talk.state.phase is Phase.SILENT
     talk.say("where did you grow up", 12_000, 13_500)
-    assert [commit.contribution.text for commit in talk.of(ev.Commit)] == ["where did you grow up"]
-    assert [show.phase for show in talk.of(ev.Show)] == [Phase.SILENT, Phase.LISTENING, Phase.THINKING]
+    assert [commit.contribution.text for commit in talk.of(fx.Commit)] == ["where did you grow up"]
+    assert [show.phase for show in talk.of(fx.Show)] == [Phase.SILENT, Phase.LISTENING, Phase.THINKING]
 
 
 def test_what_is_typed_into_the_silence_is_answered() -> None:
     talk = Talk(Style())
     talk.until(11_000)
     talk(ev.TextTyped, 12_000, Contribution("Spk1", "hello", typed=True, ended_at=ms(12_000)))
-    assert len(talk.of(ev.Commit)) == 1
+    assert len(talk.of(fx.Commit)) == 1
 
 
 def test_who_is_asked_to_wait_says_so_and_waits() -> None:
     talk = Talk(STYLE)
     talk.say("hang on a second", 0, 1000)
-    assert not talk.of(ev.Commit), "no reply is thought of"
-    assert [note.contribution.text for note in talk.of(ev.Note)] == ["hang on a second"]
-    (line,) = talk.of(ev.SayLine)
+    assert not talk.of(fx.Commit), "no reply is thought of"
+    assert [note.contribution.text for note in talk.of(fx.Note)] == ["hang on a second"]
+    (line,) = talk.of(fx.SayLine)
     assert line.line is Line.WAIT
     talk(ev.PlaybackChanged, 1600, line.turn_id, PlaybackState.STARTED)
     talk(ev.PlaybackChanged, 2600, line.turn_id, PlaybackState.FINISHED)
     talk.until(200_000)
     assert talk.state.phase is Phase.SILENT
-    assert len(talk.of(ev.SayLine)) == 1, "it does not speak up"
+    assert len(talk.of(fx.SayLine)) == 1, "it does not speak up"
     talk.say("so where did you grow up", 200_000, 201_000)
-    assert len(talk.of(ev.Commit)) == 1
+    assert len(talk.of(fx.Commit)) == 1
 
 
 @pytest.mark.parametrize(
@@ -200,4 +201,4 @@ def test_it_does_not_speak_up_while_others_talk_to_each_other() -> None:
     assert talk.state.phase is Phase.LISTENING, "the silence counts from what was said last"
     talk.until(40_000)
     assert talk.state.phase is Phase.SILENT
-    assert not talk.of(ev.SayLine)
+    assert not talk.of(fx.SayLine)

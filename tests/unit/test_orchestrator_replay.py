@@ -8,6 +8,7 @@ import pytest
 from rich.console import Console
 
 from services.orchestrator.__main__ import service
+from services.orchestrator.dialog import effects as fx
 from services.orchestrator.dialog import events as ev
 from services.orchestrator.dialog.events import Contribution, OverlapKind, PlaybackState, ms
 from services.orchestrator.replay import main, replay, show
@@ -24,7 +25,7 @@ class Recorded(Talk):
         self.lost: list[str] = []
         self.recorder = Recorder(path, self.style, lambda: self.lost.append("recording"))
 
-    def _step(self, event: ev.Event) -> list[ev.Effect]:
+    def _step(self, event: ev.Event) -> list[fx.Effect]:
         effects = super()._step(event)
         self.recorder.note(event, self.state, effects)
         return effects

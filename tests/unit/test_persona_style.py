@@ -17,6 +17,7 @@ from environment import ROOT
 from services.common.audio import pcm_format
 from services.llm.messages import persona_message
 from services.llm.persona.persona import Conversing, load_persona
+from services.orchestrator.dialog import effects as fx
 from services.orchestrator.dialog import events as ev
 from services.orchestrator.dialog.events import OverlapKind, Phase, PlaybackState
 from services.orchestrator.session.opening import Opening
@@ -58,7 +59,7 @@ def commit_after(talk: Talk, p: float, text: str = "I was thinking of this and t
     """The silence in ms after which what was said is answered, to 10 ms."""
     talk.say(text, 0, 1000, p=p)
     at = 1410.0
-    while not talk.of(ev.Commit):
+    while not talk.of(fx.Commit):
         talk.until(at)
         at += 10
     return at - 1010
@@ -100,7 +101,7 @@ def test_half_duplex_only_speaks_or_listens(opened: Opened) -> None:
     assert speaking_over(Styled(opening)) is Phase.SPEAKING
     talk = Styled(opening)
     story(talk, 0, parts=3)
-    assert talk.of(ev.Backchannel) == [ev.Backchannel(nod=True, voice=False)] * 3
+    assert talk.of(fx.Backchannel) == [fx.Backchannel(nod=True, voice=False)] * 3
     assert not opening.manner.backchannels, "or they would be spoken beforehand in vain"
     assert fillers(Styled(opened())) == 1
     assert fillers(Styled(opening)) == 0
@@ -110,14 +111,14 @@ def fillers(talk: Talk) -> int:
     """How many little words are said while no reply comes for two seconds."""
     talk.say("where did you grow up", 0, 1500)
     talk.until(4000)
-    return len(talk.of(ev.Fill))
+    return len(talk.of(fx.Fill))
 
 
 def nods_and_words(opening: Opening) -> list[tuple[bool, bool]]:
     """Of each nod or word in six pauses of a story, one every 3.5 s: whether it is a nod, and whether a word."""
     talk = Styled(opening)
     story(talk, 0, parts=6)
-    return [(given.nod, given.voice) for given in talk.of(ev.Backchannel)]
+    return [(given.nod, given.voice) for given in talk.of(fx.Backchannel)]
 
 
 def test_how_often_it_nods(opened: Opened) -> None:
@@ -147,7 +148,7 @@ def speaks_up_after(opening: Opening) -> float | None:
     talk(ev.PlaybackChanged, 10_000, turn_id, PlaybackState.FINISHED)
     for second in range(11, 100):
         talk.until(second * 1000 + 10)
-        if talk.of(ev.SayLine):
+        if talk.of(fx.SayLine):
             return second - 10
     return None
 
@@ -164,7 +165,7 @@ def test_what_it_does_when_asked_to_wait(opened: Opened) -> None:
         talk = Styled(opened(*lines))
         talk.say("wait a moment please", 0, 1000, p=0.99)
         talk.until(5000)
-        return [said.line for said in talk.of(ev.SayLine)]
+        return [said.line for said in talk.of(fx.SayLine)]
 
     assert asked('waits = ["Take your time."]') == [ev.Line.WAIT]
     assert asked() == []

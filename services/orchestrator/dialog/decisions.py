@@ -6,13 +6,14 @@ from collections.abc import Sequence
 from typing import Any
 
 from services.common.logs import get_logger
+from services.orchestrator.dialog import effects as fx
 from services.orchestrator.dialog import events as ev
 from services.orchestrator.dialog.state import State
 
 _log = get_logger(__name__)
 
 
-def log(event: ev.Event, state: State, effects: Sequence[ev.Effect]) -> None:
+def log(event: ev.Event, state: State, effects: Sequence[fx.Effect]) -> None:
     """One decision: the event, the state after it, the effects."""
     _log.info(
         "decided",

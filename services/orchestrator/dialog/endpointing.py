@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from services.orchestrator.dialog import effects as fx
 from services.orchestrator.dialog import events as ev
 from services.orchestrator.dialog.events import Contribution
 from services.orchestrator.dialog.state import Rules, SpeakerState, State, Step, Style, join, person_of, with_person
@@ -80,7 +81,7 @@ def flush(state: State, speaker: str) -> Step:
     flush_id = state.flushes + 1
     state = replace(state, flushes=flush_id)
     state = with_person(state, speaker, replace(person_of(state, speaker), flush_id=flush_id))
-    return state, [ev.Flush(speaker, flush_id)]
+    return state, [fx.Flush(speaker, flush_id)]
 
 
 def complete(state: State, at: int, style: Style) -> Contribution | None:

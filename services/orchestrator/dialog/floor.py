@@ -6,8 +6,10 @@ from dataclasses import replace
 from typing import Final
 
 from services.orchestrator.dialog import addressee, endpointing, quiet
+from services.orchestrator.dialog import effects as fx
 from services.orchestrator.dialog import events as ev
-from services.orchestrator.dialog.events import Contribution, Effect, Phase, ms
+from services.orchestrator.dialog.effects import Effect
+from services.orchestrator.dialog.events import Contribution, Phase, ms
 from services.orchestrator.dialog.state import (
     Opinion,
     SpeakerState,
@@ -61,7 +63,7 @@ def _think_along(state: State, speaker: str, text: str, style: Style, *, draft: 
     # What will only be noted keeps nobody waiting: so it waits for an opinion against that.
     noted = other and "llm" not in state.lost and addressee.judged(state.participants, said, style.names)[1].addressee
     state = with_person(state, speaker, replace(person, waits_until=person.last_speech_at + _OPINION if noted else 0))
-    return replace(state, opinion=None), [ev.Prefill(state.turn_id, who, text, draft, other)]
+    return replace(state, opinion=None), [fx.Prefill(state.turn_id, who, text, draft, other)]
 
 
 def addressed(state: State, event: ev.Addressed, style: Style) -> Step:
@@ -80,7 +82,7 @@ def addressed(state: State, event: ev.Addressed, style: Style) -> Step:
     if not late or said is None or not state.doubt or not addressee.meant_for_other(event.probability):
         return state, []
     participants, said = addressee.redirected(state.participants, said, state.doubt)
-    effects: list[Effect] = [ev.Cancel(state.turn_id), ev.Silence(state.turn_id, state.turn_id + 1), ev.Note(said)]
+    effects: list[Effect] = [fx.Cancel(state.turn_id), fx.Silence(state.turn_id, state.turn_id + 1), fx.Note(said)]
     return enter(forget_turn(replace(state, participants=participants)), Phase.LISTENING, event.at, effects)
 
 
@@ -102,7 +104,7 @@ def contribute(state: State, said: Contribution, at: int, style: Style) -> Step:
 
 def _noted(state: State, said: Contribution, at: int) -> Step:
     """Others talk to each other: the silence counts from here, not from what the persona itself did last."""
-    return replace(state, since=at) if state.phase.quiet else state, [ev.Note(said)]
+    return replace(state, since=at) if state.phase.quiet else state, [fx.Note(said)]
 
 
 def notice(state: State, event: ev.Event) -> State:
@@ -154,7 +156,7 @@ def _answer(state: State, said: Contribution, at: int, style: Style) -> Step:
         return quiet.wait_for(state, said, at)
     turn_id = state.turn_id if state.candidate else state.turn_id + 1
     state = replace(forget_turn(state), turn_id=turn_id, candidate=False, answering=said)
-    return enter(state, Phase.THINKING, at, [ev.Commit(turn_id, said)])
+    return enter(state, Phase.THINKING, at, [fx.Commit(turn_id, said)])
 
 
 def greeted(state: State, event: ev.Greeted, style: Style) -> Step:
@@ -162,7 +164,7 @@ def greeted(state: State, event: ev.Greeted, style: Style) -> Step:
     if state.turn_id:
         return state, []
     state = replace(state, turn_id=1, text_done=True, spoken=True)
-    return enter(state, Phase.THINKING, event.at, [ev.Say(1, event.text), ev.SayEnd(1)])
+    return enter(state, Phase.THINKING, event.at, [fx.Say(1, event.text), fx.SayEnd(1)])
 
 
 # --- while thinking -----------------------------------------------------------------------------------------------------
@@ -174,14 +176,14 @@ def taken_back(state: State, event: ev.SpeechStarted, style: Style) -> Step:
     if style.manual_turns:
         return state, []
     said = state.answering
-    effects: list[Effect] = [ev.Cancel(state.turn_id), ev.Silence(state.turn_id, state.turn_id + 1)]
+    effects: list[Effect] = [fx.Cancel(state.turn_id), fx.Silence(state.turn_id, state.turn_id + 1)]
     if said is not None and said.came_from == event.speaker and not said.typed:
         person = person_of(state, event.speaker)
         person = replace(person, heard=join(said.text, person.heard), last_speech_at=said.ended_at)
         state = with_person(state, event.speaker, person)
         state = replace(state, participants=addressee.revoiced(state.participants, said))
     elif said is not None:
-        effects.append(ev.Note(said))
+        effects.append(fx.Note(said))
     return enter(forget_turn(state), Phase.LISTENING, event.at, effects)
 
 
@@ -222,9 +224,9 @@ def _yield_floor(state: State, at: int) -> Step:
     if state.phase in (Phase.SPEAKING, Phase.PAUSED):
         return break_off(state, at)
     if state.phase is Phase.THINKING:
-        effects: list[Effect] = [ev.Cancel(state.turn_id), ev.Silence(state.turn_id, state.turn_id + 1)]
+        effects: list[Effect] = [fx.Cancel(state.turn_id), fx.Silence(state.turn_id, state.turn_id + 1)]
         if state.answering is not None:
-            effects.append(ev.Note(state.answering))
+            effects.append(fx.Note(state.answering))
         return enter(forget_turn(state), Phase.LISTENING, at, effects)
     return state, []
 
@@ -233,8 +235,8 @@ def break_off(state: State, at: int) -> Step:
     """The reply that is audible ends here."""
     turn_id = state.turn_id
     effects: list[Effect] = [
-        ev.Silence(turn_id, turn_id + 1),
-        ev.CloseTurn(turn_id, interrupted=True),
+        fx.Silence(turn_id, turn_id + 1),
+        fx.CloseTurn(turn_id, interrupted=True),
     ]
     state = replace(state, people={speaker: resumed(person) for speaker, person in state.people.items()})
     return enter(forget_turn(state), Phase.LISTENING, at, effects)

@@ -12,9 +12,11 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Final
 
+from services.orchestrator.dialog import effects as fx
 from services.orchestrator.dialog import endpointing, floor, overlap, quiet, reply
 from services.orchestrator.dialog import events as ev
-from services.orchestrator.dialog.events import Effect, Phase
+from services.orchestrator.dialog.effects import Effect
+from services.orchestrator.dialog.events import Phase
 from services.orchestrator.dialog.state import Rule, State, Step, Style, with_person
 
 
@@ -27,7 +29,7 @@ def step(state: State, event: ev.Event, style: Style) -> Step:
     effects += more
     if state.finishing and not state.ended and _idle(state):
         state = replace(state, ended=True)
-        effects.append(ev.End())
+        effects.append(fx.End())
     return state, effects
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from services.orchestrator.dialog import effects as fx
 from services.orchestrator.dialog import endpointing
 from services.orchestrator.dialog import events as ev
 from services.orchestrator.dialog.events import OverlapKind, Phase
@@ -15,7 +16,7 @@ from services.orchestrator.dialog.state import SpeakerState, State, Step, Style,
 
 def suspected(state: State, event: ev.SpeechSuspected, style: Style) -> Step:
     """Something begins: the voice is lowered until it is known what."""
-    return state, [ev.Duck()] if style.interruptible and not style.manual_turns else []
+    return state, [fx.Duck()] if style.interruptible and not style.manual_turns else []
 
 
 def speech_over_voice(state: State, event: ev.SpeechStarted, style: Style) -> Step:
@@ -26,7 +27,7 @@ def speech_over_voice(state: State, event: ev.SpeechStarted, style: Style) -> St
     if style.manual_turns or not style.interruptible:
         return state, effects
     state = with_person(state, event.speaker, replace(person_of(state, event.speaker), before=before))
-    return enter(state, Phase.PAUSED, event.at, [ev.Hold()])
+    return enter(state, Phase.PAUSED, event.at, [fx.Hold()])
 
 
 def words_over_voice(state: State, event: ev.WordsHeard, style: Style) -> Step:
@@ -42,7 +43,7 @@ def interrupted(state: State, event: ev.Overlapped, style: Style) -> Step:
     if event.kind is not OverlapKind.INTERRUPTION or not style.interruptible:
         return state, []
     if event.probability < style.sure:
-        return enter(state, Phase.PAUSED, event.at, [ev.Hold()])
+        return enter(state, Phase.PAUSED, event.at, [fx.Hold()])
     return break_off(state, event.at)
 
 
@@ -83,7 +84,7 @@ def _resume(state: State, at: int, *, answer: bool = False) -> Step:
         speaker: replace(person, before="") if answer else SpeakerState(speaking=person.speaking)
         for speaker, person in state.people.items()
     }
-    return enter(replace(state, people=people), Phase.SPEAKING, at, [ev.Release()])
+    return enter(replace(state, people=people), Phase.SPEAKING, at, [fx.Release()])
 
 
 def _unfinished(state: State, event: ev.SpeechStarted, style: Style) -> str:

@@ -6,9 +6,11 @@ import re
 from dataclasses import replace
 from typing import Final
 
+from services.orchestrator.dialog import effects as fx
 from services.orchestrator.dialog import endpointing
 from services.orchestrator.dialog import events as ev
-from services.orchestrator.dialog.events import Contribution, Effect, Line, Phase
+from services.orchestrator.dialog.effects import Effect
+from services.orchestrator.dialog.events import Contribution, Line, Phase
 from services.orchestrator.dialog.state import Rule, State, Step, Style, enter, forget_turn, join, person_of
 from services.orchestrator.dialog.wording import telling
 
@@ -49,7 +51,7 @@ def opportunity(state: State, event: ev.Opportunity, style: Style) -> Step:
         nodded_at=event.at if nod else state.nodded_at,
         backchannelled_at=event.at if voice else state.backchannelled_at,
     )
-    return state, [ev.Backchannel(nod, voice)]
+    return state, [fx.Backchannel(nod, voice)]
 
 
 def waited(state: State, event: ev.Ticked, style: Style) -> Step:
@@ -96,16 +98,16 @@ def asks_to_wait(said: Contribution) -> bool:
 
 def wait_for(state: State, said: Contribution, at: int) -> Step:
     """Somebody asks to wait: yes, and not a word more until they speak again."""
-    return speak_up(replace(state, held=True), at, Line.WAIT, [ev.Note(said)])
+    return speak_up(replace(state, held=True), at, Line.WAIT, [fx.Note(said)])
 
 
 def speak_up(state: State, at: int, line: Line, effects: list[Effect]) -> Step:
     """A line of the persona's own as a turn, without asking for a reply. What was thought along with is forgotten."""
     if state.candidate:
-        effects = [ev.Cancel(state.turn_id), *effects]
+        effects = [fx.Cancel(state.turn_id), *effects]
     turn_id = state.turn_id + 1
     state = replace(forget_turn(state), turn_id=turn_id, candidate=False, text_done=True, spoken=True)
-    return enter(state, Phase.THINKING, at, [*effects, ev.SayLine(turn_id, line), ev.SayEnd(turn_id)])
+    return enter(state, Phase.THINKING, at, [*effects, fx.SayLine(turn_id, line), fx.SayEnd(turn_id)])
 
 
 def _anybody_busy(state: State) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from services.orchestrator.dialog import effects as fx
 from services.orchestrator.dialog import events as ev
 from services.orchestrator.dialog.events import Phase
 from services.orchestrator.dialog.state import SpeakerState, State, Step, Style, current, enter, forget_turn, resumed
@@ -12,14 +13,14 @@ from services.orchestrator.dialog.state import SpeakerState, State, Step, Style,
 def drafted(state: State, event: ev.Drafted, style: Style) -> Step:
     """The sound of a reply that nobody has asked for yet is prepared; nothing of it is heard."""
     wanted = state.candidate and event.turn_id == state.turn_id and state.phase.quiet
-    return state, [ev.Prepare(event.turn_id, event.text)] if wanted else []
+    return state, [fx.Prepare(event.turn_id, event.text)] if wanted else []
 
 
 def text_came(state: State, event: ev.ReplyText, style: Style) -> Step:
     """A piece of the reply; one of a turn that is over is dropped."""
     if not current(state, event.turn_id):
-        return state, [ev.DropStale(event.turn_id, "text")]
-    return replace(state, spoken=True, since=_alive(state, event.at)), [ev.Say(event.turn_id, event.text)]
+        return state, [fx.DropStale(event.turn_id, "text")]
+    return replace(state, spoken=True, since=_alive(state, event.at)), [fx.Say(event.turn_id, event.text)]
 
 
 def text_ended(state: State, event: ev.ReplyDone, style: Style) -> Step:
@@ -29,8 +30,8 @@ def text_ended(state: State, event: ev.ReplyDone, style: Style) -> Step:
     state = replace(state, text_done=True, since=_alive(state, event.at))
     if not state.spoken and not state.filled:
         # A reply without words: nothing will be played, so nothing would end the turn.
-        return enter(forget_turn(state), Phase.LISTENING, event.at, [ev.CloseTurn(event.turn_id, interrupted=False)])
-    return state, [ev.SayEnd(event.turn_id)]
+        return enter(forget_turn(state), Phase.LISTENING, event.at, [fx.CloseTurn(event.turn_id, interrupted=False)])
+    return state, [fx.SayEnd(event.turn_id)]
 
 
 def text_failed(state: State, event: ev.ReplyFailed, style: Style) -> Step:
@@ -38,14 +39,14 @@ def text_failed(state: State, event: ev.ReplyFailed, style: Style) -> Step:
     if not current(state, event.turn_id) or state.text_done:
         return state, []
     if state.spoken:
-        return replace(state, text_done=True), [ev.Notify("reply_cut_short"), ev.SayEnd(event.turn_id)]
+        return replace(state, text_done=True), [fx.Notify("reply_cut_short"), fx.SayEnd(event.turn_id)]
     said = state.answering
     if event.retryable and not state.retried and not state.filled and said is not None:
         turn_id = state.turn_id + 1
         state = replace(state, turn_id=turn_id, retried=True, since=event.at)
-        return state, [ev.Cancel(event.turn_id), ev.Commit(turn_id, said)]
+        return state, [fx.Cancel(event.turn_id), fx.Commit(turn_id, said)]
     state = replace(state, text_done=True, spoken=True, since=event.at)
-    return state, [ev.Notify("llm_failed"), ev.Cancel(event.turn_id), ev.Apologise(event.turn_id), ev.SayEnd(event.turn_id)]
+    return state, [fx.Notify("llm_failed"), fx.Cancel(event.turn_id), fx.Apologise(event.turn_id), fx.SayEnd(event.turn_id)]
 
 
 def voice_failed(state: State, event: ev.VoiceFailed, style: Style) -> Step:
@@ -70,10 +71,10 @@ def playback_ended(state: State, event: ev.PlaybackChanged, style: Style) -> Ste
 def waited(state: State, event: ev.Ticked, style: Style) -> Step:
     """Nothing has come for a while: a filler is due, or the reply has failed."""
     if event.at < state.since + style.stuck_after:
-        return replace(state, filled=True), [ev.Fill(state.turn_id)]
+        return replace(state, filled=True), [fx.Fill(state.turn_id)]
     if state.text_done:
         state, effects = voice_failed(state, ev.VoiceFailed(event.at, state.turn_id), style)
-        return state, [ev.Notify("voice_stuck"), *effects]
+        return state, [fx.Notify("voice_stuck"), *effects]
     return text_failed(state, ev.ReplyFailed(event.at, state.turn_id, retryable=True), style)
 
 
@@ -93,7 +94,7 @@ def _filler_due(state: State, style: Style) -> list[int]:
 
 def _over(state: State, turn_id: int, at: int, style: Style) -> Step:
     state = replace(state, people={speaker: _after_reply(person, at, style) for speaker, person in state.people.items()})
-    return enter(forget_turn(state), Phase.LISTENING, at, [ev.CloseTurn(turn_id, interrupted=False)])
+    return enter(forget_turn(state), Phase.LISTENING, at, [fx.CloseTurn(turn_id, interrupted=False)])
 
 
 def _after_reply(person: SpeakerState, at: int, style: Style) -> SpeakerState:

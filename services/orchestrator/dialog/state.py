@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 
-from services.orchestrator.dialog import events as ev
+from services.orchestrator.dialog import effects as fx
 from services.orchestrator.dialog.addressee import Participants
-from services.orchestrator.dialog.events import Contribution, Effect, Phase, ms
+from services.orchestrator.dialog.effects import Effect
+from services.orchestrator.dialog.events import Contribution, Phase, ms
 
 Step = tuple["State", list[Effect]]
 _LONG_AGO = -ms(3_600_000)
@@ -163,7 +164,7 @@ def resumed(person: SpeakerState) -> SpeakerState:
 
 def enter(state: State, phase: Phase, at: int, effects: list[Effect]) -> Step:
     """Into a phase; it is shown when it is another one."""
-    shown: list[Effect] = [ev.Show(phase, state.turn_id)] if phase is not state.phase else []
+    shown: list[Effect] = [fx.Show(phase, state.turn_id)] if phase is not state.phase else []
     return replace(state, phase=phase, since=at), [*effects, *shown]
 
 

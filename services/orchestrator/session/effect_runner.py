@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import Final
 
 from services.common.metrics import Metrics
+from services.orchestrator.dialog import effects as fx
 from services.orchestrator.dialog import events as ev
 from services.orchestrator.dialog.events import CLOCK_HZ, Contribution, Phase
 from services.orchestrator.hearing.microphones import Microphones
@@ -67,22 +68,22 @@ class EffectRunner:
         """Backchannels in the persona's voice, once they are prepared."""
         self._closed: deque[int] = deque(maxlen=2)
 
-    def perform(self, effect: ev.Effect) -> None:
+    def perform(self, effect: fx.Effect) -> None:
         """Carries out one effect."""
         match effect:
-            case ev.Flush(speaker, flush_id):
+            case fx.Flush(speaker, flush_id):
                 self._microphones.flush(speaker, flush_id)
-            case ev.Prefill() | ev.Commit() | ev.Note() | ev.Cancel():
+            case fx.Prefill() | fx.Commit() | fx.Note() | fx.Cancel():
                 self._think(effect)
-            case ev.CloseTurn(turn_id, interrupted):
+            case fx.CloseTurn(turn_id, interrupted):
                 self._close_turn(turn_id, interrupted)
-            case ev.Show(phase, turn_id):
+            case fx.Show(phase, turn_id):
                 self._show(phase, turn_id)
-            case ev.Notify(reason):
+            case fx.Notify(reason):
                 self._context.notify(notices.event(reason))
-            case ev.DropStale(_, where):
+            case fx.DropStale(_, where):
                 self._metrics.count("vivant_stale_output_total", where)
-            case ev.End():
+            case fx.End():
                 self._end()
             case _:
                 self._act(effect)
@@ -92,46 +93,46 @@ class EffectRunner:
         if reply is not None and reply.turn_id in self._closed:
             self._tell_heard(reply, interrupted=True)
 
-    def _think(self, effect: ev.Effect) -> None:
+    def _think(self, effect: fx.Effect) -> None:
         match effect:
-            case ev.Prefill(turn_id, speaker, text, draft, other):
+            case fx.Prefill(turn_id, speaker, text, draft, other):
                 if draft:
                     self._timeline.drafted(speaker, text, self._context.now())
                 self._persona_link.think_along(turn_id, speaker, text, draft=draft, other=other)
-            case ev.Commit(turn_id, contribution):
+            case fx.Commit(turn_id, contribution):
                 self._commit(turn_id, contribution)
-            case ev.Note(contribution):
+            case fx.Note(contribution):
                 self._persona_link.note(contribution)
-            case ev.Cancel(turn_id):
+            case fx.Cancel(turn_id):
                 self._persona_link.cancel(turn_id)
 
-    def _act(self, effect: ev.Effect) -> None:
+    def _act(self, effect: fx.Effect) -> None:
         match effect:
-            case ev.Prepare(turn_id, text):
+            case fx.Prepare(turn_id, text):
                 self._stage.prepare(turn_id, text)
-            case ev.Say(turn_id, text):
+            case fx.Say(turn_id, text):
                 self._stage.say(turn_id, text)
-            case ev.Apologise(turn_id):
+            case fx.Apologise(turn_id):
                 apologies = self._manner.apologies or [_APOLOGY]
                 self._stage.say(turn_id, apologies[turn_id % len(apologies)])
-            case ev.Fill(turn_id):
+            case fx.Fill(turn_id):
                 self._fill(turn_id)
-            case ev.SayLine(turn_id, line):
+            case fx.SayLine(turn_id, line):
                 self._say_line(turn_id, line)
-            case ev.Backchannel(nod, voice):
+            case fx.Backchannel(nod, voice):
                 self._backchannel(nod, voice)
-            case ev.SayEnd(turn_id):
+            case fx.SayEnd(turn_id):
                 self._stage.say_end(turn_id)
-            case ev.Duck():
+            case fx.Duck():
                 self._stage.output.duck()
-            case ev.Hold():
+            case fx.Hold():
                 self._stage.output.hold()
                 self._measure_interruption("held")
-            case ev.Release():
+            case fx.Release():
                 # It has the floor again: whoever made the sound has said nothing that goes on.
                 self._microphones.taken()
                 self._stage.output.release()
-            case ev.Silence(_, newest_turn_id):
+            case fx.Silence(_, newest_turn_id):
                 self._stage.silence(newest_turn_id)
                 self._measure_interruption("stopped")
 

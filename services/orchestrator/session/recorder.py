@@ -17,6 +17,7 @@ from typing import Any, Final, TextIO
 from pydantic import TypeAdapter, ValidationError
 
 from services.common.logs import get_logger
+from services.orchestrator.dialog import effects as fx
 from services.orchestrator.dialog import events as ev
 from services.orchestrator.dialog.state import State, Style
 from vivant.errors import InvalidRequest, Unusable
@@ -56,7 +57,7 @@ class Recorder:
             self._lose(exc)
         self._write({"style": STYLE.dump_python(style, mode="json")})
 
-    def note(self, event: ev.Event, state: State, effects: Sequence[ev.Effect]) -> None:
+    def note(self, event: ev.Event, state: State, effects: Sequence[fx.Effect]) -> None:
         """One event, the state after it, its effects."""
         name = type(event).__name__
         self._write(
@@ -94,7 +95,7 @@ class Recorder:
         self._on_lost()
 
 
-def names(effects: Sequence[ev.Effect]) -> list[str]:
+def names(effects: Sequence[fx.Effect]) -> list[str]:
     """What the effects are called."""
     return [type(effect).__name__ for effect in effects]
 

@@ -17,7 +17,9 @@ def require_addressees(ids: Iterable[str]) -> None:
     for addressee in ids:
         require_name("addressee", addressee)
         if not addressee:
-            raise InvalidRequest("addressee_ids: an id or a name is empty; name nobody to mean the persona", reason="no_participant")
+            raise InvalidRequest(
+                "addressee_ids: an id or a name is empty; name nobody to mean the persona", reason="no_participant"
+            )
 
 
 def require_name(what: str, name: str) -> None:
