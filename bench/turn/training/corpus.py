@@ -9,6 +9,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
@@ -24,6 +25,8 @@ from bench.turn.training.voices import TEST, TRAIN, Audio, Kokoro
 from services.common.resample import Resampler
 
 RATE_HZ: Final = 16_000
+#: So many texts of other seeds are left out.
+_TAKEN: Final = 200
 _SEEDS: Final[dict[Split, int]] = {"train": 1, "test": 2}
 _VOICES: Final[dict[Split, tuple[str, ...]]] = {"train": TRAIN, "test": TEST}
 #: Sound of the voice kept beside a cut, and the fade at it.
@@ -51,15 +54,28 @@ class Made:
 
 
 def make(
-    kokoro: Path, chats: Path, out: Path, split: Split, *, count: int, seconds: float, suffix: str, seed: int | None = None
+    kokoro: Path,
+    chats: Path,
+    out: Path,
+    split: Split,
+    *,
+    count: int,
+    seconds: float,
+    suffix: str,
+    seed: int | None = None,
+    unlike: Sequence[int] = (),
 ) -> int:
-    """Makes turns in `out` until there are `count` of them or the time is up; returns how many there are."""
+    """Makes turns in `out` until there are `count` of them or the time is up; returns how many there are.
+
+    None has one of the first 200 texts of the seeds `unlike`.
+    """
     seed = _SEEDS[split] if seed is None else seed
     until = time.monotonic() + seconds
     out.mkdir(parents=True, exist_ok=True)
     index = out / "turns.jsonl"
     done = len(index.read_text(encoding="utf-8").splitlines()) if index.exists() else 0
-    texts = spoken(chats, split, count, seed)
+    taken = {text for other in unlike for text in spoken(chats, split, max(_TAKEN, count), other)}
+    texts = spoken(chats, split, count, seed, taken)
     ids: dict[str, int] = json.loads(resources.files("hibari").joinpath("assets/vocab.json").read_text(encoding="utf-8"))
     model = Kokoro(kokoro, threads=2)
     while done < count and time.monotonic() < until:

@@ -9,11 +9,12 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from datetime import UTC, datetime
 from multiprocessing import get_context
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, Final
 
 import numpy as np
@@ -26,8 +27,9 @@ from bench.turn.trace import Recogniser, trace
 from services.turn.engines.evidence import NAMES, SILENCE, WEIGHTS, WORDS
 from services.turn.engines.prosody import NAMES as PROSODY
 
-_LONGEST_S: Final = 2.5
-_STEP_S: Final = 0.1
+LONGEST_S: Final = 2.5
+#: A silence counts again after so much of it; the sound comes in windows of 512.
+STEP_S: Final = 0.1 - 0.5 * 512 / RATE_HZ
 #: Strong: what is true of made voices need not be true of real ones.
 _RIDGE: Final = 120.0
 #: What speaks for an end and what against it, whatever the made voices say.
@@ -41,35 +43,32 @@ _DOUBT: Final = 5.0
 #: And these, .73 on made turns and .52 on real ones, nothing at all.
 _MOST_DOUBTED: Final = ("held", "change")
 _MOST_DOUBT: Final = 25.0
-_FOLDS: Final = 6
+FOLDS: Final = 6
 _STEPS: Final = 4_000
 _WORDLESS: Final = 0.15
 
 Numbers = NDArray[np.float64]
+#: Columns of equal length, from one recording.
+Hear = Callable[[Recording, Models, Recogniser], dict[str, NDArray[Any]]]
 
 
 def fit(corpus: Path, seconds: float, out: Path | None = None) -> str:
     """Fits and writes the weights; returns the score. What was heard is kept beside the turns and not heard again."""
     recordings = list(made(corpus))
-    heard = listen(recordings, corpus / "heard", seconds)
+    heard = listen(recordings, corpus / "heard", seconds, _heard)
     if heard < len(recordings):
         return f"{heard} of {len(recordings)} turns are heard; run it again"
-    rows = _rows([corpus / "heard" / f"{recording.name}.npz" for recording in recordings])
-    voices = [json.loads(line)["voice"] for line in (corpus / "turns.jsonl").read_text(encoding="utf-8").splitlines()]
-    names = sorted(set(voices))
-    fold = np.array([names.index(voices[int(turn)]) % _FOLDS for turn in rows["turn"]])
+    rows = rows_of([corpus / "heard" / f"{recording.name}.npz" for recording in recordings])
+    fold = folds(corpus, rows["turn"])
     held_out = np.zeros(len(rows["end"]))
-    for each in range(_FOLDS):
+    for each in range(FOLDS):
         bias, weights = _fitted(rows, fold != each)
         held_out[fold == each] = 1 / (1 + np.exp(-(bias + rows["numbers"][fold == each] @ weights)))
     bias, weights = _fitted(rows, np.ones(len(fold), bool))
-    score = _score(rows, held_out)
-    columns = zip(rows["turn"], rows["index"], rows["end"], strict=True)
-    silences = {(int(turn), int(index)): bool(end) for turn, index, end in columns}
+    score = score_of(rows, held_out)
     result = {
         "made": datetime.now(UTC).date().isoformat(),
-        "material": f"{len(set(rows['turn']))} made turns by {len(names)} Kokoro voices, texts of chitchat-dataset (MIT): "
-        f"{sum(silences.values())} ends and {len(silences) - sum(silences.values())} pauses; words by whisper-base",
+        "material": material(corpus, rows),
         "score": score,
         "bias": round(bias, 4),
         "weights": {name: round(float(weight), 4) for name, weight in zip(NAMES, weights, strict=True)},
@@ -78,14 +77,36 @@ def fit(corpus: Path, seconds: float, out: Path | None = None) -> str:
     return json.dumps(score)
 
 
-def listen(recordings: Sequence[Recording], folder: Path, seconds: float) -> int:
-    """Writes the numbers at each silence of each recording into a file; returns of how many they are there."""
+def folds(corpus: Path, turns: NDArray[Any]) -> NDArray[np.int_]:
+    """Of each row, by the number of its turn, which fold leaves its voice out."""
+    voices = _voices(corpus)
+    names = sorted(set(voices))
+    return np.array([names.index(voices[int(turn)]) % FOLDS for turn in turns])
+
+
+def material(corpus: Path, rows: dict[str, NDArray[Any]]) -> str:
+    """What was fitted on, in words."""
+    columns = zip(rows["turn"], rows["index"], rows["end"], strict=True)
+    silences = {(int(turn), int(index)): bool(end) for turn, index, end in columns}
+    return (
+        f"{len(set(rows['turn']))} made turns by {len(set(_voices(corpus)))} Kokoro voices, texts of chitchat-dataset (MIT): "
+        f"{sum(silences.values())} ends and {len(silences) - sum(silences.values())} pauses; words by whisper-base"
+    )
+
+
+def _voices(corpus: Path) -> list[str]:
+    """Of each turn."""
+    return [json.loads(line)["voice"] for line in (corpus / "turns.jsonl").read_text(encoding="utf-8").splitlines()]
+
+
+def listen(recordings: Sequence[Recording], folder: Path, seconds: float, heard: Hear) -> int:
+    """Writes what `heard` notes at each silence of each recording into a file; returns of how many it is there."""
     folder.mkdir(exist_ok=True)
     files = {folder / f"{recording.name}.npz": recording for recording in recordings}
     missing = [(file, recording) for file, recording in files.items() if not file.exists()]
     until = time.time() + seconds
     with ProcessPoolExecutor(mp_context=get_context("spawn"), initializer=_Listener.start) as pool:
-        jobs = [pool.submit(_Listener.listen, file, recording, until) for file, recording in missing]
+        jobs = [pool.submit(_Listener.listen, file, recording, until, heard) for file, recording in missing]
         for job in track(jobs, "listening"):
             job.result()
     return sum(file.exists() for file in files)
@@ -102,9 +123,9 @@ class _Listener:
         cls.models, cls.recogniser = Models(), Recogniser()
 
     @classmethod
-    def listen(cls, file: Path, recording: Recording, until: float) -> None:
+    def listen(cls, file: Path, recording: Recording, until: float, heard: Hear) -> None:
         if time.time() < until:
-            np.savez(file, allow_pickle=False, **_heard(recording, cls.models, cls.recogniser))
+            np.savez(file, allow_pickle=False, **heard(recording, cls.models, cls.recogniser))
 
 
 def _heard(recording: Recording, models: Models, recogniser: Recogniser) -> dict[str, NDArray[Any]]:
@@ -115,14 +136,14 @@ def _heard(recording: Recording, models: Models, recogniser: Recogniser) -> dict
     for index, (silence, seen) in enumerate(zip(silences, recorder.silences, strict=True)):
         due = 0.0 if silence.kind is not None else np.inf
         for silence_s, numbers in seen:
-            if due <= silence_s < min(silence.noticed_s, _LONGEST_S):
+            if due <= silence_s < min(silence.noticed_s, LONGEST_S):
                 rows.append((index, silence_s, silence.kind == "end", numbers))
-                due = silence_s + _STEP_S - 0.5 * 512 / RATE_HZ
+                due = silence_s + STEP_S
     names = ("index", "silence_s", "end", "numbers")
     return {name: np.array(column) for name, column in zip(names, zip(*rows, strict=True), strict=True)}
 
 
-def _rows(files: Sequence[Path]) -> dict[str, NDArray[Any]]:
+def rows_of(files: Sequence[Path]) -> dict[str, NDArray[Any]]:
     """All of them, and which file each is from."""
     tables = [dict(np.load(file)) for file in files]
     rows = {name: np.concatenate([table[name] for table in tables]) for name in tables[0]}
@@ -141,23 +162,42 @@ def _fitted(rows: dict[str, NDArray[Any]], used: NDArray[np.bool_]) -> tuple[flo
     numbers = np.concatenate([numbers, without[known]])
     end = np.concatenate([end, end[known]])
     counts = np.concatenate([counts, counts[known] * _WORDLESS])
+    ridge = dict.fromkeys(NAMES, _RIDGE)
+    ridge |= dict.fromkeys(_DOUBTED, _RIDGE * _DOUBT)
+    ridge |= dict.fromkeys(_MOST_DOUBTED, _RIDGE * _MOST_DOUBT)
+    return logistic(numbers, end, counts, names=NAMES, ridge=ridge, positive=_FOR, negative=_AGAINST, before=_BEFORE)
+
+
+def logistic(
+    numbers: Numbers,
+    end: Numbers,
+    counts: Numbers,
+    *,
+    names: Sequence[str],
+    ridge: Mapping[str, float],
+    positive: Sequence[str],
+    negative: Sequence[str] = (),
+    before: Mapping[str, float] = MappingProxyType({}),
+) -> tuple[float, Numbers]:
+    """Bias and weights by `names` [n], for rows `numbers` [rows, n] that count so much each.
+
+    The ridge holds against numbers scaled to a spread of 1, and draws to the weights `before`, else to 0. No weight of
+    `positive` is below 0, none of `negative` above.
+    """
     middle, spread = numbers.mean(axis=0), numbers.std(axis=0) + 1e-6
     scaled = np.column_stack([(numbers - middle) / spread, np.ones(len(numbers))])
     least, most = np.full(scaled.shape[1], -np.inf), np.full(scaled.shape[1], np.inf)
-    least[[NAMES.index(name) for name in _FOR]] = 0
-    most[[NAMES.index(name) for name in _AGAINST]] = 0
-    before = np.zeros(scaled.shape[1])
-    for name, weight in _BEFORE.items():
-        before[NAMES.index(name)] = weight * spread[NAMES.index(name)]
-    ridge = np.full(scaled.shape[1], _RIDGE)
-    ridge[[NAMES.index(name) for name in _DOUBTED]] *= _DOUBT
-    ridge[[NAMES.index(name) for name in _MOST_DOUBTED]] = _RIDGE * _MOST_DOUBT
-    ridge[-1] = 0
-    step = 1 / (0.25 * np.linalg.eigvalsh(scaled.T @ (scaled * counts[:, None]))[-1] + ridge.max())
+    least[[names.index(name) for name in positive]] = 0
+    most[[names.index(name) for name in negative]] = 0
+    drawn_to = np.zeros(scaled.shape[1])
+    for name, weight in before.items():
+        drawn_to[names.index(name)] = weight * spread[names.index(name)]
+    strength = np.array([*(ridge[name] for name in names), 0.0])
+    step = 1 / (0.25 * np.linalg.eigvalsh(scaled.T @ (scaled * counts[:, None]))[-1] + strength.max())
     weights = look = np.zeros(scaled.shape[1])
     momentum = 1.0
     for _ in range(_STEPS):
-        slope = scaled.T @ (counts * (1 / (1 + np.exp(-(scaled @ look))) - end)) + ridge * (look - before)
+        slope = scaled.T @ (counts * (1 / (1 + np.exp(-(scaled @ look))) - end)) + strength * (look - drawn_to)
         following = np.clip(look - step * slope, least, most)
         later = (1 + np.sqrt(1 + 4 * momentum**2)) / 2
         look = following + (momentum - 1) / later * (following - weights)
@@ -166,7 +206,7 @@ def _fitted(rows: dict[str, NDArray[Any]], used: NDArray[np.bool_]) -> tuple[flo
     return float(weights[-1] - natural @ middle), natural
 
 
-def _score(rows: dict[str, NDArray[Any]], held_out: Numbers) -> dict[str, float]:
+def score_of(rows: dict[str, NDArray[Any]], held_out: Numbers) -> dict[str, float]:
     """Area under the curve at some silences, and how well the probabilities are calibrated."""
     end, silence_s = rows["end"].astype(bool), rows["silence_s"]
     score: dict[str, float] = {}

@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, Literal
@@ -69,21 +69,27 @@ def messages(folder: Path, split: Split) -> Iterator[str]:
 
     What one person wrote in several lines before the other answered is one contribution.
     """
+    return (said for _, said in contributions(folder, split) if said)
+
+
+def contributions(folder: Path, split: Split) -> Iterator[tuple[str, str]]:
+    """The same, each with what the other wrote before it; empty where it cannot be said as it is written."""
     conversations: dict[str, Any] = json.loads((folder / "dataset.json").read_text(encoding="utf-8"))
     for name, conversation in sorted(conversations.items()):
         if (_share(name) < _TEST_SHARE) == (split == "test"):
+            before = ""
             for lines in conversation["messages"]:
                 said = [_cleaned(line["text"]) for line in lines]
-                if said and all(said):
-                    yield " ".join(said)
+                yield before, " ".join(said) if said and all(said) else ""
+                before = " ".join(line["text"] for line in lines)
 
 
-def spoken(folder: Path, split: Split, count: int, seed: int) -> list[str]:
+def spoken(folder: Path, split: Split, count: int, seed: int, without: Collection[str] = ()) -> list[str]:
     """Messages of a length that somebody says in one turn, no two with the same beginning, drawn at random."""
     found: dict[str, str] = {}
     for text in messages(folder, split):
         words = text.split()
-        if _SHORTEST_WORDS <= len(words) <= _LONGEST_WORDS:
+        if _SHORTEST_WORDS <= len(words) <= _LONGEST_WORDS and text not in without:
             found.setdefault(" ".join(words[:3]).lower(), text)
     texts = list(found.values())
     weights = np.array([min(12, len(text.split())) for text in texts], float)
