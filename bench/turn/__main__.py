@@ -4,6 +4,8 @@ Three ways in one run: silence only, plain Smart Turn (asked once, one threshold
 Beside them, the best that other waits and timeouts could make of the latter two, if they were chosen on the very material that
 is measured. On made turns of unseen voices and texts (`bench/data/turn`), on real meetings and questions, and, for the record
 only, on passages that are read. Delays count from the end of the last word; the computing comes on top (about 40 ms).
+
+Next to the policy in use a candidate is measured, `bench.turn.candidate`, on the same silences and words.
 """
 
 from __future__ import annotations
@@ -19,6 +21,7 @@ from rich.console import Console
 from rich.table import Table
 
 from bench.turn import curves
+from bench.turn.candidate.rule import Prices
 from bench.turn.curves import Point
 from bench.turn.material import made, meetings, passages, questions
 from bench.turn.picture import svg
@@ -31,22 +34,26 @@ from vivant.errors import VivantError
 #: Whose policy is measured.
 STYLE: Final = Style()
 PICTURE: Final = Path("out") / "turn.svg"
+#: The prices of the candidate.
+PRICES: Final = Prices()
+COMPARED: Final = Path("out") / "turn-candidate.svg"
 
 
-def measure(read: int) -> dict[str, Any]:
-    """All figures; draws the picture."""
+def measure(read: int, other: Path | None) -> dict[str, Any]:
+    """All figures; draws the pictures. `other` are made turns to measure in place of those of the repository."""
     # A missing model is better said here than by a process that did not start.
     Player.start()
     Player.recogniser.close()
     groups = play(
         {
-            "made turns": list(made()),
+            "made turns": list(made(other) if other else made()),
             "meetings and questions": [*meetings(), *questions()],
             "read": list(passages())[:read],
         }
     )
     groups["questions"] = [each for each in groups["meetings and questions"] if each.recording.end_s is not None]
     chosen = {title: curves.point("fusion", curves.by_style(STYLE), silences) for title, silences in groups.items()}
+    candidate = {title: curves.point("candidate", curves.by_prices(PRICES), each) for title, each in groups.items()}
     panels = {
         title: {
             "silence only": curves.silence_curve(groups[title]),
@@ -59,10 +66,16 @@ def measure(read: int) -> dict[str, Any]:
     }
     PICTURE.parent.mkdir(exist_ok=True)
     PICTURE.write_text(svg(panels, chosen), encoding="utf-8")
+    compared = {
+        title: {"fusion": panel["fusion"], "candidate": curves.candidate_curve(groups[title])}
+        for title, panel in panels.items()
+    }
+    COMPARED.write_text(svg(compared, chosen, candidate), encoding="utf-8")
     for title, panel in panels.items():
-        _print(title, groups[title], panel, chosen[title])
-    _print_chosen(chosen)
-    result = {
+        _print(title, groups[title], panel | compared[title], chosen[title])
+    _print_chosen("in use: fusion, by the dialog manager's rules", chosen)
+    _print_chosen("candidate: words read by a network, one rule", candidate)
+    result: dict[str, Any] = {
         "question_rules": _seconds(STYLE.question_rules),
         "beginning_rules": _seconds(STYLE.beginning_rules),
         "endpoint_rules": _seconds(STYLE.endpoint_rules),
@@ -77,6 +90,18 @@ def measure(read: int) -> dict[str, Any]:
         "delay_p95_ms": round(chosen["made turns"].p95_ms),
         "delay_questions_p95_ms": round(chosen["questions"].p95_ms),
         "delay_questions_p50_ms": round(chosen["questions"].p50_ms),
+        "candidate_breaking_in_cost_s": PRICES.breaking_in_cost_s,
+        "candidate_cutoff_pct": round(candidate["made turns"].cut_pct, 1),
+        "candidate_cutoff_turns_pct": round(candidate["made turns"].turns_cut_pct, 1),
+        "candidate_cutoff_real_pct": round(candidate["meetings and questions"].cut_pct, 1),
+        "candidate_cutoff_read_pct": round(candidate["read"].cut_pct, 1),
+        "candidate_delay_p50_ms": round(candidate["made turns"].p50_ms),
+        "candidate_delay_mean_ms": round(candidate["made turns"].mean_ms),
+        "candidate_delay_real_p50_ms": round(candidate["meetings and questions"].p50_ms),
+        "candidate_delay_real_mean_ms": round(candidate["meetings and questions"].mean_ms),
+        "candidate_delay_p95_ms": round(candidate["made turns"].p95_ms),
+        "candidate_delay_questions_p95_ms": round(candidate["questions"].p95_ms),
+        "candidate_delay_questions_p50_ms": round(candidate["questions"].p50_ms),
     }
     for title, key in (("made turns", "made"), ("meetings and questions", "real")):
         for name, short in (
@@ -104,20 +129,23 @@ def _print(title: str, silences: Sequence[Silence], panel: dict[str, list[Point]
     Console(file=sys.stdout).print(table)
 
 
-def _print_chosen(chosen: dict[str, Point]) -> None:
+def _print_chosen(title: str, chosen: dict[str, Point]) -> None:
     columns = ("material", "pauses cut %", "turns cut %", "delay p50 ms", "mean ms")
-    table = Table(*columns, title="fusion, by the dialog manager's rules")
-    for title, each in chosen.items():
-        table.add_row(title, *(f"{value:.1f}" for value in (each.cut_pct, each.turns_cut_pct, each.p50_ms, each.mean_ms)))
+    table = Table(*columns, title=title)
+    for material, each in chosen.items():
+        table.add_row(material, *(f"{value:.1f}" for value in (each.cut_pct, each.turns_cut_pct, each.p50_ms, each.mean_ms)))
     Console(file=sys.stdout).print(table)
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m bench.turn", description="Measures when turns are ended.")
     parser.add_argument("--read", type=int, default=10, help="so many read passages (of 50)")
+    parser.add_argument(
+        "--made", type=Path, default=None, help="a folder of other made turns (`python -m bench.turn.training corpus`)"
+    )
     args = parser.parse_args()
     try:
-        print(json.dumps(measure(args.read)))
+        print(json.dumps(measure(args.read, args.made)))
     except VivantError as exc:
         raise SystemExit(exc.message) from exc
 

@@ -9,6 +9,7 @@ from typing import Final
 
 import numpy as np
 
+from bench.turn.candidate.rule import Prices, over, waiting_cost
 from bench.turn.material import FADE_S
 from bench.turn.trace import Silence
 from services.orchestrator.dialog.endpointing import silence_needed
@@ -70,6 +71,19 @@ def by_style(style: Style) -> Policy:
     return decide
 
 
+def by_prices(prices: Prices) -> Policy:
+    """As the candidate does it: see `bench.turn.candidate.rule`."""
+
+    def decide(silence: Silence) -> float:
+        for each in silence.judged:
+            cost_s = waiting_cost(each.waiting_cost_s, each.reading, prices)
+            if each.at_s < silence.noticed_s and over(cost_s, each.at_s, prices):
+                return each.at_s
+        return prices.longest_pause_s
+
+    return decide
+
+
 def point(name: str, policy: Policy, silences: Sequence[Silence]) -> Point:
     """Measures one policy."""
     pauses = [silence for silence in silences if silence.kind == "pause"]
@@ -126,6 +140,12 @@ def fusion_tuned(silences: Sequence[Silence]) -> list[Point]:
             for least, wait, timeout in policies
         ]
     )
+
+
+def candidate_curve(silences: Sequence[Silence]) -> list[Point]:
+    """The candidate's rule, from little patience to much."""
+    costs = np.geomspace(0.2, 60, 50)
+    return [point(f"{cost:.1f} s", by_prices(Prices(breaking_in_cost_s=float(cost))), silences) for cost in costs]
 
 
 def lowest(points: Sequence[Point]) -> list[Point]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from html import escape
+from types import MappingProxyType
 from typing import Final
 
 from bench.turn.curves import Point
@@ -14,6 +15,7 @@ _COLOURS: Final = {
     "fusion": "#0b62a8",
     "Smart Turn, tuned here": "#e8b48f",
     "fusion, tuned here": "#8fbfe8",
+    "candidate": "#2e8b57",
 }
 _WIDTH: Final = 420
 _HEIGHT: Final = 300
@@ -21,10 +23,13 @@ _LEFT: Final = 48
 _TOP: Final = 34
 _LONGEST_MS: Final = 1600
 _MOST_PCT: Final = 80
+NONE: Final[Mapping[str, Point]] = MappingProxyType({})
 
 
-def svg(panels: Mapping[str, Mapping[str, Sequence[Point]]], chosen: Mapping[str, Point]) -> str:
-    """One panel for each material; `chosen` is the operating point in each."""
+def svg(
+    panels: Mapping[str, Mapping[str, Sequence[Point]]], chosen: Mapping[str, Point], candidate: Mapping[str, Point] = NONE
+) -> str:
+    """One panel for each material; `chosen` is the operating point in each, `candidate` that of the candidate."""
     width = len(panels) * (_WIDTH + _LEFT + 20)
     parts = [
         f'<svg xmlns="http://www.w3.org/2000/svg" width="{width}" height="{_HEIGHT + _TOP + 46}" font-family="sans-serif" '
@@ -38,12 +43,12 @@ def svg(panels: Mapping[str, Mapping[str, Sequence[Point]]], chosen: Mapping[str
             line = 18 + 18 * row
             parts.append(f'<rect x="{_WIDTH - 170}" y="{line - 9}" width="14" height="4" fill="{_COLOURS[name]}"/>')
             parts.append(f'<text x="{_WIDTH - 150}" y="{line - 2}">{escape(name)}</text>')
-        if title in chosen:
-            x, y = _place(chosen[title])
-            line = 18 + 18 * len(curves)
-            for cx, cy in ((x, y), (_WIDTH - 163, line - 7)):
-                parts.append(f'<circle cx="{cx:.1f}" cy="{cy:.1f}" r="5" fill="none" stroke="black" stroke-width="2"/>')
-            parts.append(f'<text x="{_WIDTH - 150}" y="{line - 2}">the rules in use</text>')
+        marked = [("the rules in use", "black", chosen), ("the candidate's rule", _COLOURS["candidate"], candidate)]
+        for row, (name, colour, places) in enumerate([each for each in marked if title in each[2]], start=len(curves)):
+            line = 18 + 18 * row
+            for cx, cy in (_place(places[title]), (_WIDTH - 163, line - 7)):
+                parts.append(f'<circle cx="{cx:.1f}" cy="{cy:.1f}" r="5" fill="none" stroke="{colour}" stroke-width="2"/>')
+            parts.append(f'<text x="{_WIDTH - 150}" y="{line - 2}">{escape(name)}</text>')
         parts.append("</g>")
     return "".join([*parts, "</svg>\n"])
 

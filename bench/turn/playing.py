@@ -12,9 +12,10 @@ from multiprocessing import get_context
 from rich.console import Console
 from rich.progress import track
 
+from bench.turn.candidate.judging import judged
 from bench.turn.material import RATE_HZ, Recording
-from bench.turn.models import Models
-from bench.turn.trace import Recogniser, Silence, trace
+from bench.turn.models import Listening, Models
+from bench.turn.trace import WORDS_AFTER_S, Recogniser, Silence, trace
 from services.common import registry
 from services.common.settings import SharedSettings
 from services.turn.engine import StreamConfig, TurnEngine
@@ -36,10 +37,15 @@ class Player:
 
     @classmethod
     def play(cls, recording: Recording) -> list[Silence]:
-        """All silences, with what the engine and plain Smart Turn say about them."""
+        """All silences, with what the engine, plain Smart Turn and the candidate say about them."""
         silences = trace(recording, cls.engine.open(StreamConfig(RATE_HZ)), cls.recogniser.words)
         for silence, asked in zip(silences, trace(recording, cls.models.plain()), strict=True):
             silence.plain = asked.said[0][1]
+        listening = Listening(cls.models)
+        trace(recording, listening.session())
+        for silence, seen in zip(silences, listening.silences, strict=True):
+            later = [at_s for at_s, _, _ in seen if WORDS_AFTER_S < at_s < silence.noticed_s]
+            silence.judged = judged(seen[0][1], silence.text, [WORDS_AFTER_S, *later])
         return silences
 
 

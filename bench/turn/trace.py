@@ -14,6 +14,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
+from bench.turn.candidate.judging import Judged
 from bench.turn.material import RATE_HZ, Kind, Recording
 from services.asr.engine import Engine as AsrEngine
 from services.asr.engine import Final as FinalEvent
@@ -23,7 +24,7 @@ from services.common import registry
 from services.common.settings import SharedSettings
 from services.turn.engine import EndOfTurn, Session, SpeechStarted, SpeechStopped
 
-WORDS_AFTER: Final = round(0.35 * RATE_HZ)
+WORDS_AFTER_S: Final = 0.35
 _CHUNK: Final = 512
 _FLUSHED: Final = round(0.2 * RATE_HZ)
 _LONGEST_HEARD: Final = 10 * RATE_HZ
@@ -49,6 +50,8 @@ class Silence:
     """The words before it, from when they were there."""
     plain: float = 0.0
     """What Smart Turn answers when it is asked once, 0.2 s after the last speech."""
+    judged: list[Judged] = field(default_factory=list)
+    """What the candidate would say, from when the words are there: nothing is answered before."""
 
     @property
     def kind(self) -> Kind | None:
@@ -99,7 +102,7 @@ def trace(recording: Recording, session: Session, recognise: Callable[[Audio], s
             match event:
                 case SpeechStopped():
                     last = event.last_speech
-                    words_at = last + WORDS_AFTER
+                    words_at = last + round(WORDS_AFTER_S * RATE_HZ)
                     silences.append(Silence(recording, last / RATE_HZ))
                 case SpeechStarted():
                     words_at = 0
