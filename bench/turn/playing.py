@@ -15,7 +15,7 @@ from rich.progress import track
 from bench.turn.candidate.judging import judged
 from bench.turn.material import RATE_HZ, Recording
 from bench.turn.models import Listening, Models
-from bench.turn.trace import WORDS_AFTER_S, Recogniser, Silence, trace
+from bench.turn.trace import WORDS_AFTER_S, Recogniser, Silence, trace, turn_texts
 from services.common import registry
 from services.common.settings import SharedSettings
 from services.turn.engine import StreamConfig, TurnEngine
@@ -43,9 +43,9 @@ class Player:
             silence.plain = asked.said[0][1]
         listening = Listening(cls.models)
         trace(recording, listening.session())
-        for silence, seen in zip(silences, listening.silences, strict=True):
+        for silence, seen, text in zip(silences, listening.silences, turn_texts(silences), strict=True):
             later = [at_s for at_s, _, _ in seen if WORDS_AFTER_S < at_s < silence.noticed_s]
-            silence.judged = judged(seen[0][1], silence.text, [WORDS_AFTER_S, *later])
+            silence.judged = judged(seen[0][1], text, [WORDS_AFTER_S, *later])
         return silences
 
 

@@ -7,7 +7,7 @@ Words come as they do in a conversation: recognised from the audio up to the sil
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -25,6 +25,8 @@ from services.common.settings import SharedSettings
 from services.turn.engine import EndOfTurn, Session, SpeechStarted, SpeechStopped
 
 WORDS_AFTER_S: Final = 0.35
+#: After so much silence a turn is over, whatever was said.
+_ENDS_TURN_S: Final = 2.5
 _CHUNK: Final = 512
 _FLUSHED: Final = round(0.2 * RATE_HZ)
 _LONGEST_HEARD: Final = 10 * RATE_HZ
@@ -48,6 +50,8 @@ class Silence:
     """Probabilities, each with the silence after which it came."""
     text: str = ""
     """The words before it, from when they were there."""
+    words_from_s: float | None = None
+    """Where the audio begins in which they were recognised; None: somebody spoke before they were there."""
     plain: float = 0.0
     """What Smart Turn answers when it is asked once, 0.2 s after the last speech."""
     judged: list[Judged] = field(default_factory=list)
@@ -114,8 +118,22 @@ def trace(recording: Recording, session: Session, recognise: Callable[[Audio], s
                 case EndOfTurn():
                     silences[-1].said.append((event.detected_at / RATE_HZ - silences[-1].last_s, event.probability))
         if recognise is not None and words_at and now >= words_at:
-            heard = recording.audio[max(words_from, last - _LONGEST_HEARD) : last + _FLUSHED]
-            silences[-1].text = recognise(heard)
+            heard_from = max(words_from, last - _LONGEST_HEARD)
+            silences[-1].text = recognise(recording.audio[heard_from : last + _FLUSHED])
+            silences[-1].words_from_s = heard_from / RATE_HZ
             session.push_words(silences[-1].text, "", now)
             words_at = 0
     return silences
+
+
+def turn_texts(silences: Sequence[Silence]) -> list[str]:
+    """At each silence of a recording the words of the whole turn: the last ones, and those of the audio before theirs."""
+    texts: list[str] = []
+    heard: list[Silence] = []
+    for silence in silences:
+        if silence.words_from_s is not None:
+            heard = [each for each in heard if each.last_s + WORDS_AFTER_S <= silence.words_from_s] + [silence]
+        texts.append(" ".join(each.text for each in heard if each.text) if silence.words_from_s is not None else "")
+        if silence.noticed_s >= _ENDS_TURN_S:
+            heard = []
+    return texts

@@ -19,7 +19,7 @@ from bench.turn.candidate.reader import Read, Reader, Reading, TurnReader, reade
 from bench.turn.candidate.rule import Prices, over, waiting_cost
 from bench.turn.material import Recording
 from bench.turn.picture import svg
-from bench.turn.trace import Silence
+from bench.turn.trace import Silence, turn_texts
 
 
 def read(text: str, before: str = "") -> Read:
@@ -312,3 +312,15 @@ def test_both_rules_are_marked_in_the_picture() -> None:
     picture = svg({"made": {"fusion": [here], "candidate": [here]}}, {"made": here}, {"made": here})
     assert "the rules in use" in picture
     assert "the candidate" in picture
+
+
+def test_the_candidate_reads_the_whole_turn_once_its_last_words_are_known() -> None:
+    said = [
+        Silence(TURN, 2.0, 2.6, 0.6, text="I went", words_from_s=0.0),
+        Silence(TURN, 4.0, 5.5, 1.6, text="I went to the lake", words_from_s=0.0),
+        Silence(TURN, 6.0, 6.2, 0.3),
+        Silence(TURN, 7.0, 10.0, 3.1, text="and it was cold", words_from_s=5.0),
+        Silence(TURN, 11.0, text="Where are you?", words_from_s=9.5),
+    ]
+    whole = "I went to the lake and it was cold"
+    assert turn_texts(said) == ["I went", "I went to the lake", "", whole, "Where are you?"]

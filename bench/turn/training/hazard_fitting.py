@@ -18,7 +18,7 @@ from bench.turn.candidate.hazard import NAMES, SILENCE, TIME, WEIGHTS, WORDS, of
 from bench.turn.candidate.reader import TurnReader, reader
 from bench.turn.material import Recording, made
 from bench.turn.models import Listening, Models
-from bench.turn.trace import Recogniser, trace
+from bench.turn.trace import Recogniser, trace, turn_texts
 from bench.turn.training.fitting import FOLDS, LONGEST_S, STEP_S, folds, listen, logistic, material, score_of
 from services.turn.engines.prosody import NAMES as PROSODY
 
@@ -80,11 +80,12 @@ def _heard(recording: Recording, models: Models, recogniser: Recogniser) -> dict
     listening = Listening(models)
     silences = trace(recording, listening.session(), recogniser.words)
     rows: list[tuple[int, float, bool, Numbers, str]] = []
-    for index, (silence, seen) in enumerate(zip(silences, listening.silences, strict=True)):
+    columns = zip(silences, listening.silences, turn_texts(silences), strict=True)
+    for index, (silence, seen, turn_text) in enumerate(columns):
         due = 0.0 if silence.kind is not None else np.inf
-        for silence_s, heard, text in seen:
+        for silence_s, heard, known in seen:
             if due <= silence_s < min(silence.noticed_s, LONGEST_S):
-                rows.append((index, silence_s, silence.kind == "end", heard, text))
+                rows.append((index, silence_s, silence.kind == "end", heard, turn_text if known else ""))
                 due = silence_s + STEP_S
     names = ("index", "silence_s", "end", "heard", "text")
     return {name: np.array(column) for name, column in zip(names, zip(*rows, strict=True), strict=True)}
