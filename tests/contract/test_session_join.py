@@ -11,10 +11,11 @@ import pytest
 import pytest_asyncio
 
 from services.common.audio import pcm_format
+from services.orchestrator.session.session import Session
 from services.orchestrator.settings import OrchestratorSettings
 from tests.harness.grpc_server import Served, refusal
 from tests.harness.scripted_engines import addresses, scripted_engines
-from tests.harness.session_talk import CHUNK, RATE, VP8, Request, Talk, audio, joined, opened, refusal_of, serving
+from tests.harness.session_talk import CHUNK, RATE, VP8, Request, Talk, audio, config, joined, opened, refusal_of, serving
 from vivant.common.v1 import common_pb2
 from vivant.session.v1 import session_pb2 as pb
 
@@ -148,6 +149,31 @@ async def test_who_is_alone_again_means_the_persona(door: Served) -> None:
     await ann.send(text=pb.TextInput(text="And now?"))
     assert (await ann.until("turn")).heard_text
     ann.call.cancel()
+
+
+async def test_a_session_ends_when_whoever_opened_it_goes_before_it_is_open(
+    door: Served, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    connecting, go_on = asyncio.Event(), asyncio.Event()
+    connect = Session._connect
+
+    async def slowly(self: Session) -> None:
+        connecting.set()
+        await go_on.wait()
+        await connect(self)
+
+    monkeypatch.setattr(Session, "_connect", slowly)
+    before = asyncio.all_tasks()
+    talk = Talk(door.stub.Converse())
+    await talk.send(config=config())
+    await connecting.wait()
+    [running] = [task for task in asyncio.all_tasks() - before if task.get_name().startswith("session-")]
+    talk.call.cancel()
+    async with asyncio.timeout(5):
+        while door.admission.active:
+            await door.stub.GetInfo(pb.GetInfoRequest())
+        go_on.set()
+        await running
 
 
 async def test_what_is_not_going_on_cannot_be_joined(door: Served) -> None:

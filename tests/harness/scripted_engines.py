@@ -11,6 +11,7 @@ from typing import Any, Final
 import grpc
 import pytest
 
+from deploy.addresses import NOTHING_KEPT
 from services.common.metrics import Metrics
 from services.common.serving import Service
 from services.common.streams import Admission
@@ -50,7 +51,9 @@ class Orchestrator:
 async def scripted_engines(**settings: str) -> AsyncIterator[Engines]:
     """The services with these settings. They could answer, and say that they are still loading."""
     with pytest.MonkeyPatch.context() as environment:
-        for name, value in ({f"{name.upper()}_ENGINE": "fake" for name in NAMES} | settings).items():
+        # What tests say is not kept among the conversations of whoever runs them.
+        usual = {f"{name.upper()}_ENGINE": "fake" for name in NAMES} | NOTHING_KEPT
+        for name, value in (usual | settings).items():
             environment.setenv(name, value)
         services: dict[str, Service] = {name: importlib.import_module(f"services.{name}.__main__").service() for name in NAMES}
 

@@ -42,12 +42,26 @@ class Reception:
         self._begin = begin
         self._ended = ended
         self._started_unix_us: int | None = None
+        self._here = 0
+        """Clients that are there, or wait to be let in."""
         self.opened = asyncio.Event()
         """The first client may come."""
 
     async def attend(self, client: Client, running: asyncio.Task[None]) -> None:
         """One client, from `ready` until it or the session ends; `running` is the session. Raises what either fails of."""
-        await self._until_open(running)
+        self._here += 1
+        try:
+            await self._until_open(running)
+            await self._entertain(client)
+        finally:
+            self._here -= 1
+            if not self._here:
+                # Also when whoever opened it has gone before it was open: nobody else would end it.
+                self._ended.set()
+        if self._ended.is_set():
+            await asyncio.shield(running)
+
+    async def _entertain(self, client: Client) -> None:
         guest = self._welcome(client)
         reading = asyncio.create_task(self._read(guest, client), name="read")
         writing = asyncio.create_task(guest.outbox.run(client.write), name="outbox")
@@ -67,15 +81,11 @@ class Reception:
             for task in (reading, writing, ended):
                 task.cancel()
             self._leave(guest)
-        if self._ended.is_set():
-            await asyncio.shield(running)
 
     def _leave(self, guest: Guest) -> None:
         """The conversation goes on for the others, if there are any."""
         self._output.audience.leave(guest)
-        if not self._output.audience:
-            self._ended.set()
-        elif guest.participant.id not in self._output.audience:
+        if self._output.audience and guest.participant.id not in self._output.audience:
             for participant_id in self._microphones.close(guest.participant.id):
                 self._roster.left(participant_id)
 
