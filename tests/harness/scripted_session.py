@@ -175,10 +175,12 @@ class Talk:
     async def enter(self, stream: Any, opening: Any) -> str:
         """Somebody takes part from now on; returns their id."""
         named = opening.participant if opening.HasField("participant") else person(f"p{len(self.people) + 1}")
-        await stream.send(ready=self.ready(named))
+        ready = self.ready(named)
         await self.meet(named)
+        # Whoever reads `Ready` finds it there, as at the real one.
         self.clients.append(stream)
         self.service.talks[self.conversation_id] = self
+        await stream.send(ready=ready)
         self.pacing = self.pacing or asyncio.create_task(self.pace())
         return named.id
 
