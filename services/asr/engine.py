@@ -64,6 +64,16 @@ class Partial:
 
 
 @dataclass(frozen=True)
+class Ending:
+    """How the last words would be written, told that the speaker may hesitate: probabilities of the mark after them, 0 to 1."""
+
+    full_stop: float
+    question_mark: float
+    dots: float
+    """Somebody breaks off, or looks for a word."""
+
+
+@dataclass(frozen=True)
 class Final:
     """The words since the last flush; `start_sample` to `end_sample` is where they were said."""
 
@@ -75,6 +85,8 @@ class Final:
     language: str
     speaker: str = ""
     """Who said it, told by voice: an id; empty: not told."""
+    ending: Ending | None = None
+    """None: the engine does not say."""
     given_up: Mapping[str, str] = field(default_factory=dict)
     """Ids of voices that turned out to be others: they are who they are called here."""
 

@@ -16,6 +16,8 @@ import ctranslate2
 import numpy as np
 from numpy.typing import NDArray
 
+from services.asr.engine import Ending
+from services.asr.engines.whisper_ending import EndingJudge
 from services.asr.engines.whisper_features import FULL_FRAMES
 from services.asr.engines.whisper_text import TokenWord, Vocabulary, looks_looped
 from services.common.log_mel import FRAMES_PER_S, whisper_input
@@ -50,6 +52,8 @@ class Task:
     final: bool = False
     """Worth a second decoding when the first one looped."""
     times: bool = False
+    earlier: str | None = None
+    """What was said before in this turn, when it is asked how the words end; None: it is not."""
     abandoned: Event = field(default_factory=Event)
 
 
@@ -70,6 +74,8 @@ class Hypothesis:
     looped: bool
     silent: bool
     """The model holds it for silence."""
+    ending: Ending | None = None
+    """How the words end, when that was asked."""
 
 
 class Decoder:
@@ -81,6 +87,7 @@ class Decoder:
         )
         self.multilingual: bool = self._model.is_multilingual
         self.vocabulary = Vocabulary(folder / "tokenizer.json", multilingual=self.multilingual)
+        self._endings = EndingJudge(self._model, self.vocabulary)
 
     def decode(self, task: Task) -> Hypothesis | None:
         """Blocking. None when the task was abandoned before the words were known."""
@@ -117,7 +124,10 @@ class Decoder:
         silent = result.no_speech_prob > _NO_SPEECH_PROBABILITY and result.scores[0] < _NO_SPEECH_SCORE
         looped = looks_looped(self.vocabulary.text(tokens), seconds)
         timed = self._align(encoded, task, words) if task.times and words else ()
-        return Hypothesis(words, timed, looped, silent)
+        ending = None
+        if task.earlier is not None and not (looped or task.abandoned.is_set()):
+            ending = self._endings.judge(encoded, tokens, task.earlier, task.language, count)
+        return Hypothesis(words, timed, looped, silent, ending)
 
     def _align(self, encoded: Any, task: Task, words: Sequence[TokenWord]) -> tuple[TimedWord, ...]:
         """Word times from the cross attention (dynamic time warping, as in OpenAI's `timing.py`)."""

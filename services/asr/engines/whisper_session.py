@@ -15,11 +15,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from services.asr.engine import Final as FinalEvent
-from services.asr.engine import NoSpeech, Partial, StreamConfig
+from services.asr.engine import Ending, NoSpeech, Partial, StreamConfig
 from services.asr.engines.outbox import Outbox
 from services.asr.engines.speech_gate import SpeechGate
 from services.asr.engines.whisper_answers import Answers
 from services.asr.engines.whisper_decoder import Task, TimedWord
+from services.asr.engines.whisper_ending import Earlier
 from services.asr.engines.whisper_features import LogMelStream
 from services.asr.engines.whisper_rest import Decode, whole
 from services.asr.engines.whisper_transcript import Transcript
@@ -94,7 +95,8 @@ class WhisperSession:
         self._job: asyncio.Task[None] | None = None
         self._tried = 0
         self._shown_from = 0
-        self._settled: tuple[int, Sequence[TimedWord]] | None = None
+        self._settled: tuple[int, Sequence[TimedWord], Ending | None] | None = None
+        self._earlier = Earlier()
 
     async def push(self, samples: NDArray[np.float32], start_sample: int) -> None:
         gap = start_sample - self._next_sample
@@ -193,6 +195,7 @@ class WhisperSession:
             beam=1 if quick else options.beam,
             final=not quick,
             times=not quick or end - start >= _ADVANCE,
+            earlier=self._earlier.before(self._speech_column or 0) if kind is _Kind.SETTLE else None,
         )
         self._job = asyncio.create_task(self._run(kind, self._task, start, end), name="decode")
 
@@ -215,7 +218,7 @@ class WhisperSession:
         if self._config.partials:
             self._report(end)
         if kind is _Kind.SETTLE:
-            self._settled = (end, timed)
+            self._settled = (end, timed, found.ending)
         elif kind is _Kind.COMMIT:
             self._commit(timed, end)
 
@@ -265,8 +268,12 @@ class WhisperSession:
     async def flush(self, flush_id: int) -> None:
         await self._outbox.room()
         await self._settle()
-        words = [*self._transcript.committed, *(self._settled[1] if self._settled else ())]
-        self._outbox.put(await self._answers.final(flush_id, words, self._flushed_sample, self._next_sample))
+        _, rest, ending = self._settled or (0, (), None)
+        words = [*self._transcript.committed, *rest]
+        final = await self._answers.final(flush_id, words, ending, self._flushed_sample, self._next_sample)
+        self._outbox.put(final)
+        if isinstance(final, FinalEvent):
+            self._earlier.add(final.text, words[-1].end)
         self._transcript = Transcript()
         self._settled = self._speech_column = None
         self._open = False

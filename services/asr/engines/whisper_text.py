@@ -56,16 +56,29 @@ class Vocabulary:
             raise ValueError(f"the tokenizer has no token {token}")
         return int(number)
 
-    def start(self, language: str) -> list[int]:
-        """The tokens before the text, without the one that switches timestamps off. English-only models want no language."""
+    def start(self, language: str, previous: Sequence[int] = ()) -> list[int]:
+        """The tokens before the text, without the one that switches timestamps off; `previous` was said before this audio.
+
+        English-only models want no language.
+        """
+        before = [self._previous, *previous] if previous else []
         if not self._multilingual:
-            return [self._start]
-        return [self._start, self._id(f"<|{language}|>"), self._transcribe]
+            return [*before, self._start]
+        return [*before, self._start, self._id(f"<|{language}|>"), self._transcribe]
 
     def prompt(self, language: str, previous: Sequence[int], prefix: Sequence[int]) -> list[int]:
         """What the decoder is given: text before this audio, the start, and words of this audio that stand already."""
-        before = [self._previous, *previous] if previous else []
-        return [*before, *self.start(language), self._no_timestamps, *prefix]
+        return [*self.start(language, previous), self._no_timestamps, *prefix]
+
+    def tokens(self, text: str) -> list[int]:
+        return list(self._tokenizer.encode(text, add_special_tokens=False).ids)
+
+    def without_marks(self, tokens: Sequence[int]) -> list[int]:
+        """As far as the last one that has a letter or a digit."""
+        count = len(tokens)
+        while count and not any(sign.isalnum() for sign in self.text(tokens[count - 1 : count])):
+            count -= 1
+        return list(tokens[:count])
 
     def text(self, tokens: Sequence[int]) -> str:
         text: str = self._tokenizer.decode(list(tokens), skip_special_tokens=True)
