@@ -37,7 +37,7 @@ class ListReader:
         self._openings = lists.openings | lists.before_more
         self._opening_phrases = [phrase.split() for phrase in lists.opening_phrases | lists.filler_phrases]
         self._filler_phrases = [phrase.split() for phrase in lists.filler_phrases]
-        self._exclamations = [phrase.split() for phrase in lists.exclamations]
+        self._asking_nothing = _compiled(rf"{any_of(lists.asking_nothing)}\b")
         self._to_be_told = [phrase.split() for phrase in lists.to_be_told]
         self._fillers = lists.fillers | lists.hums
         self._leaving_open = lists.dangling | lists.leaving_open | lists.fillers
@@ -129,14 +129,15 @@ class ListReader:
         if not words:
             return False
         first, second = words[0], words[1] if len(words) > 1 else ""
-        if stem(first) in lists.question_words:
-            return words[:2] not in self._exclamations
+        if words[:3] in self._to_be_told or self._wondering.search(sentence):
+            return True
+        if self._asking_nothing.match(" ".join(words)):
+            return False
         if first in lists.auxiliaries:
             return second in lists.subjects or not _contracted(first)
-        if second in lists.objects:
-            # "Surprise me", but not "it surprised me".
-            return words[:3] in self._to_be_told or not (first in lists.no_requests or first.endswith("ed"))
-        return first in lists.requests or self._wondering.search(sentence) is not None
+        # "Surprise me", but not "surprised me".
+        wants = second in lists.objects and not first.endswith("ed")
+        return wants or stem(first) in lists.question_words or first in lists.requests
 
     def _completeness(self, text: str, words: list[str]) -> float:
         if not words:

@@ -29,18 +29,16 @@ class Lists:
     """What one asks of somebody who talks begins with these; in a sentence of two words or more."""
     asking_verbs: frozenset[str]
     """Of these, those with which one asks for words as with a question word."""
-    no_requests: frozenset[str]
-    """Before "me" or "us" they ask for nothing: "excuse me"."""
     objects: frozenset[str]
-    """Any verb before these asks for something: "spin me a yarn"."""
+    """Any verb before these asks for something: "surprise me"."""
+    asking_nothing: frozenset[str]
+    """Phrases that begin like a question or a request, and are none: "what a day", "excuse me", "take care"."""
     polite: frozenset[str]
     """A sentence with one of these is a request."""
     wondering: frozenset[str]
     """Phrases before an indirect question."""
     to_be_told: frozenset[str]
     """Of all phrases that begin with the same two words, those that ask for something: "let me know", but not "let me see"."""
-    exclamations: frozenset[str]
-    """Phrases that begin like a question: "what a day"."""
     # What is said before, instead of and after words.
     fillers: frozenset[str]
     hums: frozenset[str]
