@@ -13,6 +13,7 @@ from typing import Protocol, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
+from services.common.ending import Ending
 from services.common.engine import EngineInfo
 
 
@@ -61,16 +62,6 @@ class Partial:
     end_sample: int
     speaker: str = ""
     """Who spoke last, as far as voices tell: an id; empty: not told."""
-
-
-@dataclass(frozen=True)
-class Ending:
-    """How the last words would be written, told that the speaker may hesitate: probabilities of the mark after them, 0 to 1."""
-
-    full_stop: float
-    question_mark: float
-    dots: float
-    """Somebody breaks off, or looks for a word."""
 
 
 @dataclass(frozen=True)

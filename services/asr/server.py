@@ -7,8 +7,9 @@ from collections import deque
 from time import perf_counter
 from typing import Any, Final
 
-from services.asr.engine import Ending, Engine, Event, NoSpeech, Partial, Session, StreamConfig, Word
+from services.asr.engine import Engine, Event, NoSpeech, Partial, Session, StreamConfig, Word
 from services.asr.engine import Final as FinalEvent
+from services.common import ending
 from services.common.audio import ChunkOrder, require_format, to_float
 from services.common.info import service_info
 from services.common.labels import Labels
@@ -152,18 +153,12 @@ class _Call:
             end_sample=event.end_sample,
             participant_id=self._who(event),
             language=event.language or None,
-            ending=_ending(event.ending),
+            ending=ending.to_wire(event.ending),
         )
 
     def _who(self, event: Partial | FinalEvent) -> str | None:
         """As the caller said, else as the voice tells."""
         return self._speakers.during(event.start_sample, event.end_sample) or event.speaker or None
-
-
-def _ending(ending: Ending | None) -> common_pb2.Ending | None:
-    if ending is None:
-        return None
-    return common_pb2.Ending(full_stop=ending.full_stop, question_mark=ending.question_mark, dots=ending.dots)
 
 
 def _no_speech(event: NoSpeech) -> asr_pb2.NoSpeech:

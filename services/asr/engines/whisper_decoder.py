@@ -16,10 +16,10 @@ import ctranslate2
 import numpy as np
 from numpy.typing import NDArray
 
-from services.asr.engine import Ending
 from services.asr.engines.whisper_ending import EndingJudge
 from services.asr.engines.whisper_features import FULL_FRAMES
 from services.asr.engines.whisper_text import TokenWord, Vocabulary, looks_looped
+from services.common.ending import Ending
 from services.common.log_mel import FRAMES_PER_S, whisper_input
 
 #: Nobody says more; a decoder that loops is stopped there.

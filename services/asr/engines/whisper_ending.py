@@ -14,8 +14,8 @@ from typing import Any, Final
 import ctranslate2
 import numpy as np
 
-from services.asr.engine import Ending
 from services.asr.engines.whisper_text import Vocabulary
+from services.common.ending import Ending
 
 #: What such a speaker might have said before, by language; in others the question is not asked.
 HESITANT: Final = MappingProxyType({"en": " So, um... I was, uh, thinking of... Well, I mean, if we..."})

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from services.asr.engine import Final as FinalEvent
-from services.asr.engine import Ending, NoSpeech, Partial, StreamConfig
+from services.asr.engine import NoSpeech, Partial, StreamConfig
 from services.asr.engines.outbox import Outbox
 from services.asr.engines.speech_gate import SpeechGate
 from services.asr.engines.whisper_answers import Answers
@@ -26,6 +26,7 @@ from services.asr.engines.whisper_rest import Decode, whole
 from services.asr.engines.whisper_transcript import Transcript
 from services.asr.settings import WhisperOptions
 from services.asr.voices.listening import Listening
+from services.common.ending import Ending
 from services.common.log_mel import FRAMES_PER_S, HOP_SAMPLES, SAMPLE_RATE_HZ
 from services.common.resample import Resampler
 
