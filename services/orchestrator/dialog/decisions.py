@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -31,8 +32,13 @@ def _inputs(event: ev.Event) -> dict[str, Any]:
     match event:
         case ev.Overlapped(kind=kind, probability=probability):
             return {"kind": kind.value, "probability": round(probability, 2)}
-        case ev.EndOfTurn(probability=probability, reading=reading):
-            return {"probability": round(probability, 2), "asks": round(reading.asks, 2) if reading else None}
+        case ev.EndOfTurn(probability=probability, waiting_cost_s=cost_s, reading=reading):
+            return {
+                "probability": round(probability, 2),
+                # JSON knows no infinity: none is told where the turn is over in any case.
+                "waiting_cost_s": round(cost_s, 2) if math.isfinite(cost_s) else None,
+                "asks": round(reading.asks, 2) if reading else None,
+            }
         case ev.Addressed(probability=probability):
             return {"probability": round(probability, 2)}
         case ev.SpeechStopped(last_speech_at=last):

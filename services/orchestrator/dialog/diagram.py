@@ -32,7 +32,12 @@ _HAPPENINGS: Final[tuple[Callable[[int, State, random.Random], ev.Event], ...]] 
         at, _SPEAKER, state.flushes, chance.choice(("where did you go", "wait a moment", ""))
     ),
     lambda at, state, chance: ev.EndOfTurn(
-        at, _SPEAKER, chance.choice((0.0, 0.2, 0.9)), words_of(person_of(state, _SPEAKER)), Reading(asks=1.0)
+        at,
+        _SPEAKER,
+        chance.choice((0.0, 0.2, 0.9)),
+        chance.choice((0.0, 0.1, 9.0)),
+        words_of(person_of(state, _SPEAKER)),
+        Reading(asks=1.0),
     ),
     lambda at, state, chance: ev.SpeechSuspected(at, _SPEAKER),
     lambda at, state, chance: ev.Overlapped(at, _SPEAKER, chance.choice(tuple(OverlapKind)), chance.choice((0.5, 0.9))),

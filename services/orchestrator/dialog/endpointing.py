@@ -1,38 +1,50 @@
-"""What each speaker has said so far, and when it is complete.
+"""What each speaker has said so far, and when it is complete: once waiting costs more than breaking in, see `over`.
 
-Words are read by the turn service, and what they say comes back a moment after they are final. Nothing is concluded from words
-that have not been read; but where the service is lost, or has no answer, the silence alone decides.
+Words are read by the turn service, and what they say comes back a moment after they are final, with what waiting costs then.
+Nothing is concluded from words that have not been read; but where the service is lost, or has no answer, the longest pause ends
+the turn.
 """
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
+from typing import Final
 
 from services.common.reading.reading import LIKELY, Reading
 from services.orchestrator.dialog import effects as fx
 from services.orchestrator.dialog import events as ev
 from services.orchestrator.dialog.events import Contribution
-from services.orchestrator.dialog.state import Rules, SpeakerState, State, Step, Style, join, person_of, with_person
+from services.orchestrator.dialog.state import SpeakerState, State, Step, Style, join, person_of, with_person
+
+#: What waiting costs where there is nothing left to wait for.
+OVER: Final = math.inf
 
 
 def speech_started(state: State, event: ev.SpeechStarted, style: Style) -> Step:
     """Somebody speaks."""
-    person = replace(person_of(state, event.speaker), speaking=True, probability=0.0)
+    person = replace(person_of(state, event.speaker), speaking=True, probability=0.0, waiting_cost_s=0.0)
     return with_person(state, event.speaker, person), []
 
 
 def speech_stopped(state: State, event: ev.SpeechStopped, style: Style) -> Step:
     """The first silence: the final words are asked for, long before the turn is over."""
-    person = replace(person_of(state, event.speaker), speaking=False, last_speech_at=event.last_speech_at, probability=0.0)
+    person = replace(
+        person_of(state, event.speaker),
+        speaking=False,
+        last_speech_at=event.last_speech_at,
+        probability=0.0,
+        waiting_cost_s=0.0,
+    )
     return flush(with_person(state, event.speaker, person), event.speaker)
 
 
 def end_of_turn(state: State, event: ev.EndOfTurn, style: Style) -> Step:
-    """How sure the detector is that this silence ends a turn, and what the words say that it knows of."""
+    """How sure the detector is that this silence ends a turn, what waiting on costs, and what the words say that it knows of."""
     person = person_of(state, event.speaker)
     if person.speaking:
         return state, []
-    person = replace(person, probability=event.probability)
+    person = replace(person, probability=event.probability, waiting_cost_s=event.waiting_cost_s)
     if event.words is not None:
         person = replace(person, read=event.words, reading=event.reading)
     return with_person(state, event.speaker, person), []
@@ -70,8 +82,8 @@ def words_stopped(state: State, event: ev.Ticked, style: Style) -> Step:
             and not person.flush_id
             and event.at >= person.partial_at + style.voiceless_endpoint
         ):
-            state = with_person(state, speaker, replace(person, last_speech_at=person.partial_at, probability=1.0))
-            return flush(state, speaker)
+            person = replace(person, last_speech_at=person.partial_at, probability=1.0, waiting_cost_s=OVER)
+            return flush(with_person(state, speaker, person), speaker)
     return state, []
 
 
@@ -96,7 +108,7 @@ def complete(state: State, at: int, style: Style) -> Contribution | None:
     for speaker, person in state.people.items():
         if person.speaking or not person.heard or person.flush_id or (style.manual_turns and not person.closing):
             continue
-        if not person.closing and at - person.last_speech_at < _silence_needed(state, person, style) and not state.finishing:
+        if not (person.closing or state.finishing or _over(state, person, at - person.last_speech_at, style)):
             continue
         if at < person.waits_until and not state.finishing:
             continue
@@ -105,30 +117,26 @@ def complete(state: State, at: int, style: Style) -> Contribution | None:
 
 
 def due(state: State, style: Style) -> list[int]:
-    """When a silence will have lasted long enough."""
+    """When a silence will have lasted long enough if nothing more is told of it."""
     if style.manual_turns:
         return []
     times: list[int] = []
     for person in state.people.values():
         if not person.speaking and person.heard and not person.flush_id:
-            times.append(max(person.last_speech_at + _silence_needed(state, person, style), person.waits_until))
+            needed = 0 if _over(state, person, 0, style) else style.longest_pause
+            times.append(max(person.last_speech_at + needed, person.waits_until))
         elif "turn" in state.lost and person.partial and not person.flush_id:
             times.append(person.partial_at + style.voiceless_endpoint)
     return times
 
 
-def silence_needed(reading: Reading | None, probability: float, style: Style) -> int:
-    """How long after the last speech a turn that is read so is over, in samples, while the detector is so sure."""
-    if reading is None:
-        return _first(style.endpoint_rules, probability)
-    if reading.asks >= LIKELY:
-        rules = style.question_rules
-    else:
-        rules = style.beginning_rules if reading.begins >= LIKELY else style.endpoint_rules
-    if reading.looks_for_words >= LIKELY:
-        return rules[-1][0]
-    needed = _first(rules, probability)
-    return max(needed, style.story_silence) if reading.tells_a_story >= LIKELY else needed
+def over(waiting_cost_s: float, reading: Reading | None, silence: int, style: Style) -> bool:
+    """The rule: whether a turn that is read so is over after so much silence, in samples, when waiting on costs so much."""
+    if silence >= style.longest_pause:
+        return True
+    if reading is not None and reading.looks_for_words >= LIKELY:
+        return False
+    return waiting_cost_s * _urgency(reading, style) >= style.breaking_in_cost_s
 
 
 def reading_of(person: SpeakerState, words: str) -> Reading | None:
@@ -141,13 +149,19 @@ def unread(state: State, person: SpeakerState) -> bool:
     return person.read != person.heard and "turn" not in state.lost
 
 
-def _silence_needed(state: State, person: SpeakerState, style: Style) -> int:
+def _over(state: State, person: SpeakerState, silence: int, style: Style) -> bool:
     if unread(state, person):
         # No answer comes of a sound that the turn service took for no speech.
-        return style.endpoint_rules[-1][0]
-    return silence_needed(reading_of(person, person.heard), person.probability, style)
+        return silence >= style.longest_pause
+    return over(person.waiting_cost_s, reading_of(person, person.heard), silence, style)
 
 
-def _first(rules: Rules, probability: float) -> int:
-    """The shortest silence of a rule that holds."""
-    return min((silence for silence, least in rules if probability >= least), default=rules[-1][0])
+def _urgency(reading: Reading | None, style: Style) -> float:
+    """How many times as much a second of waiting costs after words that are read so."""
+    if reading is None:
+        return 1.0
+    if reading.asks >= LIKELY:
+        return style.awaited_costs
+    if reading.tells_a_story >= LIKELY:
+        return style.story_costs
+    return style.remark_costs if reading.begins >= LIKELY else 1.0

@@ -102,6 +102,9 @@ class SpeechStopped(Event):
 class EndOfTurn(Event):
     speaker: str
     probability: float
+    waiting_cost_s: float = 0.0
+    """Seconds of needless waiting for each time that waiting on keeps the persona from breaking in; infinite when the turn is
+    over in any case."""
     words: str | None = None
     """All words of the turn that the turn service had read by then; None: none."""
     reading: Reading | None = None

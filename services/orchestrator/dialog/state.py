@@ -16,25 +16,23 @@ _LONG_AGO = -ms(3_600_000)
 #: (state, event, style) -> the next state, and effects in the order in which they must be carried out.
 Rule = Callable[..., Step]
 
-#: (silence in samples, least end-of-turn probability), growing: a turn is over as soon as one rule holds, and when the silence
-#: of the last one has passed.
-Rules = tuple[tuple[int, float], ...]
-
 
 @dataclass(frozen=True)
 class Style:
     """How this persona converses."""
 
-    question_rules: Rules = ((ms(450), 0.33), (ms(1200), 0.3), (ms(2500), 0.0))
-    """When a turn whose last words ask for something is over: an answer is awaited."""
-    beginning_rules: Rules = ((ms(900), 0.88), (ms(1700), 0.82), (ms(2500), 0.0))
-    """When a turn of one short statement is over: people pause after it and go on."""
-    endpoint_rules: Rules = ((ms(760), 0.79), (ms(1700), 0.7), (ms(2500), 0.0))
-    """When any other is."""
+    breaking_in_cost_s: float = 5.1
+    """To break in once is as bad as so many seconds of needless waiting: a turn is over when waiting on costs that much."""
+    longest_pause: int = ms(2500)
+    """After so much silence it is in any case."""
+    awaited_costs: float = 13.0
+    """A second of waiting costs so many times as much where an answer is awaited: people give one within a quarter of it."""
+    story_costs: float = 0.05
+    """While somebody tells a story: they pause after whole sentences, and want a listener."""
+    remark_costs: float = 2.5
+    """After one short sentence that asks nothing."""
     drafts_a_turn: int = 3
     """So many replies are drafted before the turn is over; after that only to questions."""
-    story_silence: int = ms(2000)
-    """But while somebody tells a story, not before so much silence."""
     manual_turns: bool = False
     """Speakers say themselves when their turn is over, and only that: nothing is concluded from silence or speech."""
     interruptible: bool = True
@@ -81,6 +79,8 @@ class SpeakerState:
     last_speech_at: int = 0
     probability: float = 0.0
     """Newest end-of-turn probability of the silence that lasts."""
+    waiting_cost_s: float = 0.0
+    """What it costs to wait on in it, see `events.EndOfTurn`; 0 while nothing is known of it."""
     heard: str = ""
     """Final words of the contribution so far."""
     before: str = ""

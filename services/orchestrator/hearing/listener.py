@@ -171,11 +171,12 @@ class Listener:
         if kind == "partial":
             self._transcribe(message, final=False)
             text = f"{message.stable_text} {message.unstable_text}".strip()
-            self._tell_words(message.stable_text, message.unstable_text, message.end_sample)
+            self._tell_words(message.end_sample, stable_text=message.stable_text, unstable_text=message.unstable_text)
             self._feed(ev.WordsHeard(self._now(), self.speaker, text))
         elif kind == "final":
             self._transcribe(message, final=True)
-            self._tell_words(message.text, "", message.end_sample)
+            ending = message.ending if message.HasField("ending") else None
+            self._tell_words(message.end_sample, stable_text=message.text, ending=ending)
             # Of several, the first takes the floor from the persona.
             told, voice = next(iter(self._told(message)), ""), self._voice(message)
             self._feed(ev.WordsFinal(self._now(), self.speaker, message.flush_id, message.text.strip(), told, voice))
@@ -200,16 +201,16 @@ class Listener:
             # Of other words than the newest nothing is to be concluded any more.
             read = self._read if message.HasField("words_id") and message.words_id == self._words_id else None
             reading = _reading(message.reading) if message.HasField("reading") else None
-            self._feed(ev.EndOfTurn(now, self.speaker, message.probability, read, reading))
+            self._feed(ev.EndOfTurn(now, self.speaker, message.probability, message.waiting_cost_s, read, reading))
         elif kind == "backchannel_opportunity":
             self._feed(ev.Opportunity(now, self.speaker, message.probability))
         elif kind == "overlap" and message.kind in _OVERLAPS:
             self._feed(ev.Overlapped(now, self.speaker, _OVERLAPS[message.kind], message.probability))
 
-    def _tell_words(self, stable: str, unstable: str, end_sample: int) -> None:
-        """The turn-taking weighs the words too."""
+    def _tell_words(self, end_sample: int, **words: Any) -> None:
+        """The turn-taking weighs the words too; `words` are the other fields of HeardWords."""
         end = max(0, end_sample + self._asr_base - self._turn_base)
-        self.turn.send(words=turn_pb2.HeardWords(stable_text=stable, unstable_text=unstable, end_sample=end))
+        self.turn.send(words=turn_pb2.HeardWords(end_sample=end, **words))
 
     def _refuse_haste(self, now: int, end: float) -> None:
         if self._base is None:

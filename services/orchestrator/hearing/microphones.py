@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
 from typing import Final
 
@@ -131,4 +132,4 @@ class Microphones:
             listener = self._listeners.get(speaker)
             if listener and person.speaking and now - listener.last_audio_at > _STALL:
                 self._context.feed(ev.SpeechStopped(now, speaker, listener.last_audio_at))
-                self._context.feed(ev.EndOfTurn(now, speaker, 1.0))
+                self._context.feed(ev.EndOfTurn(now, speaker, 1.0, math.inf))

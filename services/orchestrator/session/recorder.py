@@ -8,6 +8,7 @@ start; one that fails later costs the rest of the recording, and no conversation
 from __future__ import annotations
 
 import json
+import math
 import tempfile
 from collections.abc import Callable, Sequence
 from contextlib import suppress
@@ -63,7 +64,7 @@ class Recorder:
         self._write(
             {
                 "event": name,
-                **_ADAPTERS[name].dump_python(event, mode="json"),
+                **{field: _finite(value) for field, value in _ADAPTERS[name].dump_python(event, mode="json").items()},
                 "phase": state.phase.value,
                 "effects": names(effects),
             }
@@ -98,6 +99,11 @@ class Recorder:
 def names(effects: Sequence[fx.Effect]) -> list[str]:
     """What the effects are called."""
     return [type(effect).__name__ for effect in effects]
+
+
+def _finite(value: Any) -> Any:
+    """JSON knows no infinity; as a word it is read back as the number."""
+    return str(value) if isinstance(value, float) and math.isinf(value) else value
 
 
 def read(path: Path) -> tuple[Style, list[tuple[ev.Event, str, list[str]]]]:

@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import Final
 
 from services.orchestrator.dialog import events as ev
-from services.orchestrator.dialog.state import Rules, Style
+from services.orchestrator.dialog.state import Style
 from services.orchestrator.session.opening import Opening
 from services.orchestrator.settings import OrchestratorSettings
 from services.orchestrator.speaking.manner import Manner
@@ -29,10 +29,8 @@ def style_of(opening: Opening, settings: OrchestratorSettings) -> Style:
         usual,
         interruptible=settings.interruptible and not manual and _yes(wanted, "interruptible"),
         manual_turns=manual,
-        question_rules=_stretched(usual.question_rules, patience),
-        beginning_rules=_stretched(usual.beginning_rules, patience),
-        endpoint_rules=_stretched(usual.endpoint_rules, patience),
-        story_silence=round(usual.story_silence * patience),
+        breaking_in_cost_s=usual.breaking_in_cost_s * patience,
+        longest_pause=round(usual.longest_pause * patience),
         filler_after=usual.filler_after if wanted.fillers else None,
         nods=_yes(wanted, "nods"),
         nod_every=ev.ms(wanted.nod_interval_ms) if wanted.HasField("nod_interval_ms") else usual.nod_every,
@@ -63,7 +61,3 @@ def performed(opening: Opening, session_id: str, settings: OrchestratorSettings)
 def _yes(manner: persona_pb2.Manner, field: str) -> bool:
     """Absent means yes."""
     return bool(getattr(manner, field)) if manner.HasField(field) else True  # type: ignore[arg-type]
-
-
-def _stretched(rules: Rules, patience: float) -> Rules:
-    return tuple((round(silence * patience), least) for silence, least in rules)
