@@ -76,8 +76,6 @@ class Final:
     language: str
     speaker: str = ""
     """Who said it, told by voice: an id; empty: not told."""
-    ending: Ending | None = None
-    """None: the engine does not say."""
     given_up: Mapping[str, str] = field(default_factory=dict)
     """Ids of voices that turned out to be others: they are who they are called here."""
 
@@ -91,7 +89,15 @@ class NoSpeech:
     end_sample: int
 
 
-Event: TypeAlias = Partial | Final | NoSpeech
+@dataclass(frozen=True)
+class Ends:
+    """How the words of the final with this id end: it follows that final, if the engine says it."""
+
+    flush_id: int
+    ending: Ending
+
+
+Event: TypeAlias = Partial | Final | NoSpeech | Ends
 
 
 class Session(Protocol):
@@ -104,7 +110,7 @@ class Session(Protocol):
         """
 
     async def flush(self, flush_id: int) -> None:
-        """Puts exactly one `Final` or `NoSpeech` with this id into the events."""
+        """Puts exactly one `Final` or `NoSpeech` with this id into the events; an `Ends` may follow a `Final`."""
 
     async def finish(self) -> None:
         """Flushes with id 0 and ends the events."""

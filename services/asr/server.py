@@ -7,7 +7,7 @@ from collections import deque
 from time import perf_counter
 from typing import Any, Final
 
-from services.asr.engine import Engine, Event, NoSpeech, Partial, Session, StreamConfig, Word
+from services.asr.engine import Ends, Engine, NoSpeech, Partial, Session, StreamConfig, Word
 from services.asr.engine import Final as FinalEvent
 from services.common import ending
 from services.common.audio import ChunkOrder, require_format, to_float
@@ -102,6 +102,9 @@ class _Call:
 
     async def _write(self) -> None:
         async for event in self._session.events():
+            if isinstance(event, Ends):
+                await self._stream.send(ends=asr_pb2.Ends(flush_id=event.flush_id, ending=ending.to_wire(event.ending)))
+                continue
             self._measure(event)
             if not isinstance(event, NoSpeech):
                 await self._introduce(event)
@@ -125,7 +128,7 @@ class _Call:
             self._voices -= event.given_up.keys() - {event.speaker}
             self._given_up = dict(event.given_up)
 
-    def _measure(self, event: Event) -> None:
+    def _measure(self, event: Partial | FinalEvent | NoSpeech) -> None:
         """The first partial of an utterance on the audio's own clock, a final on the wall's."""
         if not isinstance(event, Partial):
             self._metrics.observe("vivant_final_seconds", perf_counter() - self._flushes.popleft())
@@ -153,7 +156,6 @@ class _Call:
             end_sample=event.end_sample,
             participant_id=self._who(event),
             language=event.language or None,
-            ending=ending.to_wire(event.ending),
         )
 
     def _who(self, event: Partial | FinalEvent) -> str | None:

@@ -17,13 +17,11 @@ class Ending:
     """Somebody breaks off, or looks for a word."""
 
 
-def to_wire(ending: Ending | None) -> common_pb2.Ending | None:
-    """None: the engine does not say."""
-    if ending is None:
-        return None
+def to_wire(ending: Ending) -> common_pb2.Ending:
+    """As a message."""
     return common_pb2.Ending(full_stop=ending.full_stop, question_mark=ending.question_mark, dots=ending.dots)
 
 
 def from_wire(ending: common_pb2.Ending) -> Ending:
-    """Of a message that has one."""
+    """From the message."""
     return Ending(ending.full_stop, ending.question_mark, ending.dots)

@@ -15,6 +15,7 @@ from typing import Protocol, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
+from services.common.ending import Ending
 from services.common.engine import EngineInfo
 from services.common.reading.reading import Reading
 
@@ -78,6 +79,8 @@ class EndOfTurn:
     """The newest words of the turn that it knew of; None: none have come."""
     reading: Reading | None = None
     """What they say; None: they are in a language that is not read, or there are none."""
+    waiting_cost_s: float = 0.0
+    """Seconds of needless waiting for each time that waiting on keeps the persona from breaking in; infinite when it is over."""
 
 
 class OverlapKind(Enum):
@@ -121,8 +124,10 @@ class Session(Protocol):
     def push_bot(self, samples: NDArray[np.float32], start_sample: int) -> Iterable[Event]:
         """What the listener hears of the persona, when it is heard; the same rules."""
 
-    def push_words(self, stable_text: str, unstable_text: str, end_sample: int) -> Iterable[Event]:
-        """The newest words since the user began to speak, covering user audio up to `end_sample`."""
+    def push_words(
+        self, stable_text: str, unstable_text: str, end_sample: int, ending: Ending | None = None
+    ) -> Iterable[Event]:
+        """The newest words since the user began to speak, covering user audio up to `end_sample`, and how they end."""
 
     def push_turn_words(self, text: str, words_id: int) -> Iterable[Event]:
         """All words of the turn so far; in a silence what they say is told at once."""

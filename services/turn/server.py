@@ -9,6 +9,7 @@ from typing import Any, Final
 
 from grpc.aio import ServicerContext
 
+from services.common import ending
 from services.common.audio import ChunkOrder, require_format, to_float
 from services.common.info import service_info
 from services.common.logs import get_logger, session_context
@@ -121,7 +122,8 @@ class _Detection:
         _require_few(len(payload.stable_text) + len(payload.unstable_text), kind)
         if payload.end_sample < 0:
             raise InvalidRequest("words: end_sample must not be negative", reason="wrong_end_sample")
-        return lambda: session.push_words(payload.stable_text, payload.unstable_text, payload.end_sample)
+        ends = ending.from_wire(payload.ending) if payload.HasField("ending") else None
+        return lambda: session.push_words(payload.stable_text, payload.unstable_text, payload.end_sample, ends)
 
     def _take(self, at_sample: int) -> Iterable[turn.Event]:
         self._session.turn_taken(at_sample)
@@ -180,7 +182,7 @@ async def _send(stream: Stream, event: turn.Event) -> None:
             await stream.send(
                 speech_stopped=turn_pb2.SpeechStopped(last_speech_sample=last_speech, detected_at_sample=detected_at)
             )
-        case turn.EndOfTurn(probability, last_speech, detected_at, words_id, reading):
+        case turn.EndOfTurn(probability, last_speech, detected_at, words_id, reading, waiting_cost_s):
             await stream.send(
                 end_of_turn=turn_pb2.EndOfTurn(
                     probability=probability,
@@ -188,6 +190,7 @@ async def _send(stream: Stream, event: turn.Event) -> None:
                     detected_at_sample=detected_at,
                     words_id=words_id,
                     reading=_reading(reading) if reading is not None else None,
+                    waiting_cost_s=waiting_cost_s,
                 )
             )
         case turn.Overlap(kind, probability, start, detected_at):

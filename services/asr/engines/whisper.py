@@ -12,11 +12,13 @@ from services.asr.engine import AsrInfo, StreamConfig
 from services.asr.engines.decode_pool import DecodePool
 from services.asr.engines.speech_gate import SpeechGate
 from services.asr.engines.whisper_decoder import Decoder, Hypothesis, Task
+from services.asr.engines.whisper_ending import Question
 from services.asr.engines.whisper_session import WhisperSession
 from services.asr.engines.whisper_text import LANGUAGES
 from services.asr.settings import WhisperOptions
 from services.asr.voices.listening import Voices
 from services.common import silero
+from services.common.ending import Ending
 from services.common.engine import Model
 from services.common.settings import SharedSettings
 from vivant.errors import Unavailable, Unusable
@@ -87,7 +89,10 @@ class WhisperEngine:
         async def decode(task: Task) -> Hypothesis | None:
             return await self._pool.run(lambda: decoder.decode(task), urgent=task.final)
 
-        return WhisperSession(config, self._options, decode, SpeechGate(self._silero), listening)
+        async def judge(asked: Question) -> Ending | None:
+            return await self._pool.run(lambda: decoder.judge(asked), urgent=True)
+
+        return WhisperSession(config, self._options, decode, SpeechGate(self._silero), listening, judge=judge)
 
     def close(self) -> None:
         self._pool.close()

@@ -10,7 +10,6 @@ from services.asr.engines.speech_gate import SpeechGate
 from services.asr.engines.whisper_decoder import TimedWord
 from services.asr.engines.whisper_transcript import Transcript
 from services.asr.voices.listening import Listening
-from services.common.ending import Ending
 from services.common.log_mel import FRAMES_PER_S, HOP_SAMPLES
 
 
@@ -45,9 +44,7 @@ class Answers:
         speaker = self._listening.latest if self._listening else ""
         return Partial(stable, unstable, self.sample(start), min(self.sample(end), last_sample), speaker)
 
-    async def final(
-        self, flush_id: int, timed: Sequence[TimedWord], ending: Ending | None, first_sample: int, last_sample: int
-    ) -> Final | NoSpeech:
+    async def final(self, flush_id: int, timed: Sequence[TimedWord], first_sample: int, last_sample: int) -> Final | NoSpeech:
         """The answer to a flush of [first_sample, last_sample)."""
         if not timed:
             return NoSpeech(flush_id, first_sample, last_sample)
@@ -66,4 +63,4 @@ class Answers:
         if self._listening is not None:
             speaker = await self._listening.who(round(timed[0].start * HOP_SAMPLES), max(self._gate.speech_end, 0))
             given_up = self._listening.given_up
-        return Final(flush_id, text, words, start, end, self._config.language, speaker, ending, given_up)
+        return Final(flush_id, text, words, start, end, self._config.language, speaker, given_up)

@@ -16,7 +16,7 @@ import ctranslate2
 import numpy as np
 from numpy.typing import NDArray
 
-from services.asr.engines.whisper_ending import EndingJudge
+from services.asr.engines.whisper_ending import Question, judge
 from services.asr.engines.whisper_features import FULL_FRAMES
 from services.asr.engines.whisper_text import TokenWord, Vocabulary, looks_looped
 from services.common.ending import Ending
@@ -52,8 +52,6 @@ class Task:
     final: bool = False
     """Worth a second decoding when the first one looped."""
     times: bool = False
-    earlier: str | None = None
-    """What was said before in this turn, when it is asked how the words end; None: it is not."""
     abandoned: Event = field(default_factory=Event)
 
 
@@ -74,8 +72,6 @@ class Hypothesis:
     looped: bool
     silent: bool
     """The model holds it for silence."""
-    ending: Ending | None = None
-    """How the words end, when that was asked."""
 
 
 class Decoder:
@@ -87,7 +83,6 @@ class Decoder:
         )
         self.multilingual: bool = self._model.is_multilingual
         self.vocabulary = Vocabulary(folder / "tokenizer.json", multilingual=self.multilingual)
-        self._endings = EndingJudge(self._model, self.vocabulary)
 
     def decode(self, task: Task) -> Hypothesis | None:
         """Blocking. None when the task was abandoned before the words were known."""
@@ -96,14 +91,23 @@ class Decoder:
             result = self._decode(task, FULL_FRAMES)
         return result
 
+    def judge(self, asked: Question) -> Ending | None:
+        """Blocking. How words end; None when nobody wanted to know any more."""
+        if asked.abandoned.is_set():
+            return None
+        encoded = self._encode(asked.columns, asked.context)
+        return None if asked.abandoned.is_set() else judge(self._model, self.vocabulary, encoded, asked)
+
+    def _encode(self, columns: NDArray[np.float32], context: int) -> Any:
+        context = min(FULL_FRAMES, max(context, columns.shape[1]))
+        features = whisper_input(columns, context + context % _COLUMNS_PER_POSITION)
+        return self._model.encode(ctranslate2.StorageView.from_array(features))
+
     def _decode(self, task: Task, context: int) -> Hypothesis | None:
         if task.abandoned.is_set():
             return None
-        count = task.columns.shape[1]
-        seconds = count / FRAMES_PER_S
-        context = min(FULL_FRAMES, max(context, count))
-        features = whisper_input(task.columns, context + context % _COLUMNS_PER_POSITION)
-        encoded = self._model.encode(ctranslate2.StorageView.from_array(features))
+        seconds = task.columns.shape[1] / FRAMES_PER_S
+        encoded = self._encode(task.columns, context)
         if task.abandoned.is_set():
             return None
         prompt = self.vocabulary.prompt(task.language, task.previous, task.prefix)
@@ -124,10 +128,7 @@ class Decoder:
         silent = result.no_speech_prob > _NO_SPEECH_PROBABILITY and result.scores[0] < _NO_SPEECH_SCORE
         looped = looks_looped(self.vocabulary.text(tokens), seconds)
         timed = self._align(encoded, task, words) if task.times and words else ()
-        ending = None
-        if task.earlier is not None and not (looped or task.abandoned.is_set()):
-            ending = self._endings.judge(encoded, tokens, task.earlier, task.language, count)
-        return Hypothesis(words, timed, looped, silent, ending)
+        return Hypothesis(words, timed, looped, silent)
 
     def _align(self, encoded: Any, task: Task, words: Sequence[TokenWord]) -> tuple[TimedWord, ...]:
         """Word times from the cross attention (dynamic time warping, as in OpenAI's `timing.py`)."""

@@ -2,74 +2,122 @@
 
 By itself it writes a full stop where somebody stops to look for a word, and leaves out the "um". Told beforehand how a speaker
 who hesitates looks in writing, it tells the two apart by what it hears and what was said: the probabilities of the three marks
-after the last word are a reading of words and voice together. Forced alignment gives them in one pass of the decoder.
+after the last word are a reading of words and voice together. Forced alignment gives them in one pass of the decoder. They are
+told after the words, which wait for nothing.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass, field
+from threading import Event
 from types import MappingProxyType
 from typing import Any, Final
 
 import ctranslate2
 import numpy as np
+from numpy.typing import NDArray
 
-from services.asr.engines.whisper_text import Vocabulary
+from services.asr.engine import Ends
+from services.asr.engine import Final as FinalEvent
+from services.asr.engines.outbox import Outbox
+from services.asr.engines.whisper_text import TokenWord, Vocabulary
+from services.asr.settings import WhisperOptions
 from services.common.ending import Ending
+from services.common.log_mel import FRAMES_PER_S
 
 #: What such a speaker might have said before, by language; in others the question is not asked.
 HESITANT: Final = MappingProxyType({"en": " So, um... I was, uh, thinking of... Well, I mean, if we..."})
 _MARKS: Final = (".", "?", "...")
-_MARKS_AFTER: Final = " .,!?…;:—-"
-#: What was said earlier in the turn is given with it, its last tokens.
-_LONGEST: Final = 100
-#: After so long a silence in columns of 10 ms, what is said belongs to something else.
+#: Of a turn with pauses so much is heard again: the words before the pause tell what the ones after it complete.
+_HEARD_AGAIN: Final = 10 * FRAMES_PER_S
+#: After so long a silence, in columns, what is said belongs to something else.
 _APART: Final = 250
-_KEPT_CHARACTERS: Final = 400
 
 
-class Earlier:
-    """What was said in a turn before what is being heard. Times are columns of the stream."""
+@dataclass(frozen=True)
+class Question:
+    """How do the words `tokens` end that were said in `columns`? `abandoned`: nobody wants to know any more."""
 
-    def __init__(self) -> None:
-        self._text = ""
+    columns: NDArray[np.float32]
+    """From `LogMelStream.cut`, float32 `[80, n]`, n <= 3000."""
+    tokens: tuple[int, ...]
+    language: str
+    context: int
+    """Columns that the encoder sees, speech and silence."""
+    abandoned: Event = field(default_factory=Event)
+
+
+Judge = Callable[[Question], Awaitable[Ending | None]]
+
+
+def judge(model: Any, vocabulary: Vocabulary, encoded: Any, asked: Question) -> Ending | None:
+    """Blocking. `encoded`: what the encoder made of the columns. None: no words."""
+    words = vocabulary.without_marks(asked.tokens)
+    if not words:
+        return None
+    features = encoded if encoded.device == "cpu" else encoded.to_device(ctranslate2.Device.cpu)
+    each = ctranslate2.StorageView.from_array(np.repeat(np.asarray(features), len(_MARKS), axis=0))
+    start = vocabulary.start(asked.language, vocabulary.tokens(HESITANT[asked.language]))
+    texts = [[*words, vocabulary.tokens(mark)[-1]] for mark in _MARKS]
+    found = model.align(each, start, texts, [asked.columns.shape[1]] * len(_MARKS))
+    return Ending(*(float(one.text_token_probs[-1]) for one in found))
+
+
+class Endings:
+    """Asks after each final, with what was said before in the same turn, and puts the answer into the outbox."""
+
+    def __init__(self, ask: Judge | None, outbox: Outbox, language: str, options: WhisperOptions) -> None:
+        self._ask = ask if language in HESITANT else None
+        self._outbox = outbox
+        self._language = language
+        self._options = options
+        self._columns: list[NDArray[np.float32]] = []
+        self._words: list[tuple[int, ...]] = []
         self._end = -_APART
+        self._question: Question | None = None
+        self._asking: asyncio.Task[None] | None = None
 
-    def add(self, text: str, end: float) -> None:
-        """Words that ended there, in a silence that did not end the turn: they are written as broken off."""
-        self._text = f"{self._text} {text.rstrip(_MARKS_AFTER)}..."[-_KEPT_CHARACTERS:]
+    async def after(self, final: FinalEvent, end: int, words: Sequence[TokenWord], columns: NDArray[np.float32]) -> None:
+        """`final` is told, and its last `words` were said in `columns`, which end before the column `end` of the stream."""
+        if self._ask is None:
+            return
+        await self._no_more()
+        if end - columns.shape[1] - self._end >= _APART:
+            self._columns, self._words = [], []
         self._end = end
+        self._columns.append(columns)
+        self._words.append(tuple(token for word in words for token in word.tokens))
+        while len(self._columns) > 1 and sum(each.shape[1] for each in self._columns) > _HEARD_AGAIN:
+            del self._columns[0], self._words[0]
+        heard = np.concatenate(self._columns, axis=1)
+        tokens = tuple(token for said in self._words for token in said)
+        padded_s = heard.shape[1] / FRAMES_PER_S + self._options.padding_s
+        context = round(max(self._options.context_s, padded_s) * FRAMES_PER_S)
+        self._question = Question(heard, tokens, self._language, context)
+        self._asking = asyncio.create_task(self._tell(self._ask, self._question, final), name="ending")
 
-    def before(self, start: float) -> str:
-        """What belongs to speech that begins there; forgets the rest."""
-        if start - self._end >= _APART:
-            self._text = ""
-        return self._text
+    async def _tell(self, ask: Judge, question: Question, final: FinalEvent) -> None:
+        ending = await ask(question)
+        if ending is not None and not question.abandoned.is_set():
+            self._outbox.put(Ends(final.flush_id, ending))
 
+    async def finish(self) -> None:
+        """Waits for the answer, and raises what went wrong in it."""
+        if self._asking is not None:
+            asking, self._asking = self._asking, None
+            await asking
 
-class EndingJudge:
-    """Asks a loaded model; may be used from several threads."""
+    async def _no_more(self) -> None:
+        """What was asked before is not wanted any more: other words have come."""
+        if self._question is not None:
+            self._question.abandoned.set()
+        await self.finish()
 
-    def __init__(self, model: Any, vocabulary: Vocabulary) -> None:
-        self._model = model
-        self._vocabulary = vocabulary
-        self._marks = [vocabulary.tokens(mark)[-1] for mark in _MARKS]
-
-    def judge(self, encoded: Any, tokens: Sequence[int], earlier: str, language: str, columns: int) -> Ending | None:
-        """Blocking. `encoded` is what the encoder made of `columns` columns, in which the text `tokens` was said.
-
-        `earlier` was said before that in the same turn. None: the language has no such text, or nothing was said.
-        """
-        words = self._vocabulary.without_marks(tokens)
-        if language not in HESITANT or not words:
-            return None
-        before = self._vocabulary.tokens(HESITANT[language] + earlier)[-_LONGEST:]
-        features = encoded.to_device(ctranslate2.Device.cpu) if encoded.device != "cpu" else encoded
-        each = ctranslate2.StorageView.from_array(np.repeat(np.asarray(features), len(_MARKS), axis=0))
-        found = self._model.align(
-            each,
-            self._vocabulary.start(language, before),
-            [[*words, mark] for mark in self._marks],
-            [columns] * len(_MARKS),
-        )
-        return Ending(*(float(one.text_token_probs[-1]) for one in found))
+    def close(self) -> None:
+        """Abandons it."""
+        if self._question is not None:
+            self._question.abandoned.set()
+        if self._asking is not None:
+            self._asking.cancel()

@@ -39,7 +39,7 @@ async def whole(decode: Decode, task: Task, speech: Sequence[tuple[float, float]
         if not rest.timed or sum(word.confidence for word in rest.timed) < _LEAST_SURE * len(rest.timed):
             break
         timed = (*said, *(replace(word, start=word.start + cut, end=word.end + cut) for word in rest.timed))
-        found = replace(found, words=timed, timed=timed, ending=rest.ending)
+        found = replace(found, words=timed, timed=timed)
     return found
 
 

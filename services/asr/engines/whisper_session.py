@@ -14,19 +14,18 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
+from services.asr.engine import Event, StreamConfig
 from services.asr.engine import Final as FinalEvent
-from services.asr.engine import NoSpeech, Partial, StreamConfig
 from services.asr.engines.outbox import Outbox
 from services.asr.engines.speech_gate import SpeechGate
 from services.asr.engines.whisper_answers import Answers
 from services.asr.engines.whisper_decoder import Task, TimedWord
-from services.asr.engines.whisper_ending import Earlier
+from services.asr.engines.whisper_ending import Endings, Judge
 from services.asr.engines.whisper_features import LogMelStream
 from services.asr.engines.whisper_rest import Decode, whole
 from services.asr.engines.whisper_transcript import Transcript
 from services.asr.settings import WhisperOptions
 from services.asr.voices.listening import Listening
-from services.common.ending import Ending
 from services.common.log_mel import FRAMES_PER_S, HOP_SAMPLES, SAMPLE_RATE_HZ
 from services.common.resample import Resampler
 
@@ -43,7 +42,7 @@ _LULL: Final = SAMPLE_RATE_HZ * 64 // 1000
 _SETTLE: Final = SAMPLE_RATE_HZ * 128 // 1000
 #: After this much silence they are committed and their audio is forgotten.
 _CLOSE: Final = SAMPLE_RATE_HZ * 3 // 2
-#: From this length on, partial results leave out older words: they have to be cheap.
+#: From this length on, partial results leave out older words: they must be cheap.
 _ADVANCE: Final = 7 * FRAMES_PER_S
 #: From this length on, older words are committed: the model sees 30 s at most, and errs more when it sees little.
 _COMMIT: Final = 18 * FRAMES_PER_S
@@ -76,6 +75,8 @@ class WhisperSession:
         decode: Decode,
         gate: SpeechGate,
         listening: Listening | None = None,
+        *,
+        judge: Judge | None = None,
     ) -> None:
         self._config = config
         self._options = options
@@ -96,8 +97,8 @@ class WhisperSession:
         self._job: asyncio.Task[None] | None = None
         self._tried = 0
         self._shown_from = 0
-        self._settled: tuple[int, Sequence[TimedWord], Ending | None] | None = None
-        self._earlier = Earlier()
+        self._settled: tuple[int, Sequence[TimedWord], NDArray[np.float32]] | None = None
+        self._endings = Endings(judge, self._outbox, config.language, options)
 
     async def push(self, samples: NDArray[np.float32], start_sample: int) -> None:
         gap = start_sample - self._next_sample
@@ -196,7 +197,6 @@ class WhisperSession:
             beam=1 if quick else options.beam,
             final=not quick,
             times=not quick or end - start >= _ADVANCE,
-            earlier=self._earlier.before(self._speech_column or 0) if kind is _Kind.SETTLE else None,
         )
         self._job = asyncio.create_task(self._run(kind, self._task, start, end), name="decode")
 
@@ -219,7 +219,7 @@ class WhisperSession:
         if self._config.partials:
             self._report(end)
         if kind is _Kind.SETTLE:
-            self._settled = (end, timed, found.ending)
+            self._settled = (end, timed, task.columns)
         elif kind is _Kind.COMMIT:
             self._commit(timed, end)
 
@@ -269,12 +269,11 @@ class WhisperSession:
     async def flush(self, flush_id: int) -> None:
         await self._outbox.room()
         await self._settle()
-        _, rest, ending = self._settled or (0, (), None)
-        words = [*self._transcript.committed, *rest]
-        final = await self._answers.final(flush_id, words, ending, self._flushed_sample, self._next_sample)
+        words = [*self._transcript.committed, *(self._settled[1] if self._settled else ())]
+        final = await self._answers.final(flush_id, words, self._flushed_sample, self._next_sample)
         self._outbox.put(final)
-        if isinstance(final, FinalEvent):
-            self._earlier.add(final.text, words[-1].end)
+        if isinstance(final, FinalEvent) and self._settled is not None:
+            await self._endings.after(final, *self._settled)
         self._transcript = Transcript()
         self._settled = self._speech_column = None
         self._open = False
@@ -284,9 +283,10 @@ class WhisperSession:
 
     async def finish(self) -> None:
         await self.flush(0)
+        await self._endings.finish()
         self._outbox.end()
 
-    def events(self) -> AsyncIterator[FinalEvent | NoSpeech | Partial]:
+    def events(self) -> AsyncIterator[Event]:
         return self._outbox.events()
 
     async def close(self) -> None:
@@ -294,6 +294,7 @@ class WhisperSession:
             self._task.abandoned.set()
         if self._job is not None:
             self._job.cancel()
+        self._endings.close()
         if self._listening:
             self._listening.close()
         self._outbox.end()

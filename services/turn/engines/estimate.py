@@ -2,18 +2,45 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-from services.turn.engines.evidence import WORDS, Logistic, logit, numbers, of_words
-from services.turn.engines.prosody import NAMES as PROSODY
+from services.common.ending import Ending
+from services.common.reading.reading import Reading
+from services.turn.engines.evidence import HEARD, Weights, logit, of_ending, of_reading
 from services.turn.engines.prosody import RATE_HZ, prosody
 
 Audio = NDArray[np.float32]
 Numbers = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Words:
+    """What is known of them in a silence."""
+
+    reading: Reading | None = None
+    """Of the turn; None: they are not known, or their language is not read."""
+    ending: Ending | None = None
+    """Of the last ones, as the recognition hears it; None: it has not said it."""
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """At one moment of a silence."""
+
+    probability: float
+    """0..1 that the turn is over."""
+    waiting_cost_s: float
+    """See `hazard.py`."""
+
+
+#: Sure.
+OVER = Estimate(1.0, math.inf)
 
 
 class Estimator(Protocol):
@@ -22,12 +49,12 @@ class Estimator(Protocol):
     def begin(self) -> None:
         """A new silence begins."""
 
-    def probability(self, silence_s: float, text: str) -> float:
-        """0..1; `text` are the words before the silence, "" while they are not known."""
+    def estimate(self, silence_s: float, words: Words) -> Estimate:
+        """After so much of it."""
 
 
 class BySilence:
-    """Rises in proportion to the silence and reaches 1 at `turn_s`."""
+    """Rises in proportion to the silence, and knows that the turn is over at `turn_s`, not before."""
 
     def __init__(self, turn_s: float) -> None:
         self._turn_s = turn_s
@@ -35,9 +62,9 @@ class BySilence:
     def begin(self) -> None:
         """See Estimator."""
 
-    def probability(self, silence_s: float, text: str) -> float:
+    def estimate(self, silence_s: float, words: Words) -> Estimate:
         """See Estimator; the words do not matter."""
-        return min(1.0, silence_s / self._turn_s)
+        return OVER if silence_s >= self._turn_s else Estimate(silence_s / self._turn_s, 0.0)
 
 
 class Evidence:
@@ -54,36 +81,44 @@ class Evidence:
 
     def begin(self) -> None:
         """A new silence begins."""
-        self._sound: float | None = None
-        self._prosody: Numbers = np.zeros(len(PROSODY))
-        self._text = ""
-        self._words: Numbers = np.zeros(len(WORDS))
+        self._heard: Numbers | None = None
 
-    def numbers(self, silence_s: float, text: str) -> Numbers:
-        """For `Logistic`; the first time in a silence it listens."""
-        if self._sound is None:
+    def heard(self, silence_s: float) -> Numbers:
+        """Float64 [8] in the order of `evidence.HEARD`; the first time in a silence it listens."""
+        if self._heard is None:
             audio = self._audio()
-            self._prosody = prosody(audio[: max(0, len(audio) - round(silence_s * RATE_HZ))])
-            self._sound = logit(self._listen(audio))
-        if text != self._text:
-            self._text, self._words = text, of_words(text)
-        return numbers(self._sound, self._prosody, self._words, silence_s)
+            melody = prosody(audio[: max(0, len(audio) - round(silence_s * RATE_HZ))])
+            self._heard = np.concatenate([[logit(self._listen(audio))], melody])
+            assert len(self._heard) == len(HEARD)
+        return self._heard
 
 
 class ByFusion:
     """Silence, sound, melody and words; `longest_s` ends any turn."""
 
-    def __init__(self, audio: Callable[[], Audio], listen: Callable[[Audio], float], model: Logistic, longest_s: float) -> None:
+    def __init__(
+        self,
+        audio: Callable[[], Audio],
+        listen: Callable[[Audio], float],
+        weights: Mapping[str, Weights],
+        longest_s: float,
+    ) -> None:
         self._evidence = Evidence(audio, listen)
-        self._model = model
+        self._weights = weights
         self._longest_s = longest_s
 
     def begin(self) -> None:
         """See Estimator."""
         self._evidence.begin()
 
-    def probability(self, silence_s: float, text: str) -> float:
+    def estimate(self, silence_s: float, words: Words) -> Estimate:
         """See Estimator."""
         if silence_s >= self._longest_s:
-            return 1.0
-        return self._model.probability(self._evidence.numbers(silence_s, text))
+            return OVER
+        numbers = [self._evidence.heard(silence_s), of_reading(words.reading)]
+        if words.ending is not None:
+            numbers.append(of_ending(words.ending))
+        weights = self._weights["before" if words.ending is None else "after"]
+        evidence, hazard = weights.evidence(np.concatenate(numbers)), weights.hazard
+        cost_s = hazard.waiting_cost_s(evidence, silence_s, self._longest_s)
+        return Estimate(hazard.probability(evidence, silence_s), cost_s)

@@ -12,9 +12,8 @@ from services.common.engine import Model
 from services.common.reading.readers import LANGUAGES
 from services.common.settings import SharedSettings
 from services.turn.engine import StreamConfig, TurnInfo
-from services.turn.engines.endings import endings
 from services.turn.engines.estimate import ByFusion
-from services.turn.engines.evidence import model
+from services.turn.engines.evidence import fitted
 from services.turn.engines.segments import RATE_HZ, Segmenter
 from services.turn.engines.session import TurnSession
 from services.turn.engines.silence import RATES_HZ
@@ -49,8 +48,7 @@ class FusionEngine:
         self._silero = silero.Silero(self._silero_path)
         self._smart_turn = SmartTurn(self._smart_turn_path)
         self._smart_turn.probability(np.zeros(RATE_HZ, np.float32))
-        model()
-        endings()
+        fitted()
 
     def open(self, config: StreamConfig) -> TurnSession:
         """See TurnEngine."""
@@ -60,6 +58,6 @@ class FusionEngine:
         return TurnSession(
             config,
             Segmenter(VoiceActivity(self._silero), self._options.stop_ms),
-            lambda audio: ByFusion(audio, smart_turn.probability, model(), longest_s),
+            lambda audio: ByFusion(audio, smart_turn.probability, fitted(), longest_s),
             judge_s=self._options.judge_ms / 1000,
         )

@@ -13,6 +13,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
+from services.common.ending import Ending
 from services.common.reading.readers import LANGUAGES, reader
 from services.common.reading.reading import Reading
 from services.common.resample import Resampler
@@ -27,7 +28,7 @@ from services.turn.engine import (
     StreamConfig,
 )
 from services.turn.engines.echo import BandEnergies
-from services.turn.engines.estimate import Estimator
+from services.turn.engines.estimate import OVER, Estimate, Estimator, Words
 from services.turn.engines.overlap import OverlapJudge
 from services.turn.engines.segments import RATE_HZ, WINDOW, Segmenter, Window
 from services.turn.engines.suspicion import Suspicion
@@ -35,8 +36,9 @@ from services.turn.engines.suspicion import Suspicion
 #: Audio kept for the model of the end of the turn, and a little of what came before the turn.
 _KEPT: Final = 8 * RATE_HZ
 _BEFORE_TURN: Final = RATE_HZ // 2
-#: `end_of_turn` is said again when it has changed by this much.
+#: `end_of_turn` is said again when the probability has changed by this much, or what waiting costs has grown so many times.
 _NEWS: Final = 0.01
+_COST_NEWS: Final = 1.05
 #: A longer gap in the audio is skipped once the turn in it is over.
 _GAP: Final = 4 * RATE_HZ
 #: Words are about the speech that just ended when they reach this close to its end: a missing last word would mislead.
@@ -79,10 +81,10 @@ class TurnSession:
         self._segment_start = 0
         self._spoken = 0
         self._silent_since: int | None = None
-        self._said = -1.0
+        self._said, self._said_cost_s = -1.0, 0.0
         self._offered = False
-        self._words = ""
         self._words_end = 0
+        self._ending: Ending | None = None
         self._words_id: int | None = None
         self._reading: Reading | None = None
 
@@ -102,16 +104,13 @@ class TurnSession:
         self._bot.push(samples)
         return []
 
-    def push_words(self, stable_text: str, unstable_text: str, end_sample: int) -> list[Event]:
+    def push_words(self, stable_text: str, unstable_text: str, end_sample: int, ending: Ending | None = None) -> Iterator[Event]:
         """See Session."""
-        if self._reader is None:
-            return []
-        text = f"{stable_text} {unstable_text}"
-        end = round(end_sample * RATE_HZ / self._rate)
-        self._words, self._words_end = text, end
-        if self._judge is not None:
-            self._judge.heard(self._reader.read(text), end)
-        return []
+        self._words_end, self._ending = round(end_sample * RATE_HZ / self._rate), ending
+        if self._judge is not None and self._reader is not None:
+            self._judge.heard(self._reader.read(f"{stable_text} {unstable_text}"), self._words_end)
+        if ending is not None and self._silent_since is not None:
+            yield from self._end_of_turn(self._segmenter.end, self._silent_since, asked=True)
 
     def push_turn_words(self, text: str, words_id: int) -> Iterator[Event]:
         """See Session."""
@@ -132,7 +131,7 @@ class TurnSession:
             self._silent_since = last
         echo = self._judge is not None and self._judge.not_speech
         if self._silent_since is not None and self._said < 1 and not echo:
-            yield self._ended(1.0, self._silent_since, self._user_end)
+            yield self._ended(OVER, self._silent_since, self._user_end)
 
     def close(self) -> None:
         """See Session."""
@@ -201,7 +200,7 @@ class TurnSession:
     def _begin_silence(self, window: Window) -> None:
         self._silent_since = window.last_speech
         self._spoken += window.last_speech - self._segment_start
-        self._said, self._offered = -1.0, False
+        self._said, self._said_cost_s, self._offered = -1.0, 0.0, False
         self._estimator.begin()
         if self._judge is not None:
             self._judge.stopped(window.last_speech)
@@ -223,23 +222,27 @@ class TurnSession:
             return
         if self._said >= 1:
             if asked:
-                yield self._ended(1.0, since, self._sample(now))
+                yield self._ended(OVER, since, self._sample(now))
             return
         silence_s = (now - since) / RATE_HZ
-        words = self._words if self._words_end > since - _WORDS_REACH else ""
-        probability = self._estimator.probability(silence_s, words)
-        if probability < 1 and abs(probability - self._said) < _NEWS and not asked:
+        known = self._words_end > since - _WORDS_REACH
+        words = Words(self._reading, self._ending) if known else Words()
+        estimate = self._estimator.estimate(silence_s, words)
+        grown = estimate.waiting_cost_s > _COST_NEWS * self._said_cost_s
+        news = grown or abs(estimate.probability - self._said) >= _NEWS or estimate.probability >= 1
+        if not (news or asked):
             return
-        self._said = probability
-        yield self._ended(probability, since, self._sample(now))
-        if probability >= 1:
+        self._said, self._said_cost_s = estimate.probability, estimate.waiting_cost_s
+        yield self._ended(estimate, since, self._sample(now))
+        if estimate.probability >= 1:
             self._turn_start = None
-        elif self._judge is not None and self._fits_backchannel(silence_s, probability, now):
+        elif self._judge is not None and self._fits_backchannel(silence_s, estimate.probability, now):
             self._offered = True
-            yield BackchannelOpportunity(1 - probability, self._sample(now))
+            yield BackchannelOpportunity(1 - estimate.probability, self._sample(now))
 
-    def _ended(self, probability: float, since: int, detected_at: int) -> EndOfTurn:
-        return EndOfTurn(probability, self._sample(since), detected_at, self._words_id, self._reading)
+    def _ended(self, estimate: Estimate, since: int, detected_at: int) -> EndOfTurn:
+        at = self._sample(since), detected_at
+        return EndOfTurn(estimate.probability, *at, self._words_id, self._reading, estimate.waiting_cost_s)
 
     def _fits_backchannel(self, silence_s: float, probability: float, now: int) -> bool:
         """A short pause inside a long turn that is not about to end, while the persona is silent."""
