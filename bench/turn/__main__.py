@@ -5,7 +5,7 @@ Beside them, the best that other waits and timeouts could make of the latter two
 is measured. On made turns of unseen voices and texts (`bench/data/turn`), on real meetings and questions, and, for the record
 only, on passages that are read. Delays count from the end of the last word; the computing comes on top (about 40 ms).
 
-Next to the policy in use a candidate is measured, `bench.turn.candidate`, on the same silences and words.
+Next to the policy in use the one before it is measured, `bench.turn.baseline`, on the same silences and words.
 """
 
 from __future__ import annotations
@@ -21,22 +21,17 @@ from rich.console import Console
 from rich.table import Table
 
 from bench.turn import curves
-from bench.turn.candidate.rule import Prices
 from bench.turn.curves import Point
 from bench.turn.material import made, meetings, passages, questions
 from bench.turn.picture import svg
 from bench.turn.playing import Player, play
 from bench.turn.trace import Silence
-from services.orchestrator.dialog.events import CLOCK_HZ
-from services.orchestrator.dialog.state import Rules, Style
+from services.orchestrator.dialog.state import Style
 from vivant.errors import VivantError
 
 #: Whose policy is measured.
 STYLE: Final = Style()
 PICTURE: Final = Path("out") / "turn.svg"
-#: The prices of the candidate.
-PRICES: Final = Prices()
-COMPARED: Final = Path("out") / "turn-candidate.svg"
 
 
 def measure(read: int, other: Path | None) -> dict[str, Any]:
@@ -53,7 +48,7 @@ def measure(read: int, other: Path | None) -> dict[str, Any]:
     )
     groups["questions"] = [each for each in groups["meetings and questions"] if each.recording.end_s is not None]
     chosen = {title: curves.point("fusion", curves.by_style(STYLE), silences) for title, silences in groups.items()}
-    candidate = {title: curves.point("candidate", curves.by_prices(PRICES), each) for title, each in groups.items()}
+    before = {title: curves.point("before", curves.by_tables(), each) for title, each in groups.items()}
     panels = {
         title: {
             "silence only": curves.silence_curve(groups[title]),
@@ -61,24 +56,18 @@ def measure(read: int, other: Path | None) -> dict[str, Any]:
             "Smart Turn, tuned here": curves.smart_turn_tuned(groups[title]),
             "fusion": curves.fusion_curve(groups[title]),
             "fusion, tuned here": curves.fusion_tuned(groups[title]),
+            "the rule": curves.style_curve(STYLE, groups[title]),
         }
         for title in ("made turns", "meetings and questions")
     }
     PICTURE.parent.mkdir(exist_ok=True)
-    PICTURE.write_text(svg(panels, chosen), encoding="utf-8")
-    compared = {
-        title: {"fusion": panel["fusion"], "candidate": curves.candidate_curve(groups[title])}
-        for title, panel in panels.items()
-    }
-    COMPARED.write_text(svg(compared, chosen, candidate), encoding="utf-8")
+    PICTURE.write_text(svg(panels, chosen, before), encoding="utf-8")
     for title, panel in panels.items():
-        _print(title, groups[title], panel | compared[title], chosen[title])
-    _print_chosen("in use: fusion, by the dialog manager's rules", chosen)
-    _print_chosen("candidate: words read by a network, one rule", candidate)
+        _print(title, groups[title], panel, chosen[title])
+    _print_chosen("in use: over once waiting costs more than breaking in", chosen)
+    _print_chosen("before: counted words and tables of silence and probability", before)
     result: dict[str, Any] = {
-        "question_rules": _seconds(STYLE.question_rules),
-        "beginning_rules": _seconds(STYLE.beginning_rules),
-        "endpoint_rules": _seconds(STYLE.endpoint_rules),
+        "breaking_in_cost_s": STYLE.breaking_in_cost_s,
         "cutoff_pct": round(chosen["made turns"].cut_pct, 1),
         "cutoff_turns_pct": round(chosen["made turns"].turns_cut_pct, 1),
         "cutoff_real_pct": round(chosen["meetings and questions"].cut_pct, 1),
@@ -90,18 +79,17 @@ def measure(read: int, other: Path | None) -> dict[str, Any]:
         "delay_p95_ms": round(chosen["made turns"].p95_ms),
         "delay_questions_p95_ms": round(chosen["questions"].p95_ms),
         "delay_questions_p50_ms": round(chosen["questions"].p50_ms),
-        "candidate_breaking_in_cost_s": PRICES.breaking_in_cost_s,
-        "candidate_cutoff_pct": round(candidate["made turns"].cut_pct, 1),
-        "candidate_cutoff_turns_pct": round(candidate["made turns"].turns_cut_pct, 1),
-        "candidate_cutoff_real_pct": round(candidate["meetings and questions"].cut_pct, 1),
-        "candidate_cutoff_read_pct": round(candidate["read"].cut_pct, 1),
-        "candidate_delay_p50_ms": round(candidate["made turns"].p50_ms),
-        "candidate_delay_mean_ms": round(candidate["made turns"].mean_ms),
-        "candidate_delay_real_p50_ms": round(candidate["meetings and questions"].p50_ms),
-        "candidate_delay_real_mean_ms": round(candidate["meetings and questions"].mean_ms),
-        "candidate_delay_p95_ms": round(candidate["made turns"].p95_ms),
-        "candidate_delay_questions_p95_ms": round(candidate["questions"].p95_ms),
-        "candidate_delay_questions_p50_ms": round(candidate["questions"].p50_ms),
+        "before_cutoff_pct": round(before["made turns"].cut_pct, 1),
+        "before_cutoff_turns_pct": round(before["made turns"].turns_cut_pct, 1),
+        "before_cutoff_real_pct": round(before["meetings and questions"].cut_pct, 1),
+        "before_cutoff_read_pct": round(before["read"].cut_pct, 1),
+        "before_delay_p50_ms": round(before["made turns"].p50_ms),
+        "before_delay_mean_ms": round(before["made turns"].mean_ms),
+        "before_delay_real_p50_ms": round(before["meetings and questions"].p50_ms),
+        "before_delay_real_mean_ms": round(before["meetings and questions"].mean_ms),
+        "before_delay_p95_ms": round(before["made turns"].p95_ms),
+        "before_delay_questions_p95_ms": round(before["questions"].p95_ms),
+        "before_delay_questions_p50_ms": round(before["questions"].p50_ms),
     }
     for title, key in (("made turns", "made"), ("meetings and questions", "real")):
         for name, short in (
@@ -112,10 +100,6 @@ def measure(read: int, other: Path | None) -> dict[str, Any]:
             equal = curves.at_delay(panels[title][name], chosen[title].mean_ms)
             result[f"{short}_{key}_pct"] = round(equal.cut_pct, 1) if equal else None
     return result
-
-
-def _seconds(rules: Rules) -> list[tuple[float, float]]:
-    return [(silence / CLOCK_HZ, least) for silence, least in rules]
 
 
 def _print(title: str, silences: Sequence[Silence], panel: dict[str, list[Point]], chosen: Point) -> None:

@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 import numpy as np
 
-from bench.turn.candidate.rule import Prices, over, waiting_cost
+from bench.turn.baseline.rules import silence_needed_s
 from bench.turn.material import FADE_S
 from bench.turn.trace import Silence
-from services.common.reading.readers import english
-from services.orchestrator.dialog.endpointing import silence_needed
+from services.orchestrator.dialog.endpointing import over
 from services.orchestrator.dialog.events import CLOCK_HZ
 from services.orchestrator.dialog.state import Style
 
@@ -62,26 +61,24 @@ def by_style(style: Style) -> Policy:
     """As the dialog manager does it."""
 
     def decide(silence: Silence) -> float:
-        reading = english().read(silence.text)
-        ends = [at for at, _ in silence.said[1:]] + [silence.noticed_s]
-        for (at, probability), end in zip(silence.said, ends, strict=True):
-            decided_s = max(at, silence_needed(reading, probability, style) / CLOCK_HZ)
-            if decided_s < end:
-                return decided_s
-        return LONGEST_S
+        for each in silence.said:
+            if each.at_s < silence.noticed_s and over(each.waiting_cost_s, each.reading, round(each.at_s * CLOCK_HZ), style):
+                return each.at_s
+        return style.longest_pause / CLOCK_HZ
 
     return decide
 
 
-def by_prices(prices: Prices) -> Policy:
-    """As the candidate does it: see `bench.turn.candidate.rule`."""
+def by_tables() -> Policy:
+    """As the baseline does it."""
 
     def decide(silence: Silence) -> float:
-        for each in silence.judged:
-            cost_s = waiting_cost(each.waiting_cost_s, each.reading, prices)
-            if each.at_s < silence.noticed_s and over(cost_s, each.at_s, prices):
-                return each.at_s
-        return prices.longest_pause_s
+        ends = [each.at_s for each in silence.before[1:]] + [silence.noticed_s]
+        for each, end in zip(silence.before, ends, strict=True):
+            decided_s = max(each.at_s, silence_needed_s(each.reading, each.probability))
+            if decided_s < end:
+                return decided_s
+        return LONGEST_S
 
     return decide
 
@@ -144,10 +141,10 @@ def fusion_tuned(silences: Sequence[Silence]) -> list[Point]:
     )
 
 
-def candidate_curve(silences: Sequence[Silence]) -> list[Point]:
-    """The candidate's rule, from little patience to much."""
+def style_curve(style: Style, silences: Sequence[Silence]) -> list[Point]:
+    """The rule in use, from little patience to much."""
     costs = np.geomspace(0.2, 60, 50)
-    return [point(f"{cost:.1f} s", by_prices(Prices(breaking_in_cost_s=float(cost))), silences) for cost in costs]
+    return [point(f"{cost:.1f} s", by_style(replace(style, breaking_in_cost_s=float(cost))), silences) for cost in costs]
 
 
 def lowest(points: Sequence[Point]) -> list[Point]:

@@ -1,4 +1,4 @@
-"""The models of the turn service in sessions of other kinds: plain Smart Turn, and two that note what they judge by."""
+"""The models of the turn service in sessions of other kinds: plain Smart Turn, and one that notes what it judges by."""
 
 from __future__ import annotations
 
@@ -11,9 +11,7 @@ from numpy.typing import NDArray
 from services.common.settings import SharedSettings
 from services.common.silero import Silero
 from services.turn.engine import StreamConfig
-from services.turn.engines.estimate import ByFusion, Estimator, Evidence
-from services.turn.engines.evidence import model
-from services.turn.engines.prosody import NAMES as PROSODY
+from services.turn.engines.estimate import Estimate, Estimator, Evidence, Words
 from services.turn.engines.segments import RATE_HZ, Segmenter
 from services.turn.engines.session import TurnSession
 from services.turn.engines.smart_turn import SmartTurn
@@ -21,8 +19,6 @@ from services.turn.engines.voice_activity import VoiceActivity
 from services.turn.settings import FusionOptions
 
 _STOP_MS: Final = 200
-#: Sound and melody come first among the numbers of the engine.
-_HEARD: Final = 1 + len(PROSODY)
 
 Audio = NDArray[np.float32]
 Numbers = NDArray[np.float64]
@@ -56,19 +52,20 @@ class _FirstAnswer:
     def begin(self) -> None:
         self._answer = None
 
-    def probability(self, silence_s: float, text: str) -> float:
+    def estimate(self, silence_s: float, words: Words) -> Estimate:
         if self._answer is None:
             # 1 would end the turn for the session.
             self._answer = min(0.999, self._listen())
-        return self._answer
+        return Estimate(self._answer, 0.0)
 
 
 class Recorder:
-    """See Estimator: never sure of an end, and `silences` has for each the seconds and the numbers at them."""
+    """See Estimator: never sure of an end, and `silences` has for each what was heard at each of its windows."""
 
     def __init__(self, models: Models) -> None:
         self._models = models
         self.silences: list[list[tuple[float, Numbers]]] = []
+        """Seconds, and the numbers in the order of `evidence.HEARD`."""
 
     def session(self) -> TurnSession:
         """A session that is noted here."""
@@ -82,36 +79,7 @@ class Recorder:
         self._evidence.begin()
         self.silences.append([])
 
-    def probability(self, silence_s: float, text: str) -> float:
-        self.silences[-1].append((silence_s, self._evidence.numbers(silence_s, text)))
-        return 0.0
-
-
-class Listening:
-    """Sessions that end turns as the fusion engine does; `silences` has for each what was heard and known, and when."""
-
-    def __init__(self, models: Models) -> None:
-        self._models = models
-        self.silences: list[list[tuple[float, Numbers, str]]] = []
-        """At each window: the silence in seconds, sound and melody [8], the words."""
-
-    def session(self) -> TurnSession:
-        """A session that is noted here."""
-        return self._models.session(lambda audio: _Noted(audio, self._models.smart_turn.probability, self))
-
-
-class _Noted(ByFusion):
-    """See Estimator."""
-
-    def __init__(self, audio: Callable[[], Audio], listen: Callable[[Audio], float], notes: Listening) -> None:
-        super().__init__(audio, listen, model(), FusionOptions().longest_pause_ms / 1000)
-        self._notes = notes
-
-    def begin(self) -> None:
-        super().begin()
-        self._notes.silences.append([])
-
-    def probability(self, silence_s: float, text: str) -> float:
-        heard = self._evidence.numbers(silence_s, text)[:_HEARD]
-        self._notes.silences[-1].append((silence_s, heard, text))
-        return super().probability(silence_s, text)
+    def estimate(self, silence_s: float, words: Words) -> Estimate:
+        self.silences[-1].append((silence_s, self._evidence.heard(silence_s)))
+        # As in the engine, so that the turn is over here when it is there.
+        return Estimate(float(silence_s >= FusionOptions().longest_pause_ms / 1000), 0.0)

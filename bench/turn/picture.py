@@ -15,7 +15,7 @@ _COLOURS: Final = {
     "fusion": "#0b62a8",
     "Smart Turn, tuned here": "#e8b48f",
     "fusion, tuned here": "#8fbfe8",
-    "candidate": "#2e8b57",
+    "the rule": "#2e8b57",
 }
 _WIDTH: Final = 420
 _HEIGHT: Final = 300
@@ -27,9 +27,9 @@ NONE: Final[Mapping[str, Point]] = MappingProxyType({})
 
 
 def svg(
-    panels: Mapping[str, Mapping[str, Sequence[Point]]], chosen: Mapping[str, Point], candidate: Mapping[str, Point] = NONE
+    panels: Mapping[str, Mapping[str, Sequence[Point]]], chosen: Mapping[str, Point], before: Mapping[str, Point] = NONE
 ) -> str:
-    """One panel for each material; `chosen` is the operating point in each, `candidate` that of the candidate."""
+    """One panel for each material; `chosen` is the operating point in each, `before` that of the policy before."""
     width = len(panels) * (_WIDTH + _LEFT + 20)
     parts = [
         f'<svg xmlns="http://www.w3.org/2000/svg" width="{width}" height="{_HEIGHT + _TOP + 46}" font-family="sans-serif" '
@@ -43,7 +43,7 @@ def svg(
             line = 18 + 18 * row
             parts.append(f'<rect x="{_WIDTH - 170}" y="{line - 9}" width="14" height="4" fill="{_COLOURS[name]}"/>')
             parts.append(f'<text x="{_WIDTH - 150}" y="{line - 2}">{escape(name)}</text>')
-        marked = [("the rules in use", "black", chosen), ("the candidate's rule", _COLOURS["candidate"], candidate)]
+        marked = [("in use", "black", chosen), ("before", "#7a3fa0", before)]
         for row, (name, colour, places) in enumerate([each for each in marked if title in each[2]], start=len(curves)):
             line = 18 + 18 * row
             for cx, cy in (_place(places[title]), (_WIDTH - 163, line - 7)):

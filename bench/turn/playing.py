@@ -12,11 +12,12 @@ from multiprocessing import get_context
 from rich.console import Console
 from rich.progress import track
 
-from bench.turn.candidate.judging import judged
+from bench.turn.baseline import evidence as baseline
 from bench.turn.material import RATE_HZ, Recording
-from bench.turn.models import Listening, Models
-from bench.turn.trace import WORDS_AFTER_S, Recogniser, Silence, trace, turn_texts
+from bench.turn.models import Models, Recorder
+from bench.turn.trace import WORDS_AFTER_S, Recogniser, Said, Silence, trace
 from services.common import registry
+from services.common.reading.readers import english
 from services.common.settings import SharedSettings
 from services.turn.engine import StreamConfig, TurnEngine
 from services.turn.engines import ENGINES
@@ -37,15 +38,20 @@ class Player:
 
     @classmethod
     def play(cls, recording: Recording) -> list[Silence]:
-        """All silences, with what the engine, plain Smart Turn and the candidate say about them."""
-        silences = trace(recording, cls.engine.open(StreamConfig(RATE_HZ)), cls.recogniser.words)
+        """All silences, with what the engine, plain Smart Turn and the baseline say about them."""
+        silences = trace(recording, cls.engine.open(StreamConfig(RATE_HZ)), cls.recogniser)
         for silence, asked in zip(silences, trace(recording, cls.models.plain()), strict=True):
-            silence.plain = asked.said[0][1]
-        listening = Listening(cls.models)
-        trace(recording, listening.session())
-        for silence, seen, text in zip(silences, listening.silences, turn_texts(silences), strict=True):
-            later = [at_s for at_s, _, _ in seen if WORDS_AFTER_S < at_s < silence.noticed_s]
-            silence.judged = judged(seen[0][1], text, [WORDS_AFTER_S, *later])
+            silence.plain = asked.said[0].probability
+        recorder = Recorder(cls.models)
+        trace(recording, recorder.session())
+        for silence, seen in zip(silences, recorder.silences, strict=True):
+            reading = english().read(silence.turn_text) if silence.turn_text else None
+            later = [at_s for at_s, _ in seen if WORDS_AFTER_S < at_s < silence.noticed_s]
+            silence.before = [
+                Said(at_s, baseline.probability(seen[0][1], silence.text, at_s), reading=reading)
+                for at_s in (WORDS_AFTER_S, *later)
+                if at_s < silence.noticed_s
+            ]
         return silences
 
 

@@ -104,7 +104,9 @@ class TurnSession:
         self._bot.push(samples)
         return []
 
-    def push_words(self, stable_text: str, unstable_text: str, end_sample: int, ending: Ending | None = None) -> Iterator[Event]:
+    def push_words(
+        self, stable_text: str, unstable_text: str, end_sample: int, ending: Ending | None = None
+    ) -> Iterator[Event]:
         """See Session."""
         self._words_end, self._ending = round(end_sample * RATE_HZ / self._rate), ending
         if self._judge is not None and self._reader is not None:
