@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-from typing import Any
+from typing import Any, Final
 
 from services.common.reading.readers import english
+from services.common.reading.reading import Reading
 from services.orchestrator.dialog import effects as fx
 from services.orchestrator.dialog import events as ev
 from services.orchestrator.dialog import machine
 from services.orchestrator.dialog.events import PlaybackState, ms
 from services.orchestrator.dialog.state import SpeakerState, State, Style, words_of
 
-#: So that what the machine does is tested apart from how patient it is.
-RULES = ((ms(400), 0.75), (ms(900), 0.5), (ms(1800), 0.0))
+#: From this probability on the detector says that waiting costs more than breaking in does to anybody, but in a story; below,
+#: nothing: so that what the machine does is tested apart from how patient it is.
+SURE: Final = 0.75
+SURE_COST_S: Final = 60.0
 
 
 class Talk:
@@ -24,7 +26,7 @@ class Talk:
 
     def __init__(self, style: Style | None = None, *, reads: bool = True) -> None:
         self._reads = reads
-        self.style = replace(style or Style(), question_rules=RULES, beginning_rules=RULES, endpoint_rules=RULES)
+        self.style = style or Style()
         self.state = State()
         self.at = 0
         self.effects: list[fx.Effect] = []
@@ -62,19 +64,30 @@ class Talk:
 
     def reading(self, speaker: str, person: SpeakerState, words: str) -> ev.EndOfTurn:
         """One answer."""
-        return ev.EndOfTurn(self.at, speaker, person.probability, words, english().read(words))
+        return ev.EndOfTurn(self.at, speaker, person.probability, person.waiting_cost_s, words, english().read(words))
 
     def of(self, kind: type[fx.Effect]) -> list[Any]:
         return [effect for effect in self.effects if isinstance(effect, kind)]
 
+    def told(
+        self,
+        at_ms: float,
+        speaker: str = "Spk1",
+        p: float = 0.9,
+        words: str | None = None,
+        reading: Reading | None = None,
+    ) -> list[fx.Effect]:
+        """The detector says how sure it is that the turn is over, and what these words say."""
+        return self(ev.EndOfTurn, at_ms, speaker, p, SURE_COST_S if p >= SURE else 0.0, words, reading)
+
     def say(self, text: str, start: float, end: float, speaker: str = "Spk1", p: float = 0.9) -> None:
-        """Somebody says a whole contribution, and the services report it as they do."""
+        """Somebody says a whole contribution, and the services report it as they do: over after 0.4 s, if `p` is enough."""
         self(ev.SpeechStarted, start, speaker)
         self(ev.WordsHeard, (start + end) / 2, speaker, text.split(maxsplit=1)[0])
         self(ev.SpeechStopped, end + 200, speaker, last_speech_at=ms(end))
         self(ev.WordsFinal, end + 230, speaker, self.state.flushes, text)
-        self(ev.EndOfTurn, end + 240, speaker, p)
-        self.until(end + 401)
+        self.told(end + 240, speaker, min(p, 0.5))
+        self.told(end + 400, speaker, p)
 
     def answered(self, at: float, text: str = "In Maine. ") -> int:
         """The turn in hand is answered and its voice starts; returns its turn_id."""
@@ -93,5 +106,5 @@ def story(talk: Talk, start: float, parts: int, opening: str = "let me tell you"
         talk(ev.WordsHeard, at + 1500, "Spk1", f"{opening} {part}")
         talk(ev.SpeechStopped, at + 3200, "Spk1", last_speech_at=ms(at + 3000))
         talk(ev.WordsFinal, at + 3230, "Spk1", talk.state.flushes, f"{opening} {part} and")
-        talk(ev.EndOfTurn, at + 3240, "Spk1", 0.05)
+        talk.told(at + 3240, "Spk1", 0.05)
         talk(ev.Opportunity, at + 3250, "Spk1", 0.95)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
+from types import SimpleNamespace
 from typing import Any, cast
 
 import pytest
@@ -12,8 +14,14 @@ from services.common.reading.reading import Reading
 from services.orchestrator.dialog import events as ev
 from services.orchestrator.dialog.state import SpeakerState, words_of
 from services.orchestrator.hearing.listener import Company, Listener
+from services.orchestrator.hearing.microphones import Microphones
 from services.orchestrator.hearing.utterances import Utterances
 from services.orchestrator.links.clients import Peers
+from services.orchestrator.session.context import SessionContext
+from services.orchestrator.session.opening import Opening
+from vivant.asr.v1 import asr_pb2
+from vivant.common.v1 import common_pb2
+from vivant.session.v1 import session_pb2
 from vivant.turn.v1 import turn_pb2
 
 
@@ -32,6 +40,10 @@ class Links:
     @property
     def turn_words(self) -> list[tuple[str, int]]:
         return [(each.text, each.words_id) for kind, each in self.sent if kind == "turn_words"]
+
+    @property
+    def words(self) -> list[turn_pb2.HeardWords]:
+        return [each for kind, each in self.sent if kind == "words"]
 
 
 class Heard:
@@ -55,9 +67,12 @@ class Heard:
             utterances=Utterances("s", lambda at: at),
         )
 
-    def answered(self, words_id: int | None, **reading: float) -> ev.EndOfTurn:
+    def answered(self, words_id: int | None, waiting_cost_s: float = 0.0, **reading: float) -> ev.EndOfTurn:
         message = turn_pb2.EndOfTurn(
-            probability=0.5, words_id=words_id, reading=turn_pb2.Reading(**reading) if reading else None
+            probability=0.5,
+            waiting_cost_s=waiting_cost_s,
+            words_id=words_id,
+            reading=turn_pb2.Reading(**reading) if reading else None,
         )
         self.listener.on_turn("end_of_turn", message)
         event = self.events[-1]
@@ -85,6 +100,50 @@ def test_the_answer_is_about_the_newest_words_or_about_none(heard: Heard) -> Non
     assert (newest.words, newest.reading) == ("where are you", Reading(asks=1.0, begins=1.0))
     unread = heard.answered(2)
     assert (unread.words, unread.reading) == ("where are you", None)
+
+
+@pytest.mark.parametrize("cost_s", [0.0, 2.5, math.inf])
+def test_what_waiting_costs_is_passed_on(heard: Heard, cost_s: float) -> None:
+    assert heard.answered(None, cost_s).waiting_cost_s == cost_s
+
+
+def test_how_the_last_words_end_is_passed_on_where_the_recognition_says_it(heard: Heard) -> None:
+    ending = common_pb2.Ending(full_stop=0.25, question_mark=0.5, dots=0.125)
+    heard.listener.on_asr("partial", asr_pb2.Partial(stable_text="I am", unstable_text="from", end_sample=800))
+    heard.listener.on_asr("final", asr_pb2.Final(text="I am from the lake", end_sample=1600, ending=ending))
+    heard.listener.on_asr("final", asr_pb2.Final(text="in the north", end_sample=2400))
+    assert heard.links.words == [
+        turn_pb2.HeardWords(stable_text="I am", unstable_text="from", end_sample=800),
+        turn_pb2.HeardWords(stable_text="I am from the lake", end_sample=1600, ending=ending),
+        turn_pb2.HeardWords(stable_text="in the north", end_sample=2400),
+    ]
+    assert [words.HasField("ending") for words in heard.links.words] == [False, True, False]
+
+
+def test_who_is_speaking_when_the_microphone_stops_is_done_in_any_case() -> None:
+    now, events = 0, list[ev.Event]()
+    context = SimpleNamespace(session_id="s", now=lambda: now, feed=events.append, send=lambda **response: None)
+    microphones = Microphones(
+        cast(Opening, SimpleNamespace(output_audio=pcm_format(24_000), language="en")),
+        cast(Peers, Links()),
+        2,
+        cast(SessionContext, context),
+        lambda listener: lambda: None,
+        whom=lambda microphone, speaker, text: "",
+        company=cast(Company, None),
+        utterances=Utterances("s", lambda at: at),
+    )
+    for speaker in ("ann", "bob"):
+        microphones.allow(speaker, pcm_format(16_000), shared=False)
+        microphones.of(speaker, speaker).hear(session_pb2.AudioChunk(pcm=bytes(640)))
+    people = {"ann": SpeakerState(speaking=True), "bob": SpeakerState()}
+    events.clear()
+    now = 16_000
+    microphones.end_stalled(people)
+    assert not events
+    now = 16_001
+    microphones.end_stalled(people)
+    assert events == [ev.SpeechStopped(now, "ann", 0), ev.EndOfTurn(now, "ann", 1.0, math.inf)]
 
 
 def test_another_stream_is_told_the_words_again(heard: Heard) -> None:

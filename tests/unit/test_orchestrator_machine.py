@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from services.common.reading.reading import Reading
 from services.orchestrator.dialog import effects as fx
 from services.orchestrator.dialog import events as ev
 from services.orchestrator.dialog import machine
@@ -40,8 +42,8 @@ def test_the_persona_thinks_along_under_the_turn_that_is_committed() -> None:
     assert {prefill.turn_id for prefill in prefills} == {talk.of(fx.Commit)[0].turn_id}
 
 
-@pytest.mark.parametrize(("p", "silence"), [(0.9, 401), (0.6, 901), (0.1, 1801)])
-def test_the_less_certain_the_end_the_longer_it_waits(p: float, silence: float) -> None:
+@pytest.mark.parametrize(("p", "silence"), [(0.9, 401), (0.1, 2501)])
+def test_an_end_that_is_not_sure_is_waited_for(p: float, silence: float) -> None:
     talk = Talk()
     talk.say("I was thinking", 0, 1000, p=p)
     if silence > 401:
@@ -60,7 +62,7 @@ def test_the_sound_of_a_draft_is_prepared_only_while_it_may_be_wanted() -> None:
     assert drafted.draft
     assert talk(ev.Drafted, 1320, drafted.turn_id, "On a rock. ") == [fx.Prepare(drafted.turn_id, "On a rock. ")]
     assert talk(ev.Drafted, 1330, drafted.turn_id - 1, "Late. ") == []
-    talk(ev.EndOfTurn, 1350, "Spk1", 0.9)
+    talk.told(1350, "Spk1", 0.9)
     talk.until(1500)
     assert talk.state.phase is Phase.THINKING
     assert talk(ev.Drafted, 1510, drafted.turn_id, "On a rock. ") == []
@@ -74,10 +76,10 @@ def test_a_story_is_listened_to_through_its_pauses() -> None:
         talk(ev.SpeechStarted, at, "Spk1")
         talk(ev.SpeechStopped, at + 1800, "Spk1", last_speech_at=ms(at + 1600))
         talk(ev.WordsFinal, at + 1900, "Spk1", talk.state.flushes, text)
-        talk(ev.EndOfTurn, at + 2000, "Spk1", 0.95)
-    talk.until(9599)
+        talk.told(at + 2000, "Spk1", 0.95)
+    talk.until(10_099)
     assert not talk.of(fx.Commit)
-    talk.until(9601)
+    talk.until(10_101)
     assert [commit.contribution.text for commit in talk.of(fx.Commit)] == [" ".join(parts)]
 
 
@@ -112,7 +114,7 @@ def test_words_that_come_after_the_end_of_turn_are_waited_for() -> None:
     talk = Talk()
     talk(ev.SpeechStarted, 0, "Spk1")
     talk(ev.SpeechStopped, 1200, "Spk1", last_speech_at=ms(1000))
-    talk(ev.EndOfTurn, 1240, "Spk1", 0.95)
+    talk.told(1240, "Spk1", 0.95)
     assert not talk.of(fx.Commit)
     talk(ev.WordsFinal, 1500, "Spk1", talk.state.flushes, "hello there")
     assert len(talk.of(fx.Commit)) == 1
@@ -156,7 +158,7 @@ def test_speaking_over_it_pauses_it_at_once_and_an_interruption_stops_it() -> No
     assert talk.state.phase is Phase.LISTENING
     talk(ev.SpeechStopped, 4200, "Spk1", last_speech_at=ms(4000))
     talk(ev.WordsFinal, 4250, "Spk1", talk.state.flushes, "no wait where was that")
-    talk(ev.EndOfTurn, 4260, "Spk1", 0.9)
+    talk.told(4260, "Spk1", 0.9)
     talk.until(4401)
     assert talk.of(fx.Commit)[1].contribution.text == "no wait where was that"
 
@@ -180,7 +182,7 @@ def test_who_was_not_done_yet_is_answered_to_all_that_was_said(after_ms: float, 
     assert talk.state.phase is Phase.LISTENING
     talk(ev.SpeechStopped, 3200, "Spk1", last_speech_at=ms(3000))
     talk(ev.WordsFinal, 3250, "Spk1", talk.state.flushes, "your grandmother's piano")
-    talk(ev.EndOfTurn, 3260, "Spk1", 0.9)
+    talk.told(3260, "Spk1", 0.9)
     talk.until(3500)
     assert talk.of(fx.Commit)[-1].contribution.text == answered
 
@@ -371,10 +373,10 @@ def test_a_reply_in_time_has_no_filler_and_a_late_commit_gets_its_chance() -> No
     assert not talk.of(fx.Fill)
     talk = Talk()
     talk.say("and so it was", 0, 1500, p=0.01)
-    talk.until(1500 + 1990)
+    talk.until(1500 + 2690)
     assert talk.state.phase is Phase.THINKING
     assert not talk.of(fx.Fill)
-    talk.until(1500 + 2010)
+    talk.until(1500 + 2710)
     assert len(talk.of(fx.Fill)) == 1
 
 
@@ -511,6 +513,7 @@ def test_the_greeting_is_spoken_once_and_can_be_interrupted() -> None:
 _SPEAKERS = st.sampled_from(["Spk1", "Spk2"])
 _TURNS = st.integers(0, 12)
 _WORDS = st.sampled_from(["", "mm-hm", "no wait", "where did you grow up"])
+_READINGS = st.sampled_from([None, Reading(asks=1.0), Reading(tells_a_story=1.0), Reading(looks_for_words=1.0)])
 
 
 @st.composite
@@ -518,7 +521,7 @@ def _events(draw: st.DrawFn) -> list[tuple[type[ev.Event], tuple[Any, ...], int]
     kinds: dict[type[ev.Event], tuple[st.SearchStrategy[Any], ...]] = {
         ev.SpeechStarted: (_SPEAKERS,),
         ev.SpeechStopped: (_SPEAKERS, st.just(0)),
-        ev.EndOfTurn: (_SPEAKERS, st.floats(0, 1)),
+        ev.EndOfTurn: (_SPEAKERS, st.floats(0, 1), st.sampled_from([0.0, 1.0, 9.0, math.inf]), _WORDS, _READINGS),
         ev.Overlapped: (_SPEAKERS, st.sampled_from(OverlapKind)),
         ev.WordsHeard: (_SPEAKERS, _WORDS),
         ev.WordsFinal: (_SPEAKERS, _TURNS, _WORDS, st.sampled_from(["", "Spk2"])),
@@ -600,7 +603,7 @@ def test_on_a_shared_microphone_the_voice_is_the_speaker() -> None:
     talk(ev.SpeechStarted, 0, "Spk1")
     talk(ev.SpeechStopped, 1700, "Spk1", last_speech_at=ms(1500))
     talk(ev.WordsFinal, 1730, "Spk1", talk.state.flushes, "Where do you live?", voice="Spk2")
-    talk(ev.EndOfTurn, 1740, "Spk1", 0.9)
+    talk.told(1740, "Spk1", 0.9)
     talk.until(2000)
     (commit,) = talk.of(fx.Commit)
     assert (commit.contribution.speaker, commit.contribution.came_from) == ("Spk2", "Spk1")

@@ -45,7 +45,7 @@ def test_a_clear_opinion_overrules_the_guess(probability: float, noted: bool) ->
     asked = drafted(talk, REMARK)
     assert asked.other == "Ann"
     talk(ev.Addressed, 9800, asked.turn_id, REMARK, probability)
-    talk(ev.EndOfTurn, 9810, "Bob", 0.9)
+    talk.told(9810, "Bob", 0.9)
     talk.until(9901)
     assert [note.contribution.addressee for note in talk.of(fx.Note)] == (["Ann"] if noted else [])
     assert len(talk.of(fx.Commit)) == (not noted)
@@ -54,7 +54,7 @@ def test_a_clear_opinion_overrules_the_guess(probability: float, noted: bool) ->
 def test_nothing_waits_for_an_opinion() -> None:
     talk = two_people()
     asked = drafted(talk, REMARK)
-    talk(ev.EndOfTurn, 9810, "Bob", 0.9)
+    talk.told(9810, "Bob", 0.9)
     talk.until(9901)
     assert len(talk.of(fx.Commit)) == 1 and talk.state.phase is Phase.THINKING
     talk(ev.Addressed, 9950, asked.turn_id, REMARK, 0.4)
@@ -64,7 +64,7 @@ def test_nothing_waits_for_an_opinion() -> None:
 def test_a_late_opinion_drops_a_reply_of_which_nothing_was_heard() -> None:
     talk = two_people()
     asked = drafted(talk, REMARK)
-    talk(ev.EndOfTurn, 9810, "Bob", 0.9)
+    talk.told(9810, "Bob", 0.9)
     talk(ev.ReplyText, 9920, asked.turn_id, "I love it here. ")
     talk(ev.Addressed, 9950, asked.turn_id, REMARK, 0.1)
     assert talk.state.phase is Phase.LISTENING
@@ -79,7 +79,7 @@ def test_a_late_opinion_drops_a_reply_of_which_nothing_was_heard() -> None:
 def test_a_reply_that_is_heard_is_not_dropped_for_an_opinion() -> None:
     talk = two_people()
     asked = drafted(talk, REMARK)
-    talk(ev.EndOfTurn, 9810, "Bob", 0.9)
+    talk.told(9810, "Bob", 0.9)
     talk.answered(9950)
     talk(ev.Addressed, 10_000, asked.turn_id, REMARK, 0.0)
     assert talk.state.phase is Phase.SPEAKING and not talk.of(fx.Note)
@@ -90,7 +90,7 @@ def test_an_opinion_is_about_the_words_it_was_asked_for_and_no_others() -> None:
     asked = drafted(talk, REMARK)
     talk(ev.Addressed, 9800, asked.turn_id, "You would hate it", 0.0)
     talk(ev.Addressed, 9805, asked.turn_id - 1, REMARK, 0.0)
-    talk(ev.EndOfTurn, 9810, "Bob", 0.9)
+    talk.told(9810, "Bob", 0.9)
     talk.until(9901)
     assert len(talk.of(fx.Commit)) == 1 and not talk.of(fx.Note)
 
@@ -110,7 +110,7 @@ def test_what_the_rules_are_sure_of_is_not_asked_and_not_overruled() -> None:
     asked = drafted(talk, "June, would you hate it?")
     assert asked.other == ""
     talk(ev.Addressed, 9800, asked.turn_id, "June, would you hate it?", 0.0)
-    talk(ev.EndOfTurn, 9810, "Bob", 0.9)
+    talk.told(9810, "Bob", 0.9)
     talk.until(9901)
     talk(ev.Addressed, 9950, asked.turn_id, "June, would you hate it?", 0.0)
     assert len(talk.of(fx.Commit)) == 1 and talk.state.phase is Phase.THINKING
@@ -150,13 +150,13 @@ def seemingly_for_ann(talk: Talk) -> fx.Prefill:
     """Ann has said something to Bob, and Bob asks something that ends at 14.5 s: by the rules he asks Ann."""
     asked = drafted(talk, REMARK, "Ann")
     talk(ev.Addressed, 9800, asked.turn_id, REMARK, 0.0)
-    talk(ev.EndOfTurn, 9810, "Ann", 0.9)
+    talk.told(9810, "Ann", 0.9)
     talk.until(9901)
     assert [note.contribution.addressee for note in talk.of(fx.Note)] == ["Bob"]
     talk.effects.clear()
     talk(ev.SpeechStarted, 13_000, "Bob")
     talk(ev.SpeechStopped, 14_700, "Bob", last_speech_at=ms(14_500))
-    talk(ev.EndOfTurn, 14_800, "Bob", 0.9)
+    talk.told(14_800, "Bob", 0.9)
     talk(ev.WordsFinal, 15_000, "Bob", talk.state.flushes, "what is it like up there")
     (prefill,) = talk.of(fx.Prefill)
     assert (prefill.draft, prefill.other) == (True, "Ann")

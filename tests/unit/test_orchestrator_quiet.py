@@ -44,7 +44,7 @@ def test_no_word_is_said_where_the_turn_may_be_over() -> None:
     talk(ev.SpeechStarted, 0, "Spk1")
     talk(ev.WordsHeard, 2000, "Spk1", "let me tell you what happened")
     talk(ev.SpeechStopped, 4200, "Spk1", last_speech_at=ms(4000))
-    talk(ev.EndOfTurn, 4240, "Spk1", 0.45)
+    talk.told(4240, "Spk1", 0.45)
     talk(ev.Opportunity, 4250, "Spk1", 0.55)
     assert talk.of(fx.Backchannel) == [fx.Backchannel(nod=True, voice=False)]
 

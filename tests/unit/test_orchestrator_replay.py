@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import math
 from pathlib import Path
 
 import pytest
@@ -58,9 +60,9 @@ def test_the_same_events_give_the_same_decisions(recording: Path) -> None:
 
 
 def test_another_style_decides_otherwise(recording: Path) -> None:
-    decisions = replay(recording, ["question_rules=[[48000, 0.0]]", "beginning_rules=[[48000, 0.0]]"])
+    decisions = replay(recording, ["breaking_in_cost_s=1000.0"])
     other = [decision for decision in decisions if not decision.same]
-    assert other, "it would have waited for three seconds"
+    assert other, "it would have waited for the longest pause"
     assert "Commit" in other[0].effects_then
     assert "Commit" not in other[0].effects
 
@@ -73,7 +75,7 @@ def test_what_is_printed_says_what_differs(recording: Path) -> None:
     assert "decided otherwise" in console.export_text()
 
 
-@pytest.mark.parametrize("change", ["no_such=1", "filler_after=soon", "endpoint_rules=3"])
+@pytest.mark.parametrize("change", ["no_such=1", "filler_after=soon", "longest_pause=[3]"])
 def test_a_style_that_cannot_be_is_refused(recording: Path, change: str) -> None:
     with pytest.raises(InvalidRequest):
         replay(recording, [change])
@@ -102,6 +104,22 @@ def test_a_recording_that_breaks_off_is_replayed_up_to_there(recording: Path) ->
         assert decisions == whole[: len(decisions)]
         assert len(decisions) >= 8
         assert all(decision.same for decision in decisions)
+
+
+def test_a_cost_without_end_is_kept_as_json(tmp_path: Path) -> None:
+    path = tmp_path / "one.jsonl"
+    talk = Recorded(path)
+    talk(ev.SpeechStopped, 1200, "Ann", last_speech_at=ms(1000))
+    talk(ev.EndOfTurn, 1240, "Ann", 1.0, math.inf)
+    talk.recorder.close()
+
+    def refused(constant: str) -> None:
+        raise AssertionError(f"{constant} is not JSON")
+
+    for line in path.read_text("utf-8").splitlines():
+        json.loads(line, parse_constant=refused)
+    ended = replay(path)[-1].event
+    assert isinstance(ended, ev.EndOfTurn) and ended.waiting_cost_s == math.inf
 
 
 def test_what_is_said_may_hold_any_line_separator(tmp_path: Path) -> None:

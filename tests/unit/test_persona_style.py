@@ -55,25 +55,43 @@ def opened(tmp_path: Path) -> Opened:
     return opened
 
 
-def commit_after(talk: Talk, p: float, text: str = "I was thinking of this and that today") -> float:
-    """The silence in ms after which what was said is answered, to 10 ms."""
-    talk.say(text, 0, 1000, p=p)
-    at = 1410.0
-    while not talk.of(fx.Commit):
-        talk.until(at)
-        at += 10
-    return at - 1010
+SAID = [
+    "where did you grow up",
+    "I like it here",
+    "I was thinking of this and that today",
+    "let me tell you what happened to me last winter",
+]
 
 
-@pytest.mark.parametrize("p", [0.99, 0.8, 0.1])
-@pytest.mark.parametrize("text", ["where did you grow up", "I was thinking of this and that today"])
-def test_patience_stretches_every_wait(opened: Opened, p: float, text: str) -> None:
-    usual = commit_after(Styled(opened()), p, text)
-    assert commit_after(Styled(opened("patience = 2")), p, text) == pytest.approx(2 * usual, abs=50)
+def cost_at_commit(opening: Opening, text: str) -> float:
+    """What waiting costs when this is answered, to 1 %, while it grows from 0.01 to 300 s within half a second."""
+    talk = Styled(opening)
+    talk.say(text, 0, 1000, p=0.1)
+    cost_s = 0.01
+    for step in range(1040):
+        talk(ev.EndOfTurn, 1410 + step / 2, "Spk1", 0.5, cost_s)
+        if talk.of(fx.Commit):
+            return cost_s
+        cost_s *= 1.01
+    raise AssertionError("it never answers")
 
 
-def test_patience_stretches_the_silence_in_a_story(opened: Opened) -> None:
-    assert Styled(opened("patience = 2")).style.story_silence == 2 * Styled(opened()).style.story_silence
+@pytest.mark.parametrize("text", SAID)
+def test_patience_is_the_price_of_breaking_in(opened: Opened, text: str) -> None:
+    usual = cost_at_commit(opened(), text)
+    assert cost_at_commit(opened("patience = 2"), text) == pytest.approx(2 * usual, rel=0.02)
+    assert cost_at_commit(opened("patience = 0.5"), text) == pytest.approx(usual / 2, rel=0.02)
+
+
+@pytest.mark.parametrize("text", [*SAID, "I grew up in, what's the word"])
+@pytest.mark.parametrize("patience", [0.5, 1, 2])
+def test_patience_stretches_the_longest_pause(opened: Opened, patience: float, text: str) -> None:
+    talk = Styled(opened(f"patience = {patience}"))
+    talk.say(text, 0, 1000, p=0.1)
+    talk.until(1000 + 2500 * patience - 1)
+    assert not talk.of(fx.Commit)
+    talk.until(1000 + 2500 * patience + 1)
+    assert len(talk.of(fx.Commit)) == 1
 
 
 def speaking_over(talk: Talk) -> Phase:

@@ -102,7 +102,7 @@ class Conversing(BaseModel):
     waits: tuple[str, ...] = ()
     """Said when asked to wait."""
     patience: Annotated[float, Field(ge=0.5, le=3)] = 1.0
-    """A factor on how long it waits before it takes the floor."""
+    """A factor on what breaking in costs it: the more, the longer it waits before it takes the floor."""
     interruptible: bool = True
     """It stops when somebody speaks over it."""
     half_duplex: bool = False

@@ -9,16 +9,12 @@ from __future__ import annotations
 
 import math
 from dataclasses import replace
-from typing import Final
 
 from services.common.reading.reading import LIKELY, Reading
 from services.orchestrator.dialog import effects as fx
 from services.orchestrator.dialog import events as ev
 from services.orchestrator.dialog.events import Contribution
 from services.orchestrator.dialog.state import SpeakerState, State, Step, Style, join, person_of, with_person
-
-#: What waiting costs where there is nothing left to wait for.
-OVER: Final = math.inf
 
 
 def speech_started(state: State, event: ev.SpeechStarted, style: Style) -> Step:
@@ -40,7 +36,7 @@ def speech_stopped(state: State, event: ev.SpeechStopped, style: Style) -> Step:
 
 
 def end_of_turn(state: State, event: ev.EndOfTurn, style: Style) -> Step:
-    """How sure the detector is that this silence ends a turn, what waiting on costs, and what the words say that it knows of."""
+    """How sure the detector is that this silence ends a turn, what waiting on costs, and what the words say."""
     person = person_of(state, event.speaker)
     if person.speaking:
         return state, []
@@ -82,8 +78,8 @@ def words_stopped(state: State, event: ev.Ticked, style: Style) -> Step:
             and not person.flush_id
             and event.at >= person.partial_at + style.voiceless_endpoint
         ):
-            person = replace(person, last_speech_at=person.partial_at, probability=1.0, waiting_cost_s=OVER)
-            return flush(with_person(state, speaker, person), speaker)
+            ended = replace(person, last_speech_at=person.partial_at, probability=1.0, waiting_cost_s=math.inf)
+            return flush(with_person(state, speaker, ended), speaker)
     return state, []
 
 

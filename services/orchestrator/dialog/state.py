@@ -26,7 +26,7 @@ class Style:
     longest_pause: int = ms(2500)
     """After so much silence it is in any case."""
     awaited_costs: float = 13.0
-    """A second of waiting costs so many times as much where an answer is awaited: people give one within a quarter of it."""
+    """A second of waiting costs so many times as much where an answer is awaited: people give one within a quarter second."""
     story_costs: float = 0.05
     """While somebody tells a story: they pause after whole sentences, and want a listener."""
     remark_costs: float = 2.5
