@@ -107,17 +107,31 @@ def test_what_waiting_costs_is_passed_on(heard: Heard, cost_s: float) -> None:
     assert heard.answered(None, cost_s).waiting_cost_s == cost_s
 
 
-def test_how_the_last_words_end_is_passed_on_where_the_recognition_says_it(heard: Heard) -> None:
-    ending = common_pb2.Ending(full_stop=0.25, question_mark=0.5, dots=0.125)
+def test_how_the_last_words_end_is_passed_on_with_them(heard: Heard) -> None:
+    ends = common_pb2.Ending(full_stop=0.25, question_mark=0.5, dots=0.125)
     heard.listener.on_asr("partial", asr_pb2.Partial(stable_text="I am", unstable_text="from", end_sample=800))
-    heard.listener.on_asr("final", asr_pb2.Final(text="I am from the lake", end_sample=1600, ending=ending))
-    heard.listener.on_asr("final", asr_pb2.Final(text="in the north", end_sample=2400))
+    heard.listener.on_asr("final", asr_pb2.Final(flush_id=1, text="I am from the lake", end_sample=1600))
+    heard.listener.on_asr("ends", asr_pb2.Ends(flush_id=1, ending=ends))
     assert heard.links.words == [
         turn_pb2.HeardWords(stable_text="I am", unstable_text="from", end_sample=800),
-        turn_pb2.HeardWords(stable_text="I am from the lake", end_sample=1600, ending=ending),
-        turn_pb2.HeardWords(stable_text="in the north", end_sample=2400),
+        turn_pb2.HeardWords(stable_text="I am from the lake", end_sample=1600),
+        turn_pb2.HeardWords(stable_text="I am from the lake", end_sample=1600, ending=ends),
     ]
-    assert [words.HasField("ending") for words in heard.links.words] == [False, True, False]
+
+
+@pytest.mark.parametrize(
+    ("kind", "newer"),
+    [
+        ("partial", asr_pb2.Partial(unstable_text="in", end_sample=2000)),
+        ("final", asr_pb2.Final(flush_id=2, text="in the north", end_sample=2400)),
+    ],
+)
+def test_how_older_words_end_is_not_passed_on_over_newer_ones(heard: Heard, kind: str, newer: Any) -> None:
+    heard.listener.on_asr("final", asr_pb2.Final(flush_id=1, text="I am from the lake", end_sample=1600))
+    heard.listener.on_asr(kind, newer)
+    told = list(heard.links.words)
+    heard.listener.on_asr("ends", asr_pb2.Ends(flush_id=1, ending=common_pb2.Ending(dots=1.0)))
+    assert heard.links.words == told
 
 
 def test_who_is_speaking_when_the_microphone_stops_is_done_in_any_case() -> None:

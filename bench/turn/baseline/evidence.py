@@ -1,4 +1,4 @@
-"""What the model before went by: sound and melody as today, what the words are, the silence. Weights of `fusion.json`, logistic."""
+"""What the model before went by: sound and melody as today, what the words are, the silence; logistic, with `fusion.json`."""
 
 from __future__ import annotations
 

@@ -18,10 +18,7 @@ def silence_needed_s(reading: Reading | None, probability: float) -> float:
     """How much silence ended a turn that is read so, while the model was so sure."""
     if reading is None:
         return _first(ENDPOINT, probability)
-    if reading.asks >= LIKELY:
-        rules = QUESTION
-    else:
-        rules = BEGINNING if reading.begins >= LIKELY else ENDPOINT
+    rules = QUESTION if reading.asks >= LIKELY else BEGINNING if reading.begins >= LIKELY else ENDPOINT
     if reading.looks_for_words >= LIKELY:
         return rules[-1][0]
     needed_s = _first(rules, probability)

@@ -1,7 +1,7 @@
 """Features at every silence of the made turns, and the weights that tell ends from pauses best.
 
-Logistic regression with a ridge, by projected gradient steps (Beck & Teboulle 2009), in two steps: the weights of the evidence,
-beside the silence; then what evidence and silence together mean, on evidence about voices that it was not fitted on, which is
+Logistic regression with a ridge, by projected gradient steps (Beck & Teboulle 2009), in two steps: the weights of the
+evidence, beside the silence; then what evidence and silence together mean, on evidence about voices that it was not fitted on, which is
 less sure. The weights of the silence stay at 0 or above. Every silence counts at each tenth of a second that it lasts. A part of
 the rows is repeated without words, for when the recognition is late. The score is from voices left out of both steps.
 """
@@ -190,11 +190,11 @@ def _fitted(rows: dict[str, NDArray[Any]], names: Sequence[str], used: NDArray[n
     ridge |= dict.fromkeys(PROSODY, _RIDGE * _DOUBT)
     ridge |= dict.fromkeys(_MOST_DOUBTED, _RIDGE * _MOST_DOUBT)
     ridge |= dict.fromkeys(ENDS, _RIDGE * _TRUSTED)
-    positive = [name for name in _FOR if name in columns]
-    negative = [name for name in _AGAINST if name in columns]
-    bias, weights = logistic(
-        numbers, end, counts, names=columns, ridge=ridge, positive=positive, negative=negative, before=_BEFORE
-    )
+    signs = {
+        "positive": [name for name in _FOR if name in columns],
+        "negative": [name for name in _AGAINST if name in columns],
+    }
+    bias, weights = logistic(numbers, end, counts, names=columns, ridge=ridge, before=_BEFORE, **signs)
     return bias, weights[: len(names)]
 
 

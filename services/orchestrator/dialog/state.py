@@ -21,7 +21,7 @@ Rule = Callable[..., Step]
 class Style:
     """How this persona converses."""
 
-    breaking_in_cost_s: float = 5.1
+    breaking_in_cost_s: float = 6.0
     """To break in once is as bad as so many seconds of needless waiting: a turn is over when waiting on costs that much."""
     longest_pause: int = ms(2500)
     """After so much silence it is in any case."""

@@ -100,6 +100,8 @@ class Listener:
         self._bot_base: int | None = None
         self._read = ""
         self._words_id = 0
+        self._final: asr_pb2.Final | None = None
+        """The newest, if no words have come since: how its words end is told after it."""
 
     @property
     def used(self) -> bool:
@@ -169,17 +171,21 @@ class Listener:
     def on_asr(self, kind: str, message: Any) -> None:
         """A response of the recognition."""
         if kind == "partial":
+            self._final = None
             self._transcribe(message, final=False)
             text = f"{message.stable_text} {message.unstable_text}".strip()
             self._tell_words(message.end_sample, stable_text=message.stable_text, unstable_text=message.unstable_text)
             self._feed(ev.WordsHeard(self._now(), self.speaker, text))
         elif kind == "final":
             self._transcribe(message, final=True)
-            ending = message.ending if message.HasField("ending") else None
-            self._tell_words(message.end_sample, stable_text=message.text, ending=ending)
+            self._final = message
+            self._tell_words(message.end_sample, stable_text=message.text)
             # Of several, the first takes the floor from the persona.
             told, voice = next(iter(self._told(message)), ""), self._voice(message)
             self._feed(ev.WordsFinal(self._now(), self.speaker, message.flush_id, message.text.strip(), told, voice))
+        elif kind == "ends":
+            if self._final is not None and message.flush_id == self._final.flush_id:
+                self._tell_words(self._final.end_sample, stable_text=self._final.text, ending=message.ending)
         elif kind == "voice":
             self._meet(message.participant.id)
         elif kind == "relabel":
