@@ -5,14 +5,16 @@ from __future__ import annotations
 import math
 
 import pytest
+from structlog.testing import capture_logs
 
 from services.common.reading.readers import english
 from services.common.reading.reading import Reading
+from services.orchestrator.dialog import decisions
 from services.orchestrator.dialog import effects as fx
 from services.orchestrator.dialog import events as ev
 from services.orchestrator.dialog.endpointing import over
 from services.orchestrator.dialog.events import ms
-from services.orchestrator.dialog.state import Style
+from services.orchestrator.dialog.state import State, Style
 from tests.harness.virtual_talk import Talk
 
 STYLE = Style(breaking_in_cost_s=4.0, longest_pause=ms(2500), awaited_costs=10.0, story_costs=0.2, remark_costs=2.0)
@@ -146,3 +148,10 @@ def test_whom_breaking_in_costs_more_waits_longer(price_s: float, committed: int
     talk = paused(Style(breaking_in_cost_s=price_s))
     talk(ev.EndOfTurn, 1500, "Spk1", 0.8, 6.0)
     assert len(talk.of(fx.Commit)) == committed
+
+
+@pytest.mark.parametrize(("waiting_cost_s", "logged"), [(0.0, 0.0), (3.456, 3.46), (math.inf, None)])
+def test_the_log_says_what_waiting_costs(waiting_cost_s: float, logged: float | None) -> None:
+    with capture_logs() as logs:
+        decisions.log(ev.EndOfTurn(ms(1310), "Spk1", 0.5, waiting_cost_s), State(), [])
+    assert [(entry["event"], entry["waiting_cost_s"]) for entry in logs] == [("decided", logged)]
