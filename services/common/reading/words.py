@@ -19,7 +19,7 @@ def words_of(text: str) -> list[str]:
 
 
 def words_without_digits(text: str) -> list[str]:
-    """The same, as they were counted for `services/turn/engines/endings.json`: what is in digits is left out."""
+    """The same without what is written in digits: so the weights of the end of a turn were fitted."""
     return _plain(_WITHOUT_DIGITS.findall(text))
 
 

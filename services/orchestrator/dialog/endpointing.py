@@ -136,7 +136,7 @@ def over(waiting_cost_s: float, reading: Reading | None, silence: int, style: St
 
 
 def reading_of(person: SpeakerState, words: str) -> Reading | None:
-    """What these words say, if it is known; never what others said that came before."""
+    """What these words say, if it is known: a reading of other words says nothing of them."""
     return person.reading if person.read == words else None
 
 
