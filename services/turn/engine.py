@@ -80,7 +80,7 @@ class EndOfTurn:
     reading: Reading | None = None
     """What they say; None: they are in a language that is not read, or there are none."""
     waiting_cost_s: float = 0.0
-    """Seconds of needless waiting for each time that waiting on keeps the persona from breaking in; infinite when it is over."""
+    """Seconds of needless waiting for each time that it keeps the persona from breaking in; infinite when the turn is over."""
 
 
 class OverlapKind(Enum):

@@ -56,6 +56,10 @@ class Recogniser(Served):
     """A service around an engine, and what can be asked of it."""
 
     async def ask(self, requests: Sequence[Request]) -> list[Any]:
+        """All responses to these requests, but for how the words end, which comes when it is known."""
+        return [answer for answer in await self.ask_all(requests) if not isinstance(answer, asr_pb2.Ends)]
+
+    async def ask_all(self, requests: Sequence[Request]) -> list[Any]:
         """All responses to these requests."""
         call = self.stub.Transcribe(iter(requests))
         return [getattr(response, response.WhichOneof("response")) async for response in call]
@@ -143,6 +147,37 @@ async def test_real_speech_is_understood(whisper: Engine) -> None:
             assert jiwer.wer(expected, plain(final.text)) <= 0.1, final.text
             assert isinstance(end, asr_pb2.NoSpeech)
             assert all(isinstance(partial, asr_pb2.Partial) for partial in partials)
+
+
+#: Somebody who stops after "so", and goes on: where the pause begins.
+BROKEN_OFF, BROKEN_OFF_S = "021.opus", 1.95
+
+
+async def ends(whisper: Engine, sound: Samples, **fields: Any) -> list[Any]:
+    async with serving(whisper) as served:
+        answers = await served.ask_all([config(**fields), *chunks(np.concatenate((sound, silence(0.3)))), flush(3), FINISH])
+    return [answer for answer in answers if isinstance(answer, asr_pb2.Ends)]
+
+
+async def test_it_is_heard_whether_somebody_has_finished_asks_or_breaks_off(whisper: Engine) -> None:
+    turn = recording(BROKEN_OFF, BENCH / "turn" / "made")
+    [said], [asked], [unfinished], [finished] = [
+        await ends(whisper, sound)
+        for sound in (
+            recording("goforward.wav"),
+            recording("whatstheweatherlike.wav"),
+            turn[: int(BROKEN_OFF_S * RATE)],
+            turn,
+        )
+    ]
+    assert {each.flush_id for each in (said, asked, unfinished, finished)} == {3}
+    assert said.ending.full_stop > 0.5 > said.ending.dots
+    assert asked.ending.question_mark > 0.5
+    assert unfinished.ending.dots > 0.5 > finished.ending.dots
+
+
+async def test_in_a_language_that_it_was_not_tried_in_it_is_not_said(whisper: Engine) -> None:
+    assert not await ends(whisper, recording("whatstheweatherlike.wav"), language="de")
 
 
 @pytest.mark.parametrize("rate", [8_000, 24_000, 48_000])

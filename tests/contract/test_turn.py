@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import AsyncIterator, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -23,7 +24,7 @@ from services.common.silero import Silero
 from services.turn.engine import SpeechStarted, SpeechStopped, StreamConfig, TurnEngine
 from services.turn.engines import ENGINES
 from services.turn.engines.estimate import ByFusion
-from services.turn.engines.evidence import model
+from services.turn.engines.evidence import fitted
 from services.turn.engines.overlap import SURE
 from services.turn.engines.segments import Segmenter
 from services.turn.engines.session import TurnSession
@@ -352,17 +353,29 @@ async def test_the_sound_of_a_complete_command_ends_the_turn_early(fusion: Serve
     assert ends[0].probability > 0.5
 
 
-async def test_words_move_the_end_of_the_turn(fusion: Served) -> None:
+async def test_words_and_how_they_end_move_the_end_of_the_turn(fusion: Served) -> None:
     question = recording("whatstheweatherlike.wav")[: int(1.3 * RATE)]
     audio = np.concatenate([question, noise(2)])
 
-    async def decided(text: str) -> float:
-        words = turn_pb2.DetectRequest(words=turn_pb2.HeardWords(stable_text=text, end_sample=len(question)))
-        events = await detect(fusion, config(), user(question), words, user(audio[len(question) :], len(question)), FINISH)
-        end = next(e for e in of(events, "end_of_turn") if e.probability >= 0.75)
+    async def decided(text: str, ending: common_pb2.Ending | None = None) -> float:
+        heard = turn_pb2.HeardWords(stable_text=text, end_sample=len(question), ending=ending)
+        told = [turn_pb2.DetectRequest(words=heard), turn_words(text, 1)]
+        events = await detect(fusion, config(), user(question), *told, user(audio[len(question) :], len(question)), FINISH)
+        end = next(e for e in of(events, "end_of_turn") if e.waiting_cost_s >= 5)
         return float(end.detected_at_sample - end.last_speech_sample) / RATE
 
-    assert await decided("What's the weather like?") < await decided("") < await decided("what's the weather and the")
+    asked = "What's the weather like?"
+    assert await decided(asked) < await decided("what's the weather and the")
+    whole, broken_off = common_pb2.Ending(question_mark=0.97), common_pb2.Ending(dots=0.97)
+    assert await decided(asked, whole) < await decided(asked, broken_off)
+
+
+async def test_what_waiting_costs_grows_with_the_silence_and_has_no_end_when_the_turn_is_over(service: Served) -> None:
+    command = np.concatenate([recording("goforward.wav"), noise(3)])
+    ends = of(await detect(service, config(), user(command), FINISH), "end_of_turn")
+    last = [end for end in ends if end.last_speech_sample == ends[-1].last_speech_sample]
+    assert 0 <= last[0].waiting_cost_s < last[-2].waiting_cost_s or len(last) < 3
+    assert (last[-1].probability, last[-1].waiting_cost_s) == (1, math.inf)
 
 
 def speaking_persona() -> Audio:
@@ -432,7 +445,7 @@ def test_after_the_persona_took_the_floor_a_turn_is_heard_without_what_was_befor
         return 0.5
 
     silero = VoiceActivity(Silero(SharedSettings().models_dir / "silero-vad" / "silero_vad.onnx"))
-    session = TurnSession(StreamConfig(RATE), Segmenter(silero, 200), lambda audio: ByFusion(audio, listen, model(), 2.5))
+    session = TurnSession(StreamConfig(RATE), Segmenter(silero, 200), lambda audio: ByFusion(audio, listen, fitted(), 2.5))
     for at in range(0, len(mine), 640):
         list(session.push_user(mine[at : at + 640], at, ""))
         if taken_s is not None and at == round(taken_s * RATE):

@@ -11,12 +11,15 @@ from typing import Any
 import numpy as np
 import pytest
 
-from services.asr.engine import Event, Final, NoSpeech, Partial, StreamConfig
+from services.asr.engine import Ends, Event, Final, NoSpeech, Partial, StreamConfig
 from services.asr.engines.decode_pool import DecodePool
 from services.asr.engines.speech_gate import SpeechGate
 from services.asr.engines.whisper_decoder import Hypothesis, Task, TimedWord
+from services.asr.engines.whisper_ending import Question
 from services.asr.engines.whisper_session import WhisperSession
 from services.asr.settings import WhisperOptions
+from services.common.ending import Ending
+from tests.harness.waiting import until
 
 RATE = 16_000
 CHUNK = RATE // 50
@@ -69,12 +72,28 @@ class Hasty(Scripted):
         return replace(found, words=found.words[:2], timed=found.timed[:2])
 
 
+class ScriptedJudge:
+    """Hears a full stop everywhere; can be held up."""
+
+    def __init__(self) -> None:
+        self.asked: list[Question] = []
+        self.go = asyncio.Event()
+        self.go.set()
+
+    async def __call__(self, question: Question) -> Ending | None:
+        self.asked.append(question)
+        await self.go.wait()
+        return None if question.abandoned.is_set() else Ending(1.0, 0.0, 0.0)
+
+
 class Stream:
     """A session and what came out of it."""
 
-    def __init__(self, decode: Scripted, *, partials: bool = True) -> None:
+    def __init__(
+        self, decode: Scripted, *, partials: bool = True, judge: ScriptedJudge | None = None, language: str = "en"
+    ) -> None:
         gate: Any = SpeechGate(Loud())  # type: ignore[arg-type]
-        self.session = WhisperSession(StreamConfig(RATE, "en", partials), WhisperOptions(), decode, gate)
+        self.session = WhisperSession(StreamConfig(RATE, language, partials), WhisperOptions(), decode, gate, judge=judge)
         self.at = 0
         self._heard: list[Event] = []
         self._reader = asyncio.create_task(self._read())
@@ -93,6 +112,10 @@ class Stream:
 
     async def rest(self, seconds: float) -> None:
         await self.say(seconds, 0.0)
+
+    @property
+    def heard(self) -> list[Event]:
+        return list(self._heard)
 
     async def events(self) -> list[Event]:
         await self.session.finish()
@@ -294,3 +317,72 @@ async def test_a_cancelled_wait_gives_its_turn_on() -> None:
     await asyncio.gather(first, last)
     assert done == ["first", "last"]
     pool.close()
+
+
+async def test_how_words_end_comes_after_them_and_holds_nothing_up(decode: Scripted) -> None:
+    judge = ScriptedJudge()
+    judge.go.clear()
+    stream = Stream(decode, partials=False, judge=judge)
+    await stream.say(1.2)
+    await stream.rest(0.2)
+    await stream.session.flush(7)
+    await stream.rest(0.1)
+    assert [type(event) for event in stream.heard] == [Final]
+    judge.go.set()
+    final, *rest = await stream.events()
+    assert isinstance(final, Final)
+    assert {type(event) for event in rest} == {Ends, NoSpeech}
+    assert Ends(7, Ending(1.0, 0.0, 0.0)) in rest
+    assert judge.asked[0].tokens == tuple(range(len(final.words)))
+
+
+async def test_after_a_short_pause_the_words_before_it_are_heard_again(decode: Scripted) -> None:
+    judge = ScriptedJudge()
+    stream = Stream(decode, partials=False, judge=judge)
+    for pause_s in (0.5, 3.0, 0.2):
+        await stream.say(1.2)
+        await stream.rest(0.2)
+        await stream.session.flush(len(judge.asked) + 1)
+        await stream.rest(pause_s)
+    first, second, third = judge.asked
+    assert second.tokens[: len(first.tokens)] == first.tokens
+    np.testing.assert_array_equal(second.columns[:, : first.columns.shape[1]], first.columns)
+    assert second.columns.shape[1] > 1.8 * first.columns.shape[1]
+    assert len(third.tokens) < len(second.tokens), "after a long one they belong to something else"
+    await stream.events()
+
+
+async def test_what_is_heard_again_is_bounded(decode: Scripted) -> None:
+    judge = ScriptedJudge()
+    stream = Stream(decode, partials=False, judge=judge)
+    for number in range(1, 12):
+        await stream.say(2.0)
+        await stream.rest(0.2)
+        await stream.session.flush(number)
+    assert max(question.columns.shape[1] for question in judge.asked) <= 1000
+    await stream.events()
+
+
+async def test_how_words_end_is_not_told_when_others_have_come(decode: Scripted) -> None:
+    judge = ScriptedJudge()
+    judge.go.clear()
+    stream = Stream(decode, partials=False, judge=judge)
+    await stream.say(1.2)
+    await stream.rest(0.2)
+    await stream.session.flush(1)
+    await stream.say(1.2)
+    await stream.rest(0.2)
+    flushed = asyncio.create_task(stream.session.flush(2))
+    await until(judge.asked[0].abandoned.is_set)
+    judge.go.set()
+    await flushed
+    assert [event.flush_id for event in await stream.events() if isinstance(event, Ends)] == [2]
+
+
+async def test_in_languages_without_an_example_it_is_not_asked(decode: Scripted) -> None:
+    judge = ScriptedJudge()
+    stream = Stream(decode, partials=False, judge=judge, language="de")
+    await stream.say(1.2)
+    await stream.rest(0.2)
+    assert not [event for event in await stream.events() if isinstance(event, Ends)]
+    assert not judge.asked

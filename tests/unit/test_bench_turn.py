@@ -8,13 +8,22 @@ import pytest
 from bench.turn import curves
 from bench.turn.material import Recording
 from bench.turn.picture import svg
-from bench.turn.trace import Silence
+from bench.turn.trace import Said, Silence
 from bench.turn.training.texts import hesitating
+from services.common.reading.reading import Reading
+from services.orchestrator.dialog.state import Style
 
 NOTHING = np.zeros(0, np.float32)
+
+
+def said(probabilities: tuple[tuple[float, float], ...]) -> list[Said]:
+    """Each after so much silence; waiting costs ten times as many seconds."""
+    return [Said(at_s, probability, 10 * probability) for at_s, probability in probabilities]
+
+
 TURN = Recording("turn", NOTHING, end_s=5.0)
-PAUSE = Silence(TURN, 2.0, 2.8, 0.9, [(0.21, 0.2), (0.35, 0.6), (0.6, 0.3), (0.8, 0.7)], plain=0.3)
-END = Silence(TURN, 5.1, said=[(0.21, 0.2), (0.35, 0.6), (2.4, 1.0)], plain=0.8)
+PAUSE = Silence(TURN, 2.0, 2.8, 0.9, said(((0.21, 0.2), (0.35, 0.6), (0.6, 0.3), (0.8, 0.7))), plain=0.3)
+END = Silence(TURN, 5.1, said=said(((0.21, 0.2), (0.35, 0.6), (2.4, 1.0))), plain=0.8)
 
 
 def test_a_silence_is_an_end_where_the_turn_is_known_to_end() -> None:
@@ -50,6 +59,12 @@ def test_policies_cut_pauses_and_make_people_wait() -> None:
     rules = curves.point("rules", curves.by_rules(((0.3, 0.95), (1.0, 0.5))), [PAUSE, END])
     assert rules.cut_pct == 0
     assert rules.mean_ms == pytest.approx(1100)
+    style = curves.point("style", curves.by_style(Style(breaking_in_cost_s=6.5)), [PAUSE, END])
+    assert (style.cut_pct, style.mean_ms) == (100, pytest.approx(2500)), "2.4 s after speech that ended 0.1 s late"
+    PAUSE.before = [Said(0.35, 0.8, reading=Reading(asks=1.0))]
+    END.before = [Said(0.35, 0.6), Said(0.8, 0.9)]
+    tables = curves.point("tables", curves.by_tables(), [PAUSE, END])
+    assert (tables.cut_pct, tables.mean_ms) == (100, pytest.approx(900))
     smart = curves.point("smart", curves.by_smart_turn(0.5, 0.2, 2.0), [PAUSE, END])
     assert (smart.cut_pct, smart.mean_ms) == (0, pytest.approx(300))
 
@@ -65,7 +80,7 @@ def test_only_policies_that_no_quicker_one_beats_are_kept() -> None:
     assert curves.at_delay(points, 100) is None
     picture = svg({"made": {"fusion": points}}, {"made": points[0]})
     assert "<polyline" in picture
-    assert "the rules in use" in picture
+    assert "in use" in picture
 
 
 def test_a_hesitating_speaker_says_all_words_and_pauses_within_bounds() -> None:

@@ -6,9 +6,11 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from services.turn.engines.endings import Endings, endings, log_odds
-from services.turn.engines.estimate import ByFusion, Evidence
-from services.turn.engines.evidence import NAMES, SILENCE, WORDS, logit, model, numbers, of_words
+from services.common.ending import Ending
+from services.common.reading.readers import english
+from services.turn.engines.estimate import OVER, ByFusion, BySilence, Evidence, Words
+from services.turn.engines.evidence import ENDS, NAMES, fitted, of_ending, of_reading
+from services.turn.engines.hazard import TIME, Hazard
 from services.turn.engines.prosody import NAMES as PROSODY
 from services.turn.engines.prosody import prosody
 
@@ -69,56 +71,61 @@ def test_noise_has_no_melody_and_level_does_not_matter() -> None:
     assert np.isfinite(prosody(np.zeros(RATE, np.float32))).all()
 
 
-def test_endings_know_pairs_before_words_before_nothing() -> None:
-    table = Endings({"of": -3.0, "kind of": 0.5}, otherwise=0.2)
-    assert [table.log_odds(words) for words in (["full", "of"], ["kind", "of"], ["quixotic"], [])] == [-3.0, 0.5, 0.2, 0.0]
-    assert log_odds(9, 10, 0.5, 2) > log_odds(5, 10, 0.5, 2) == 0
-    assert log_odds(0, 10_000, 0.5, 1) == -4
+def words(text: str, ending: Ending | None = None) -> Words:
+    return Words(english().read(text), ending)
 
 
-def test_counted_endings_are_those_of_english() -> None:
-    table = endings()
-    for last in ("the", "and", "my", "because", "of"):
-        assert table.log_odds(["said", last]) < -1
-    for last in ("too", "yet", "today", "though"):
-        assert table.log_odds(["zebra", last]) > 0.5
+WHOLE = Ending(0.95, 0.02, 0.01)
+BROKEN_OFF = Ending(0.05, 0.01, 0.9)
 
 
-def test_words_are_numbers() -> None:
-    found = dict(zip(WORDS, of_words("Where are you from?"), strict=True))
-    assert (found["known"], found["question"], found["full_stop"], found["filler"]) == (1, 1, 0, 0)
-    assert found["rule"] > 0
-    asked, said = (dict(zip(WORDS, of_words(f"What's the weather like{mark}"), strict=True)) for mark in "?.")
-    assert asked["ending"] >= 0 > said["ending"]
-    found = dict(zip(WORDS, of_words("I went to the store, um..."), strict=True))
-    assert (found["open_mark"], found["filler"], found["full_stop"]) == (1, 1, 1)
-    assert [of_words(text)[-1] * 8 for text in ("Yes.", "I do. We went home.", "So I went to the market. Um")] == [1, 3, 1]
-    assert not of_words("").any()
-    assert not of_words("...").any()
-
-
-def weight(name: str) -> float:
-    """What one more of a number adds to the logit."""
-    nothing = np.zeros(len(NAMES))
+def weight(when: str, name: str) -> float:
+    """What one more of a number adds to the evidence."""
+    nothing = np.zeros(len(NAMES[when]))
     something = nothing.copy()
-    something[NAMES.index(name)] = 1
-    return logit(model().probability(something)) - logit(model().probability(nothing))
+    something[NAMES[when].index(name)] = 1
+    return fitted()[when].evidence(something) - fitted()[when].evidence(nothing)
 
 
-def test_time_never_makes_an_end_less_likely() -> None:
-    assert all(weight(name) >= -1e-9 for name in SILENCE)
+def test_words_that_are_not_known_say_nothing() -> None:
+    assert not of_reading(None).any()
+    assert of_reading(english().read("What's the weather like?"))[0] == 1
+    assert [round(each, 2) for each in of_ending(Ending(0.5, 0.0, 1.0))] == [0, -5.81, 5.81]
+
+
+@pytest.mark.parametrize("when", NAMES)
+def test_time_never_makes_an_end_less_likely_nor_waiting_cheaper(when: str) -> None:
     rng = np.random.default_rng(0)
     for _ in range(50):
-        sound, melody, words = rng.normal(0, 2), rng.normal(0, 1, len(PROSODY)), rng.normal(0, 1, len(WORDS))
-        rising = [model().probability(numbers(sound, melody, words, s)) for s in np.arange(0.2, 2.6, 0.05)]
+        weights = fitted()[when]
+        evidence = weights.evidence(rng.normal(0, 1, len(NAMES[when])))
+        silences = [float(silence_s) for silence_s in np.arange(0.2, 2.45, 0.05)]
+        rising = [weights.hazard.probability(evidence, silence_s) for silence_s in silences]
         assert rising == sorted(rising)
         assert rising[-1] > rising[0]
+        costs = [weights.hazard.waiting_cost_s(evidence, silence_s, 2.5) for silence_s in silences]
+        assert all(cost > 0 for cost in costs)
+        assert costs[-1] > costs[0]
+
+
+def test_waiting_costs_what_the_best_time_to_wait_costs() -> None:
+    """Odds of 1 now and of 3 from 0.7 s on: two thirds of those who would go on have done so by then."""
+    steps = dict.fromkeys(TIME, 0.0) | {"silence_to_700_ms": float(np.log(3)) / 0.3}
+    hazard = Hazard(0.0, steps)
+    later = np.arange(0.45, 2.5, 0.05)
+    odds = np.exp(np.clip(later - 0.4, 0, 0.3) / 0.3 * np.log(3))
+    best = float(np.min((later - 0.4) / (1 - 1 / odds)))
+    assert hazard.waiting_cost_s(0.0, 0.4, 2.5) == pytest.approx(best)
+    assert hazard.waiting_cost_s(0.0, 0.7, 2.5) == np.inf, "nobody goes on any more"
 
 
 def test_what_sounds_finished_is_likelier_finished() -> None:
-    assert weight("sound") > 0
-    assert weight("ending") > 0
-    assert weight("question") > 0 > weight("filler")
+    for when in NAMES:
+        assert weight(when, "sound") > 0
+        assert weight(when, "looks_for_words") < 0
+    assert weight("after", "full_stop") > 0 > weight("after", "dots")
+    assert weight("after", "question_mark") > 0
+    assert set(NAMES["after"]) - set(NAMES["before"]) == set(ENDS)
 
 
 def fusion(answers: list[float]) -> tuple[ByFusion, list[float]]:
@@ -129,39 +136,53 @@ def fusion(answers: list[float]) -> tuple[ByFusion, list[float]]:
         asked.append(len(audio) / RATE)
         return answers[min(len(asked), len(answers)) - 1]
 
-    estimate = ByFusion(lambda: voice(LEVEL), listen, model(), longest_s=2.5)
+    estimate = ByFusion(lambda: voice(LEVEL), listen, fitted(), longest_s=2.5)
     estimate.begin()
     return estimate, asked
 
 
-def over_time(estimate: ByFusion, until_s: float, text: str = "") -> list[float]:
-    return [estimate.probability(float(s), text) for s in np.arange(0.2, until_s, 0.032)]
+UNKNOWN = Words()
+
+
+def over_time(estimate: ByFusion, until_s: float, said: Words = UNKNOWN) -> list[float]:
+    return [estimate.estimate(float(s), said).probability for s in np.arange(0.2, until_s, 0.032)]
 
 
 def test_the_silence_ends_any_turn() -> None:
     hesitant, _ = fusion([0.005])
-    said = over_time(hesitant, 2.49, "and then I went to the")
-    assert said[-1] < 1
-    assert hesitant.probability(2.5, "and then I went to the") == 1
+    unfinished = words("and then I went to the", BROKEN_OFF)
+    assert over_time(hesitant, 2.49, unfinished)[-1] < 1
+    assert hesitant.estimate(2.5, unfinished) == OVER
+
+
+def test_without_a_model_the_turn_is_over_after_so_much_silence_and_not_before() -> None:
+    by_silence = BySilence(0.7)
+    before = by_silence.estimate(0.6, Words())
+    assert (before.probability, before.waiting_cost_s) == (pytest.approx(0.6 / 0.7), 0)
+    assert by_silence.estimate(0.7, Words()) == by_silence.estimate(1.0, Words()) == OVER
 
 
 def test_the_model_is_asked_once_in_each_silence() -> None:
     estimate, asked = fusion([0.2])
-    over_time(estimate, 2.4, "so I went to the")
+    over_time(estimate, 2.4, words("so I went to the"))
     assert len(asked) == 1
     estimate.begin()
     over_time(estimate, 0.3)
     assert len(asked) == 2
 
 
-def test_words_that_come_later_count_from_then_on() -> None:
-    first, _ = fusion([0.5])
-    second, _ = fusion([0.5])
-    assert first.probability(0.25, "") == second.probability(0.25, "")
-    assert first.probability(0.45, "what is your name?") > second.probability(0.45, "I went to see my")
+def test_words_and_how_they_end_count_from_when_they_come() -> None:
+    first, second = (fusion([0.5])[0] for _ in range(2))
+    assert first.estimate(0.25, Words()) == second.estimate(0.25, Words())
+    asked, looked_for = words("what is your name?"), words("I went to see my")
+    assert first.estimate(0.4, asked).probability > second.estimate(0.4, looked_for).probability
+    said = words("I went to the lake"), words("I went to the lake", BROKEN_OFF), words("I went to the lake", WHOLE)
+    unknown, broken_off, whole = (first.estimate(0.5, each) for each in said)
+    assert broken_off.probability < unknown.probability < whole.probability
+    assert broken_off.waiting_cost_s < unknown.waiting_cost_s < whole.waiting_cost_s
 
 
 def test_melody_is_that_of_the_speech_not_of_the_silence() -> None:
     speech = voice(LEVEL)
     evidence = Evidence(lambda: np.concatenate([speech, np.zeros(RATE // 4, np.float32)]), lambda audio: 0.5)
-    np.testing.assert_allclose(evidence.numbers(0.25, "")[1 : 1 + len(PROSODY)], prosody(speech))
+    np.testing.assert_allclose(evidence.heard(0.25)[1 : 1 + len(PROSODY)], prosody(speech))

@@ -9,7 +9,6 @@ from numpy.typing import NDArray
 from services.common.reading.readers import english
 from services.turn.engine import OverlapKind
 from services.turn.engines.echo import BandEnergies, is_echo, likeness
-from services.turn.engines.estimate import BySilence
 from services.turn.engines.overlap import SURE, OverlapJudge, Verdict
 from services.turn.engines.segments import RATE_HZ, WINDOW, Segmenter, Window
 from services.turn.engines.smart_turn import SAMPLES, features, normalised
@@ -59,11 +58,6 @@ def test_a_short_dip_does_not_end_speech() -> None:
     windows = segment([0.9] * 10 + [0.1] * 4 + [0.9] * 10 + [0.1] * 12, voice)
     assert sum(w.stopped for w in windows) == 1
     assert sum(w.started is not None for w in windows) == 1
-
-
-def test_silence_alone_rises_to_one() -> None:
-    estimate = BySilence(0.7)
-    assert [round(estimate.probability(s, ""), 2) for s in (0.2, 0.35, 0.7, 1.0)] == [0.29, 0.5, 1.0, 1.0]
 
 
 def test_log_mel_is_whispers() -> None:

@@ -1,9 +1,9 @@
 """Features at every silence of the made turns, and the weights that tell ends from pauses best.
 
-Logistic regression with a ridge, by projected gradient steps (Beck & Teboulle 2009), in two steps: the weights of the
-evidence, beside the silence; then what evidence and silence together mean, on evidence about voices that it was not fitted on, which is
-less sure. The weights of the silence stay at 0 or above. Every silence counts at each tenth of a second that it lasts. A part of
-the rows is repeated without words, for when the recognition is late. The score is from voices left out of both steps.
+Logistic regression with a ridge, by projected gradient steps (Beck & Teboulle 2009), in two steps: the weights of the evidence,
+beside the silence; then what evidence and silence together mean, on evidence about voices that it was not fitted on, which
+is less sure. The weights of the silence stay at 0 or above. Every silence counts at each tenth of a second that it lasts; a
+part of the rows is repeated without words, for when the recognition is late. The score is from voices left out of both steps.
 """
 
 from __future__ import annotations

@@ -32,8 +32,9 @@ HESITANT: Final = MappingProxyType({"en": " So, um... I was, uh, thinking of... 
 _MARKS: Final = (".", "?", "...")
 #: Of a turn with pauses so much is heard again: the words before the pause tell what the ones after it complete.
 _HEARD_AGAIN: Final = 10 * FRAMES_PER_S
-#: After so long a silence, in columns, what is said belongs to something else.
-_APART: Final = 250
+#: With so many columns left out between them words belong to different turns: with the silence before and after speech that is
+#: kept, it was silent for 2.5 s.
+_APART: Final = 150
 
 
 @dataclass(frozen=True)

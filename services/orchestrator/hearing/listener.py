@@ -157,6 +157,7 @@ class Listener:
         """A stream was opened anew: its samples count from here."""
         if ability == "asr":
             self._asr_base = self._order.next_sample
+            self._final = None
             # Another recogniser, other ids; who spoke first is most likely whose microphone it is.
             self._voices.clear()
         else:
