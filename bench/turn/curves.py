@@ -73,6 +73,8 @@ def by_tables() -> Policy:
     """As the baseline does it."""
 
     def decide(silence: Silence) -> float:
+        if not silence.before:
+            return LONGEST_S
         ends = [each.at_s for each in silence.before[1:]] + [silence.noticed_s]
         for each, end in zip(silence.before, ends, strict=True):
             decided_s = max(each.at_s, silence_needed_s(each.reading, each.probability))
