@@ -274,7 +274,8 @@ def main() -> None:
         if not address:
             console.print("Starting a system of its own ...")
             logs = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="vivant-talk-")))
-            address = stack.enter_context(running(on_free_ports(environment() | NOTHING_KEPT), logs, READY_S)).address
+            env = stack.enter_context(on_free_ports(environment() | NOTHING_KEPT))
+            address = stack.enter_context(running(env, logs, READY_S)).address
         line = asyncio.run(measure(address, arguments.rounds, console))
     print(json.dumps(line))
 

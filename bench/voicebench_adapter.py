@@ -179,7 +179,7 @@ def main() -> None:
         address = arguments.address
         if not address:
             console.print("Starting a system of its own ...")
-            env = on_free_ports(environment() | NOTHING_KEPT)
+            env = stack.enter_context(on_free_ports(environment() | NOTHING_KEPT))
             address = stack.enter_context(running(env, folder / "logs", READY_S)).address
         line = asyncio.run(measure(address, arguments.rounds, folder, console))
     print(json.dumps(line))

@@ -315,7 +315,8 @@ def main() -> None:
     with ExitStack() as stack:
         console.print("Starting a system of its own ...")
         logs = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="vivant-web-")))
-        system = stack.enter_context(running(on_free_ports(environment() | NOTHING_KEPT), logs, READY_S))
+        env = stack.enter_context(on_free_ports(environment() | NOTHING_KEPT))
+        system = stack.enter_context(running(env, logs, READY_S))
         url = f"http://localhost:{system.settings['gateway'].port}"
         line = asyncio.run(measure(url, system.address, arguments, console))
     print(json.dumps(line))

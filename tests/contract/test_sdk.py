@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-import socket
 from typing import TypeVar
 
 import numpy as np
 import pytest
 
 import vivant
+from deploy.addresses import free_port
 from tests.harness.media import RATE_HZ, UNIT_SAMPLES
 from tests.harness.scripted_session import WORDS, Script, serving
 from vivant import Passage, conversation, errors
@@ -201,9 +201,8 @@ async def test_info() -> None:
 
 
 async def test_nothing_answers() -> None:
-    with socket.socket() as taken:
-        taken.bind(("127.0.0.1", 0))
-        address = f"localhost:{taken.getsockname()[1]}"
+    with free_port() as port:
+        address = f"localhost:{port}"
         with pytest.raises(errors.Unavailable, match=r"nothing answers at .*; start it with `make up`") as caught:
             async with vivant.connect(address, timeout_s=0.3):
                 pytest.fail("connected to nothing")

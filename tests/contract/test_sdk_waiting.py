@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 import vivant
+from deploy.addresses import free_port
 from tests.harness.scripted_session import Script, serving
 from vivant import _outgoing, _wire, errors
 from vivant.channel import open_channel
@@ -38,15 +39,16 @@ async def test_patience_ends_and_names_what_was_waited_for() -> None:
 
 
 async def test_a_server_that_is_started_again_is_waited_for() -> None:
-    async with serving() as (address, _):
-        port = int(address.rpartition(":")[2])
-    async with open_channel(address) as channel:
-        client = vivant.Client(channel, address)
-        told = asyncio.Event()
-        waiting = asyncio.create_task(client.wait_ready(on_progress=lambda reason, seconds: told.set()))
-        await told.wait()
-        async with serving(port=port):
-            assert (await waiting).personas[0].id == "june"
+    with free_port() as port:
+        async with serving(port=port) as (address, _):
+            pass
+        async with open_channel(address) as channel:
+            client = vivant.Client(channel, address)
+            told = asyncio.Event()
+            waiting = asyncio.create_task(client.wait_ready(on_progress=lambda reason, seconds: told.set()))
+            await told.wait()
+            async with serving(port=port):
+                assert (await waiting).personas[0].id == "june"
 
 
 @pytest.mark.parametrize("text", ["caf\udce9", "nul \0", "\u200b"])
