@@ -29,7 +29,7 @@ from tests.harness.grpc_server import admission_of, listening
 from tests.harness.realtime_client import open_socket, read_until
 from tests.harness.scripted_engines import addresses, orchestrating
 from tests.harness.scripted_session import NoMetrics
-from tests.harness.waiting import until
+from tests.harness.waiting import PATIENCE_S, until
 from vivant.common.v1 import common_pb2
 from vivant.errors import Full, NotFound
 from vivant.face.v1 import face_pb2_grpc
@@ -218,7 +218,7 @@ async def test_a_default_that_is_nobody_is_told_at_start(personas: Path) -> None
         await until(lambda: bool(watch.problem))
         assert watch.problem.startswith("GATEWAY_PERSONA is 'yves', and there is no such persona")
         system.llm.ids = (*EVERYBODY, "yves")
-        await asyncio.wait_for(watching, 10)
+        await asyncio.wait_for(watching, PATIENCE_S)
         assert not watch.problem
 
 

@@ -17,7 +17,7 @@ from tests.harness.gateway_door import Door, gateway_to
 from tests.harness.realtime_client import client, open_socket, read_until, silence
 from tests.harness.scripted_engines import Orchestrator
 from tests.harness.scripted_session import Script, serving
-from tests.harness.waiting import until
+from tests.harness.waiting import PATIENCE_S, settled, until
 
 BAD: Final[list[tuple[str, str, str | None]]] = [
     ("{", "invalid_json", None),
@@ -154,7 +154,7 @@ async def test_a_message_above_the_limit_ends_the_connection(door: Door) -> None
         # The server closes while the rest of it is still being sent.
         with contextlib.suppress(ConnectionError):
             await socket.send_str("x" * (MAX_MESSAGE + 1))
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(PATIENCE_S):
             while not socket.closed:
                 await socket.receive()
         assert socket.close_code in (aiohttp.WSCloseCode.MESSAGE_TOO_BIG, aiohttp.WSCloseCode.ABNORMAL_CLOSURE)
@@ -173,7 +173,7 @@ async def test_a_flood_ends_the_connection(door: Door) -> None:
 
         flooding = asyncio.create_task(flood())
         last = ""
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(PATIENCE_S):
             while (message := await socket.receive()).type is aiohttp.WSMsgType.TEXT:
                 last = message.data
         await flooding
@@ -250,13 +250,12 @@ async def test_nothing_is_left_when_clients_vanish(door: Door, orchestrator: Orc
             socket._response.connection.transport.abort()
         await socket.close()
 
-    async def at_rest() -> int:
-        await until(lambda: not (admission.active or door.gateway.places.active))
-        await asyncio.sleep(0.3)
-        return len(asyncio.all_tasks())
+    def is_empty() -> bool:
+        return not (admission.active or door.gateway.places.active)
 
     await vanish(1)
-    before = await at_rest()
+    await until(is_empty)
+    before, _ = await settled()
     for number in range(50):
         await vanish(number)
-    assert await at_rest() <= before
+    await until(lambda: is_empty() and len(asyncio.all_tasks()) <= before)

@@ -13,6 +13,7 @@ from services.orchestrator.links.link import BACKOFF_S, Link
 from services.orchestrator.session.abilities import Abilities
 from services.orchestrator.session.connections import Connections
 from tests.harness.grpc_server import served
+from tests.harness.waiting import PATIENCE_S
 from vivant.llm.v1 import llm_pb2, llm_pb2_grpc
 from vivant.session.v1 import session_pb2
 
@@ -65,7 +66,7 @@ async def test_a_service_that_comes_and_goes_is_lost_once_and_restored_once(monk
         generate = llm_pb2_grpc.LlmServiceStub(channel).Generate
         stream = Link("llm", generate, llm_pb2.GenerateRequest, lambda: llm_pb2.GenerateConfig(persona_id="june"))
         connections = Connections(Abilities((), notify, lambda _, available: changes.append(available)))
-        async with asyncio.TaskGroup() as tasks, asyncio.timeout(20):
+        async with asyncio.TaskGroup() as tasks, asyncio.timeout(PATIENCE_S):
             connections.begin(tasks)
             connections.keep(stream, lambda kind, message: None)
             await service.living.wait()

@@ -24,6 +24,7 @@ from tests.harness.data import PERSONAS
 from tests.harness.grpc_server import reason
 from tests.harness.llm_parts import fake_engine
 from tests.harness.llm_service import MODELS, Call, serving, utterance
+from tests.harness.waiting import until
 from vivant.common.v1 import common_pb2
 from vivant.errors import Unavailable, Unusable
 from vivant.llm.v1 import llm_pb2 as pb
@@ -324,9 +325,7 @@ async def test_a_stream_that_is_abandoned_stops_the_model() -> None:
             await call.commit(1, TOLD)
             while (await call.read())[0] != "text":
                 pass
-        async with asyncio.timeout(5):
-            while not engine.stopped or stub.admission.active:  # noqa: ASYNC110 - the end of a call has no event here
-                await asyncio.sleep(0.01)
+        await until(lambda: engine.stopped and not stub.admission.active)
 
 
 async def test_failures_can_be_retried_and_history_comes_along() -> None:

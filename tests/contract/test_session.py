@@ -22,6 +22,7 @@ from services.turn.engines.session import TurnSession
 from tests.harness.grpc_server import Served, refusal
 from tests.harness.scripted_engines import NAMES, addresses, scripted_engines
 from tests.harness.session_talk import CHUNK, RATE, VP8, Request, Talk, audio, config, opened, refusal_of, serving
+from tests.harness.waiting import PATIENCE_S
 from vivant.common.v1 import common_pb2
 from vivant.session.v1 import session_pb2 as pb
 
@@ -199,7 +200,7 @@ async def test_a_full_service_refuses_before_it_reads_anything(door: Served) -> 
     assert (code, why) == (grpc.StatusCode.RESOURCE_EXHAUSTED, "full")
     for talk in talks:
         talk.call.cancel()
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(PATIENCE_S):
         while door.admission.active:
             await door.stub.GetInfo(pb.GetInfoRequest())
 
@@ -472,7 +473,7 @@ async def test_a_timer_that_fails_ends_the_session(door: Served, monkeypatch: py
     with pytest.raises(grpc.aio.AioRpcError) as caught:
         await talk.rest()
     assert caught.value.code() is grpc.StatusCode.INTERNAL
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(PATIENCE_S):
         while door.admission.active:
             await door.stub.GetInfo(pb.GetInfoRequest())
 

@@ -16,6 +16,7 @@ from services.orchestrator.settings import OrchestratorSettings
 from tests.harness.grpc_server import Served, refusal
 from tests.harness.scripted_engines import addresses, scripted_engines
 from tests.harness.session_talk import CHUNK, RATE, VP8, Request, Talk, audio, config, joined, opened, refusal_of, serving
+from tests.harness.waiting import PATIENCE_S
 from vivant.common.v1 import common_pb2
 from vivant.session.v1 import session_pb2 as pb
 
@@ -169,7 +170,7 @@ async def test_a_session_ends_when_whoever_opened_it_goes_before_it_is_open(
     await connecting.wait()
     [running] = [task for task in asyncio.all_tasks() - before if task.get_name().startswith("session-")]
     talk.call.cancel()
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(PATIENCE_S):
         while door.admission.active:
             await door.stub.GetInfo(pb.GetInfoRequest())
         go_on.set()

@@ -23,6 +23,7 @@ from services.tts.engines import ENGINES
 from services.tts.server import TtsServicer
 from tests.harness.engines import loaded
 from tests.harness.grpc_server import Served, admission_of, refusal, served
+from tests.harness.waiting import until
 from vivant.common.v1 import common_pb2
 from vivant.errors import Unusable
 from vivant.tts.v1 import tts_pb2, tts_pb2_grpc
@@ -276,9 +277,7 @@ async def test_a_client_that_cancels_frees_its_place(service: Served) -> None:
     await call.write(text(ONE + " "))
     await call.read()
     call.cancel()
-    async with asyncio.timeout(5):
-        while service.admission.active:  # noqa: ASYNC110 - the server has no event to wait for
-            await asyncio.sleep(0.01)
+    await until(lambda: not service.admission.active)
 
 
 async def test_the_promised_metrics_are_emitted(service: Served) -> None:

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 from deploy.addresses import free_port
 from environment import ROOT
+from tests.harness.waiting import PATIENCE_S
 
 
 @dataclass
@@ -39,7 +40,7 @@ class GatewayProcess:
         self.process = await asyncio.create_subprocess_exec(
             sys.executable, "-m", "services.gateway", cwd=ROOT, env=os.environ | settings, stdout=DEVNULL, stderr=DEVNULL
         )
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(PATIENCE_S):
             while not await self._serves():
                 assert self.process.returncode is None, "the gateway has ended"
                 await asyncio.sleep(0.05)

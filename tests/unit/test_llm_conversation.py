@@ -20,7 +20,7 @@ from services.llm.reply.outputs import Addressed, Broken, Cue, Drafted, Finished
 from services.llm.reply.recalling import Recollection
 from services.llm.reply.replier import Replier
 from tests.harness.llm_parts import fake_engine, pip
-from tests.harness.waiting import until
+from tests.harness.waiting import PATIENCE_S, until
 from vivant.errors import Unavailable
 
 BORN = "Where were you born?"
@@ -51,7 +51,7 @@ class Listener:
 
     async def until(self, turn_id: int, kind: type) -> Any:
         """The first output of a kind for a turn."""
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(PATIENCE_S):
             while True:
                 for said_in, output in self.said:
                     if said_in == turn_id and isinstance(output, kind):
@@ -212,7 +212,7 @@ async def test_what_is_told_is_listened_to_at_once(conversation: Conversation, l
 
 async def test_a_draft_is_kept_back_until_the_same_words_are_committed(conversation: Conversation, listener: Listener) -> None:
     await conversation.words(1, "where were you born", "ana", draft=True)
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(PATIENCE_S):
         await asyncio.gather(*listener.tasks)
     # How it begins is told, so that its sound can be prepared; nothing else.
     assert listener.said == [(1, Drafted("I was born on Gull Rock in nineteen forty-one, in a storm. "))]
