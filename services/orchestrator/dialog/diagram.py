@@ -7,10 +7,10 @@ conversations that go on at random but are the same each time.
 from __future__ import annotations
 
 import random
-import sys
 from collections.abc import Callable
 from typing import Final
 
+from services.common.output import tell
 from services.orchestrator.dialog import events as ev
 from services.orchestrator.dialog import machine
 from services.orchestrator.dialog.events import Contribution, OverlapKind, Phase, PlaybackState, ms
@@ -86,4 +86,4 @@ def _step(state: State, event: ev.Event, found: Edges) -> State:
 
 
 if __name__ == "__main__":
-    sys.stdout.write(f"{mermaid()}\n")
+    tell([mermaid()])
