@@ -98,7 +98,7 @@ async def test_several_people(capsys: pytest.CaptureFixture[str]) -> None:
 async def test_several_clients_in_one_conversation(capsys: pytest.CaptureFixture[str]) -> None:
     async with serving() as (address, server), vivant.connect(address) as client:
         await run("Several clients, one conversation", client)
-    assert capsys.readouterr().out.splitlines() == ["['Ann']", "In a white house."]
+    assert capsys.readouterr().out.splitlines() == ["['Ann']", "In a white house.", "In a white house."]
     assert [item.conversation_id for item in server.joins] == ["c1"]
 
 
