@@ -14,7 +14,6 @@ from services.common import logs
 from services.common.audio import pcm_format, require_format
 from services.common.metrics import Metrics
 from services.common.streams import Admission, ServerStream, flatten, rpc
-from services.orchestrator.links import pairing
 from services.orchestrator.links.clients import Peers
 from services.orchestrator.session.client import Client
 from services.orchestrator.session.opening import Opening
@@ -155,7 +154,8 @@ class SessionServicer(session_pb2_grpc.SessionServiceServicer):
         if config.tools:
             raise Unimplemented("tools are not built yet: leave `tools` empty", reason="tools_unimplemented")
         components = {component.service: component for component in await self._peers.components()}
-        _require_fitting(components)
+        if self._peers.misfits:
+            raise Unusable(f"the services do not fit each other: {'; '.join(self._peers.misfits)}", reason="services_misfit")
         _require_loaded(config, components)
         _check_input(config, components["asr"].info, components["turn"].info)
         output = _output_audio(config, components["tts"].info)
@@ -207,13 +207,6 @@ def check_persona(
     problems = misfits([language], persona.manner.voice, offered, voices if "tts" in asked else ())
     if problems:
         raise Unusable(f"persona {persona.card.id!r} cannot talk here: {'; '.join(problems)}", reason="persona_misfit")
-
-
-def _require_fitting(components: Mapping[str, session_pb2.Component]) -> None:
-    """Raises Unusable when the services that were put together cannot work together."""
-    problems = pairing.misfits({name: component.info for name, component in components.items() if component.HasField("info")})
-    if problems:
-        raise Unusable(f"the services do not fit each other: {'; '.join(problems)}", reason="services_misfit")
 
 
 def _require_loaded(config: session_pb2.ConverseConfig, components: Mapping[str, session_pb2.Component]) -> None:

@@ -94,6 +94,15 @@ async def test_an_unknown_persona_is_not_found(door: Served) -> None:
     assert "june" in detail
 
 
+async def test_services_that_do_not_fit_each_other_are_refused_together(door: Served, monkeypatch: pytest.MonkeyPatch) -> None:
+    with monkeypatch.context() as patched:
+        patched.setattr(clients, "misfits", lambda infos: [f"none of {', '.join(infos)} fits"])
+        answer = await refusal_of(door, Request(config=config()))
+    detail = "the services do not fit each other: none of asr, turn, llm, tts, face fits"
+    assert answer == (grpc.StatusCode.FAILED_PRECONDITION, "services_misfit", detail)
+    (await opened(door)).call.cancel()
+
+
 @pytest.mark.parametrize(
     ("requests", "why"),
     [
