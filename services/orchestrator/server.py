@@ -120,11 +120,22 @@ class SessionServicer(session_pb2_grpc.SessionServiceServicer):
     async def _begin(self, config: session_pb2.ConverseConfig) -> _Talk:
         """Opens a session; raises VivantError."""
         opening = await self._open(config)
+        # Nothing waits from here on until it is among the talks: of two at the same time the second is refused.
+        self._require_over(config.conversation_id)
         session = Session(opening, self._peers, self._settings, self.metrics, sounds=self._sounds)
         running = asyncio.create_task(session.run(), name=f"session-{session.id}")
         talk = self._talks[session.conversation_id] = _Talk(session, opening, running)
         running.add_done_callback(functools.partial(self._ended, session.conversation_id))
         return talk
+
+    def _require_over(self, conversation_id: str) -> None:
+        """Raises InvalidRequest for a conversation in which somebody is. One that is just ending keeps nobody out."""
+        talk = self._talks.get(conversation_id)
+        if talk is not None and not talk.session.reception.over:
+            raise InvalidRequest(
+                "this conversation is going on, and there is one session of each: enter it with `join` instead of opening it",
+                reason="conversation_live",
+            )
 
     async def _join(self, join: session_pb2.Join) -> _Talk:
         """Finds the session that is going on; raises NotFound, InvalidRequest."""

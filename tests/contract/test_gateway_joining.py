@@ -124,6 +124,15 @@ async def test_after_a_restart_of_the_gateway_all_find_each_other_again() -> Non
     assert len(servicer.configs) == 2
 
 
+async def test_those_who_come_back_by_two_gateways_at_once_find_each_other_too() -> None:
+    async with serving() as (address, servicer), gateway_to(address, video_px=128) as here, gateway_to(address) as there:
+        urls = [f"{door.url}/api/stream?token=old&conversation_id=c7" for door in (here, there)]
+        sockets = await asyncio.gather(*(here.http.ws_connect(url) for url in urls))
+        async with sockets[0] as first, sockets[1] as second:
+            assert {(await first_message(socket))["conversation_id"] for socket in (first, second)} == {"c7"}
+            assert len(servicer.talks) == 1 and len(servicer.talks["c7"].clients) == 2
+
+
 async def test_a_name_can_come_later_and_is_told_to_all() -> None:
     async with house() as (door, servicer), page(door) as ann:
         async with page(door, join=ann.answer["conversation_id"]) as ben:

@@ -17,7 +17,7 @@ from tests.harness import media
 from tests.harness.session_messages import card, person, service_info, stages, transcript
 from vivant.channel import SERVER_OPTIONS
 from vivant.common.v1 import common_pb2
-from vivant.errors import NotFound, Unavailable, VivantError
+from vivant.errors import InvalidRequest, NotFound, Unavailable, VivantError
 from vivant.session.v1 import session_pb2, session_pb2_grpc
 
 CODECS = {
@@ -135,6 +135,8 @@ class ScriptedSession(session_pb2_grpc.SessionServiceServicer):
     def opened(self, config: session_pb2.ConverseConfig) -> Talk:
         if config.HasField("persona_id") and config.persona_id not in self.script.personas:
             raise NotFound(f"there is no persona {config.persona_id!r}; there are: june", reason="no_persona")
+        if config.conversation_id in self.talks:
+            raise InvalidRequest("this conversation is going on: join it", reason="conversation_live")
         return Talk(self, config)
 
     def joined(self, join: session_pb2.Join) -> Talk:
