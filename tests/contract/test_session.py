@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,8 @@ from services.orchestrator.dialog import events, machine
 from services.orchestrator.links import clients, synthesis
 from services.orchestrator.links.clients import Peers
 from services.orchestrator.settings import OrchestratorSettings
+from services.tts.engine import Speech
+from services.tts.engines.fake import FakeEngine
 from services.turn.engines.session import TurnSession
 from tests.harness.grpc_server import Served, refusal
 from tests.harness.scripted_engines import NAMES, addresses, scripted_engines
@@ -321,6 +324,23 @@ async def test_what_the_client_has_played_is_what_was_heard(door: Served) -> Non
             break
     await talk.send(interrupt=pb.Interrupt())
     assert (await talk.until("turn")).heard_text == "", "one unit is not a word"
+    talk.call.cancel()
+
+
+async def test_what_the_voice_has_no_sounds_for_is_told_once(door: Served, monkeypatch: pytest.MonkeyPatch) -> None:
+    speak = FakeEngine._speak
+
+    def without_some(self: FakeEngine, *args: Any) -> Speech:
+        return replace(speak(self, *args), unspoken_scripts=("Han",))
+
+    monkeypatch.setattr(FakeEngine, "_speak", without_some)
+    talk = await opened(door)
+    for question in ("Is it nice there?", "And in the winter?"):
+        await talk.send(text=pb.TextInput(text=question))
+        assert (await talk.until("turn")).heard_text
+    [notice] = talk.of("notice")
+    assert (notice.reason, notice.ability) == ("script_unspoken", "tts")
+    assert "Han characters" in notice.message
     talk.call.cancel()
 
 

@@ -249,6 +249,12 @@ async def test_no_text_of_a_valid_size_fails_or_is_lost(service: Served, written
     assert "".join(word.text for word in reply.words).replace(" ", "") == "".join(written.split())
 
 
+async def test_the_scripts_that_the_voice_has_no_sounds_for_are_told(hibari: Served) -> None:
+    reply = await say(hibari, config(), text("Well, 你好 世界, I said. "), text("And then I said Привет. "), FINISH)
+    told = {" ".join(word.text for word in audio.words): [*audio.unspoken_scripts] for audio in reply.audio if audio.words}
+    assert {words: scripts for words, scripts in told.items() if scripts} == {"你好 世界, I said.": ["Han"]}
+
+
 async def test_a_full_service_refuses_and_a_loading_one_asks_to_wait(service: Served) -> None:
     calls = [service.stub.Synthesize() for _ in range(2)]
     for call in calls:
