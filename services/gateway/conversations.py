@@ -13,6 +13,7 @@ from services.common.logs import get_logger
 from services.common.tasks import say_why
 from services.gateway.connection import Wish
 from services.gateway.conversation import MICROPHONE_HZ, Conversation
+from services.gateway.fitting import CODEC
 from services.gateway.gateway import Gateway
 from vivant.errors import Full, Internal, InvalidRequest, NotFound, Unavailable, VivantError
 
@@ -142,7 +143,7 @@ class Conversations:
 
         new = client.converse(
             wish.persona or None,
-            video=vivant.Video("vp8", settings.video_px),
+            video=vivant.Video(CODEC, settings.video_px),
             microphone=MICROPHONE_HZ,
             participant=who,
             conversation_id=wish.conversation_id or None,
