@@ -32,7 +32,7 @@ from voicebench.runner import run
 from voicebench.scenario import Scenario, parse_scenario
 
 import vivant
-from bench.conversation.client import MICROPHONE_HZ, NOISE_RMS, questions
+from bench.conversation.questions import MICROPHONE_HZ, NOISE_RMS, questions
 from bench.conversation.sounds import Sound, recordings
 from bench.talk import READY_S, percentile
 from deploy.addresses import NOTHING_KEPT, environment, on_free_ports

@@ -35,7 +35,7 @@ from whisper_normalizer.english import EnglishTextNormalizer
 
 import vivant
 from bench.asr.recognising import recognise
-from bench.conversation.client import Question, questions
+from bench.conversation.questions import Question, questions
 from bench.resources import Processes
 from bench.talk import READY_S, Results, converse, percentile
 from deploy.addresses import NOTHING_KEPT, environment, on_free_ports
