@@ -13,7 +13,7 @@ from vivant.errors import VivantError
 _log = get_logger(__name__)
 
 #: What browsers are sent.
-CODEC: Final[vivant.Codec] = "vp8"
+CODEC: Final = "vp8"
 _ASK_EVERY_S: Final = 1.0
 
 
