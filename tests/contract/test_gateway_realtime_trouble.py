@@ -13,11 +13,13 @@ import aiohttp
 import pytest
 
 from services.gateway.realtime.events import MAX_MESSAGE
+from services.orchestrator.server import SessionServicer
 from tests.harness.gateway_door import Door, gateway_to
-from tests.harness.realtime_client import client, open_socket, read_until, silence
+from tests.harness.realtime_client import client, manual, open_socket, read_until, silence
 from tests.harness.scripted_engines import Orchestrator
 from tests.harness.scripted_session import Script, serving
 from tests.harness.waiting import PATIENCE_S, settled, until
+from vivant.errors import InvalidRequest
 
 BAD: Final[list[tuple[str, str, str | None]]] = [
     ("{", "invalid_json", None),
@@ -211,6 +213,27 @@ async def test_a_gateway_that_ends_closes_what_is_open() -> None:
         await asyncio.gather(reading, return_exceptions=True)
         assert socket.close_code == aiohttp.WSCloseCode.GOING_AWAY
         await socket.close()
+
+
+async def test_a_conversation_that_is_opened_again_is_let_end_first(door: Door, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As when the orchestrator hears late that the connection before is closed."""
+    refused: list[str] = []
+    require_over = SessionServicer._require_over
+
+    def late(self: SessionServicer, conversation_id: str) -> None:
+        if conversation_id and len(refused) < 3:
+            refused.append(conversation_id)
+            raise InvalidRequest("this conversation is going on", reason="conversation_live")
+        require_over(self, conversation_id)
+
+    monkeypatch.setattr(SessionServicer, "_require_over", late)
+    async with client(door) as talk:
+        await talk.connection.session.update(session=manual())
+        await talk.say("Still here?")
+        await talk.connection.response.create()
+        assert (await talk.until("response.done")).response.status == "completed"
+        assert not talk.of("error")
+    assert len(refused) == 3
 
 
 async def test_a_persona_that_is_not_there_by_default_either_is_told() -> None:
