@@ -12,6 +12,7 @@ import numpy as np
 from bench.turn.candidate.rule import Prices, over, waiting_cost
 from bench.turn.material import FADE_S
 from bench.turn.trace import Silence
+from services.common.reading.readers import english
 from services.orchestrator.dialog.endpointing import silence_needed
 from services.orchestrator.dialog.events import CLOCK_HZ
 from services.orchestrator.dialog.state import Style
@@ -61,9 +62,10 @@ def by_style(style: Style) -> Policy:
     """As the dialog manager does it."""
 
     def decide(silence: Silence) -> float:
+        reading = english().read(silence.text)
         ends = [at for at, _ in silence.said[1:]] + [silence.noticed_s]
         for (at, probability), end in zip(silence.said, ends, strict=True):
-            decided_s = max(at, silence_needed(silence.text, probability, style) / CLOCK_HZ)
+            decided_s = max(at, silence_needed(reading, probability, style) / CLOCK_HZ)
             if decided_s < end:
                 return decided_s
         return LONGEST_S

@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from services.common.engine import EngineInfo
+from services.common.reading.reading import Reading
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -28,7 +29,7 @@ class TurnInfo(EngineInfo):
     """It judges speech over the persona."""
     backchannel_opportunities: bool = False
     word_languages: tuple[str, ...] = ()
-    """BCP 47: of these languages it goes by the words, too."""
+    """BCP 47: of these languages it reads the words, and goes by them; of others, sound and silence decide."""
     bot_audio: bool = False
     """It tells the persona's own voice from the user's."""
 
@@ -41,6 +42,7 @@ class StreamConfig:
     bot_rate_hz: int = 0
     """0: the persona's audio will not be sent."""
     language: str = ""
+    """BCP 47; empty: the first of `TurnInfo.word_languages`."""
 
 
 @dataclass(frozen=True)
@@ -72,6 +74,10 @@ class EndOfTurn:
     """0..1 that the user has finished."""
     last_speech: int
     detected_at: int
+    words_id: int | None = None
+    """The newest words of the turn that it knew of; None: none have come."""
+    reading: Reading | None = None
+    """What they say; None: they are in a language that is not read, or there are none."""
 
 
 class OverlapKind(Enum):
@@ -117,6 +123,9 @@ class Session(Protocol):
 
     def push_words(self, stable_text: str, unstable_text: str, end_sample: int) -> Iterable[Event]:
         """The newest words since the user began to speak, covering user audio up to `end_sample`."""
+
+    def push_turn_words(self, text: str, words_id: int) -> Iterable[Event]:
+        """All words of the turn so far; in a silence what they say is told at once."""
 
     def turn_taken(self, at_sample: int) -> None:
         """The persona has the floor from this user sample on: what begins 0.5 s later is another turn."""

@@ -13,6 +13,7 @@ from services.common.audio import ChunkOrder, require_format, to_float
 from services.common.info import service_info
 from services.common.logs import get_logger, session_context
 from services.common.metrics import Metrics
+from services.common.reading.reading import Reading
 from services.common.streams import Admission, Cancelled, ServerStream, rpc
 from services.turn import engine as turn
 from vivant.common.v1 import common_pb2
@@ -81,6 +82,8 @@ class _Detection:
             bot_rate = require_format("bot_audio", wire.bot_audio, engine.info.bot_rates_hz)
         self._user = ChunkOrder("user_audio", self._rate)
         self._bot = ChunkOrder("bot_audio", bot_rate) if bot_rate else None
+        if wire.language and wire.language.split("-", maxsplit=1)[0].lower() not in engine.info.word_languages:
+            _log.warning("language_not_read", language=wire.language, reads=list(engine.info.word_languages))
         self._session = engine.open(turn.StreamConfig(self._rate, bot_rate, wire.language))
         self._decided_for = -1
 
@@ -112,8 +115,10 @@ class _Detection:
             if payload.at_sample < 0:
                 raise InvalidRequest("turn_taken: at_sample must not be negative", reason="wrong_at_sample")
             return lambda: self._take(payload.at_sample)
-        if len(payload.stable_text) + len(payload.unstable_text) > MAX_WORDS_CHARS:
-            raise InvalidRequest(f"words hold at most {MAX_WORDS_CHARS} characters", reason="words_too_long")
+        if kind == "turn_words":
+            _require_few(len(payload.text), kind)
+            return lambda: session.push_turn_words(payload.text, payload.words_id)
+        _require_few(len(payload.stable_text) + len(payload.unstable_text), kind)
         if payload.end_sample < 0:
             raise InvalidRequest("words: end_sample must not be negative", reason="wrong_end_sample")
         return lambda: session.push_words(payload.stable_text, payload.unstable_text, payload.end_sample)
@@ -147,6 +152,20 @@ class _Detection:
             self._metrics.observe("vivant_end_of_turn_seconds", seconds)
 
 
+def _require_few(characters: int, kind: str) -> None:
+    if characters > MAX_WORDS_CHARS:
+        raise InvalidRequest(f"{kind} hold at most {MAX_WORDS_CHARS} characters", reason="words_too_long")
+
+
+def _reading(reading: Reading) -> turn_pb2.Reading:
+    return turn_pb2.Reading(
+        asks=reading.asks,
+        looks_for_words=reading.looks_for_words,
+        tells_a_story=reading.tells_a_story,
+        begins=reading.begins,
+    )
+
+
 async def _send(stream: Stream, event: turn.Event) -> None:
     match event:
         case turn.SpeechSuspected(sample, detected_at):
@@ -161,10 +180,14 @@ async def _send(stream: Stream, event: turn.Event) -> None:
             await stream.send(
                 speech_stopped=turn_pb2.SpeechStopped(last_speech_sample=last_speech, detected_at_sample=detected_at)
             )
-        case turn.EndOfTurn(probability, last_speech, detected_at):
+        case turn.EndOfTurn(probability, last_speech, detected_at, words_id, reading):
             await stream.send(
                 end_of_turn=turn_pb2.EndOfTurn(
-                    probability=probability, last_speech_sample=last_speech, detected_at_sample=detected_at
+                    probability=probability,
+                    last_speech_sample=last_speech,
+                    detected_at_sample=detected_at,
+                    words_id=words_id,
+                    reading=_reading(reading) if reading is not None else None,
                 )
             )
         case turn.Overlap(kind, probability, start, detected_at):

@@ -102,6 +102,10 @@ def both(mine: Audio, bot: Audio, words: dict[int, str] | None = None) -> Iterat
                 yield turn_pb2.DetectRequest(words=turn_pb2.HeardWords(unstable_text=text, end_sample=end))
 
 
+def turn_words(text: str, words_id: int = 1) -> turn_pb2.DetectRequest:
+    return turn_pb2.DetectRequest(turn_words=turn_pb2.TurnWords(text=text, words_id=words_id))
+
+
 FINISH = turn_pb2.DetectRequest(finish=turn_pb2.Finish())
 
 
@@ -215,6 +219,7 @@ async def test_rules_of_the_request(service: Served) -> None:
     assert await refused(service, config(), bot) == (bad, "no_bot_audio")
     long = turn_pb2.DetectRequest(words=turn_pb2.HeardWords(stable_text="word " * 20_000))
     assert await refused(service, config(), long) == (bad, "words_too_long")
+    assert await refused(service, config(), turn_words("word " * 20_000)) == (bad, "words_too_long")
     assert service.admission.active == 0
 
 
@@ -287,6 +292,58 @@ def test_speech_of_a_meeting_is_found(engines: dict[str, TurnEngine]) -> None:
         labelled[int(begin * 100) : int((begin + length) * 100)] = True
     assert (heard & labelled).sum() / heard.sum() > 0.97
     assert (heard & labelled).sum() / labelled.sum() > 0.9
+
+
+def silence_after_a_command() -> tuple[Audio, Audio]:
+    """Up to 0.4 s after its end, and the rest."""
+    command = np.concatenate([recording("goforward.wav"), noise(0.4)])
+    return command, noise(3)
+
+
+async def test_words_of_the_turn_are_read_and_answered_at_once(service: Served) -> None:
+    command, rest = silence_after_a_command()
+    spoken = [turn_words("So let me tell you what", 1), user(command)]
+    told = [turn_words("So let me tell you what happened.", 2), turn_words("Go forward ten meters.", 3)]
+    events = await detect(service, config(), *spoken, *told, user(rest, len(command)), FINISH)
+    first, *ends = of(events, "end_of_turn")
+    assert (first.words_id, first.reading.tells_a_story, first.reading.asks) == (1, 1.0, 0.0)
+    story, command_read = [next(end for end in ends if end.words_id == each) for each in (2, 3)]
+    assert (story.reading.tells_a_story, story.reading.asks) == (1.0, 0.0)
+    assert (command_read.reading.tells_a_story, command_read.reading.asks, command_read.reading.begins) == (0.0, 1.0, 1.0)
+    assert story.detected_at_sample == command_read.detected_at_sample <= len(command)
+    assert [end.words_id for end in ends] == sorted(end.words_id for end in ends)
+
+
+async def test_words_that_come_when_the_turn_is_over_are_still_read(service: Served) -> None:
+    command, rest = silence_after_a_command()
+    late = [user(command), user(rest, len(command)), turn_words("I, um", 7), FINISH]
+    before, after = of(await detect(service, config(), *late), "end_of_turn")[-2:]
+    assert (before.probability, before.HasField("words_id")) == (1, False)
+    assert (after.probability, after.words_id, after.reading.looks_for_words) == (1, 7, 1)
+
+
+async def test_of_no_words_and_of_speech_that_goes_on_nothing_is_said(service: Served) -> None:
+    command, rest = silence_after_a_command()
+    speech = command[: int(1.2 * RATE)]
+    events = await detect(service, config(), user(speech), turn_words("go forward", 1), turn_words("", 2), FINISH)
+    assert of(events, "end_of_turn")[0].words_id == 2
+    assert not any(end.HasField("reading") for end in of(events, "end_of_turn"))
+    silent = [user(command), turn_words("", 3), turn_words("", 4), user(rest, len(command)), FINISH]
+    once = await detect(service, config(), *silent)
+    assert len(of(once, "end_of_turn")) == len(
+        of(await detect(service, config(), user(command), user(rest, len(command)), FINISH), "end_of_turn")
+    )
+
+
+async def test_words_of_another_language_are_known_and_not_read(service: Served) -> None:
+    info = (await service.stub.GetInfo(turn_pb2.GetInfoRequest())).info
+    assert list(info.turn.word_languages) == ["en"]
+    command, _ = silence_after_a_command()
+    for language, read in (("de", False), ("en-GB", True)):
+        events = await detect(service, config(language=language), user(command), turn_words("Was kostet das?", 5), FINISH)
+        ends = of(events, "end_of_turn")
+        assert {end.HasField("reading") for end in ends if end.words_id == 5} == {read}
+        assert any(end.words_id == 5 for end in ends)
 
 
 async def test_the_sound_of_a_complete_command_ends_the_turn_early(fusion: Served) -> None:

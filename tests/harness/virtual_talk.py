@@ -5,20 +5,25 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
+from services.common.reading.readers import english
 from services.orchestrator.dialog import effects as fx
 from services.orchestrator.dialog import events as ev
 from services.orchestrator.dialog import machine
 from services.orchestrator.dialog.events import PlaybackState, ms
-from services.orchestrator.dialog.state import State, Style
+from services.orchestrator.dialog.state import SpeakerState, State, Style, words_of
 
 #: So that what the machine does is tested apart from how patient it is.
 RULES = ((ms(400), 0.75), (ms(900), 0.5), (ms(1800), 0.0))
 
 
 class Talk:
-    """A conversation: plays events at times in milliseconds, runs the ticks that fall due, keeps all effects."""
+    """A conversation: plays events at times in milliseconds, runs the ticks that fall due, keeps all effects.
 
-    def __init__(self, style: Style | None = None) -> None:
+    What is said is read at once, as the turn service does it in a silence; not when it is not to be `reads`.
+    """
+
+    def __init__(self, style: Style | None = None, *, reads: bool = True) -> None:
+        self._reads = reads
         self.style = replace(style or Style(), question_rules=RULES, beginning_rules=RULES, endpoint_rules=RULES)
         self.state = State()
         self.at = 0
@@ -26,7 +31,7 @@ class Talk:
 
     def __call__(self, kind: type[ev.Event], at_ms: float, *args: Any, **fields: Any) -> list[fx.Effect]:
         self.until(at_ms)
-        return self._step(kind(ms(at_ms), *args, **fields))
+        return self._step(kind(ms(at_ms), *args, **fields)) + self._read()
 
     def until(self, at_ms: float) -> list[fx.Effect]:
         made: list[fx.Effect] = []
@@ -43,6 +48,21 @@ class Talk:
         self.state, effects = machine.step(self.state, event, self.style)
         self.effects += effects
         return effects
+
+    def _read(self) -> list[fx.Effect]:
+        """What the turn service answers when it is told words that it has not read."""
+        made: list[fx.Effect] = []
+        if not self._reads or "turn" in self.state.lost:
+            return made
+        for speaker, person in self.state.people.items():
+            words = words_of(person)
+            if words and words != person.read and not person.speaking:
+                made += self._step(self.reading(speaker, person, words))
+        return made
+
+    def reading(self, speaker: str, person: SpeakerState, words: str) -> ev.EndOfTurn:
+        """One answer."""
+        return ev.EndOfTurn(self.at, speaker, person.probability, words, english().read(words))
 
     def of(self, kind: type[fx.Effect]) -> list[Any]:
         return [effect for effect in self.effects if isinstance(effect, kind)]

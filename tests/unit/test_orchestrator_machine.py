@@ -13,7 +13,6 @@ from services.orchestrator.dialog import events as ev
 from services.orchestrator.dialog import machine
 from services.orchestrator.dialog.events import Contribution, OverlapKind, Phase, PlaybackState, ms
 from services.orchestrator.dialog.state import Style
-from services.orchestrator.dialog.wording import telling
 from tests.harness.virtual_talk import Talk
 
 
@@ -65,24 +64,6 @@ def test_the_sound_of_a_draft_is_prepared_only_while_it_may_be_wanted() -> None:
     talk.until(1500)
     assert talk.state.phase is Phase.THINKING
     assert talk(ev.Drafted, 1510, drafted.turn_id, "On a rock. ") == []
-
-
-@pytest.mark.parametrize(
-    ("text", "story"),
-    [
-        ("So let me tell you what happened to me last winter.", True),
-        ("You won't believe what my brother did.", True),
-        ("I have to tell you about the lake.", True),
-        ("I was on my way home, " * 6 + "and it snowed.", True),
-        ("Let me tell you about it. Do you have a minute?", False),
-        ("Tell me a story.", False),
-        ("What happened then?", False),
-        ("I really like animals.", False),
-        ("", False),
-    ],
-)
-def test_a_story_is_known_by_its_words(text: str, story: bool) -> None:
-    assert telling(text) == story
 
 
 def test_a_story_is_listened_to_through_its_pauses() -> None:

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from services.common.reading.readers import english
 from services.turn.engine import OverlapKind
 from services.turn.engines.echo import BandEnergies, is_echo, likeness
 from services.turn.engines.estimate import BySilence
@@ -13,7 +14,6 @@ from services.turn.engines.overlap import SURE, OverlapJudge, Verdict
 from services.turn.engines.segments import RATE_HZ, WINDOW, Segmenter, Window
 from services.turn.engines.smart_turn import SAMPLES, features, normalised
 from services.turn.engines.suspicion import Suspicion
-from services.turn.engines.words import FINISHED, UNFINISHED, Kind, completeness, kind_of
 
 
 class Script:
@@ -59,45 +59,6 @@ def test_a_short_dip_does_not_end_speech() -> None:
     windows = segment([0.9] * 10 + [0.1] * 4 + [0.9] * 10 + [0.1] * 12, voice)
     assert sum(w.stopped for w in windows) == 1
     assert sum(w.started is not None for w in windows) == 1
-
-
-@pytest.mark.parametrize(
-    ("text", "score"),
-    [
-        ("where did you grow up", FINISHED),
-        ("Where are you from?", FINISHED),
-        ("I went to the", UNFINISHED),
-        ("so I told him that", UNFINISHED),
-        ("we lived in a house of", UNFINISHED),
-        ("he was a sailor", 0.0),
-        ("", 0.0),
-    ],
-)
-def test_words_sound_finished_or_not(text: str, score: float) -> None:
-    assert completeness(text) == score
-
-
-@pytest.mark.parametrize(
-    ("text", "kind"),
-    [
-        ("mm-hm", Kind.ACKNOWLEDGEMENT),
-        ("Yeah.", Kind.ACKNOWLEDGEMENT),
-        ("oh really", Kind.ACKNOWLEDGEMENT),
-        ("right, uh-huh", Kind.ACKNOWLEDGEMENT),
-        ("oh, okay", Kind.OPENING),
-        ("stop", Kind.DEMAND),
-        ("yeah but wait a minute", Kind.DEMAND),
-        ("What?", Kind.DEMAND),
-        ("Did you say ice", Kind.DEMAND),
-        ("Is that?", Kind.CONTENT),
-        ("I don't know.", Kind.CONTENT),
-        ("Mama.", Kind.CONTENT),
-        ("", Kind.NOTHING),
-        ("Thank you.", Kind.NOTHING),
-    ],
-)
-def test_words_over_the_persona(text: str, kind: Kind) -> None:
-    assert kind_of(text) is kind
 
 
 def test_silence_alone_rises_to_one() -> None:
@@ -158,7 +119,7 @@ def judge(
         if now == start + 3 * WINDOW:
             overlap.started(start, now)
         if words and now - WINDOW < start + words_at_s * RATE_HZ <= now:
-            overlap.heard(words, now)
+            overlap.heard(english().read(words), now)
         if now - WINDOW < end + 0.2 * RATE_HZ <= now:
             overlap.stopped(end)
         verdict = overlap.tick(now, speech if now <= end else 0.0, min(now, end))

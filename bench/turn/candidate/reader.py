@@ -20,7 +20,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from services.turn.engines.words import words_of
+from services.common.reading.words import words_without_digits
 
 WEIGHTS: Final = Path(__file__).with_name("reader.npz")
 #: With these words somebody announces a story: too seldom in meetings for a network to learn.
@@ -175,7 +175,7 @@ def reader() -> Reader:
 
 def opens_story(text: str) -> bool:
     """Whether a sentence announces a story."""
-    said = f" {' '.join(words_of(text))} "
+    said = f" {' '.join(words_without_digits(text))} "
     return any(f" {opening} " in said for opening in _story_openings())
 
 

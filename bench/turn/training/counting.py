@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Final
 
 from bench.turn.training.texts import messages
+from services.common.reading.words import words_without_digits
 from services.turn.engines.endings import TABLE, log_odds
-from services.turn.engines.words import words_of
 
 #: A pair of words is kept when it was seen so often, and says this much more than its second word alone.
 _LEAST_WORD: Final = 20
@@ -27,7 +27,7 @@ def count(chats: Path) -> str:
     pairs_end: Counter[str] = Counter()
     total = 0
     for text in messages(chats, "train"):
-        words = words_of(text)
+        words = words_without_digits(text)
         total += 1
         for at, word in enumerate(words):
             pair = f"{words[at - 1]} {word}" if at else ""

@@ -25,7 +25,8 @@ import numpy as np
 
 from bench.turn.candidate.reader import BEFORE_WORDS, FOLLOWING, NUMBER
 from bench.turn.training.texts import contributions, hesitating, spoken
-from services.orchestrator.dialog.wording import asking
+from services.common.reading.readers import english
+from services.common.reading.reading import LIKELY
 
 #: Labels of the end: not known, certainly inside, a stop inside, an end, and an end that is not measured: an answer like
 #: "yeah".
@@ -207,7 +208,8 @@ def _with_asks(turn: Turn) -> Turn:
         elif mark == "nothing" and at + 1 < len(turn.words):
             turn.asks.append(-1)
         else:
-            turn.asks.append(int(asking(" ".join(sentence) + ("?" if mark == "question_mark" else ""))))
+            said = " ".join(sentence) + ("?" if mark == "question_mark" else "")
+            turn.asks.append(int(english().read(said).asks >= LIKELY))
         if mark in ("full_stop", "question_mark"):
             sentence = []
     return turn

@@ -5,6 +5,9 @@ from __future__ import annotations
 import re
 from typing import Final
 
+from services.common.reading.readers import english
+from services.common.reading.reading import LIKELY
+
 _ABOUT_AI: Final = re.compile(
     r"""
     \b(are\ you|you're|you\ are|you|talking\ to|speaking\ (to|with)|chatting\ with|is\ this|this\ is)\b [^.?!]{0,25}
@@ -16,16 +19,6 @@ _ABOUT_AI: Final = re.compile(
 _SAYS_AI: Final = re.compile(r"\b(an? ai|made[- ]up|not real|by a computer|artificial)\b", re.IGNORECASE)
 _WANTS_MORE: Final = re.compile(
     r"\btell me (more|everything|all)\b|\btell me\b.*\b(story|stories)\b|\b(long|whole) story\b|\bin detail\b", re.IGNORECASE
-)
-_QUESTION: Final = re.compile(
-    r"""
-    \? | ^\W* ((and|but|so|well|ok|okay|hey|oh|um|please)\W+)*
-    ( (who|whom|whose|what(?!\ an?\b)|when|where|which|why|how|is|are|am|was|were|do|does|did|can|could|will|would|should|have
-        |has|had|may|tell|give|name|say|explain|describe|write|show|make|sing|play|let's)\b
-    # "Spin me a yarn", but not "Excuse me".
-    | (?!(excuse|pardon|forgive|believe|trust|let|call|for|with|from|not|to|of|and|like|love|\w*ed)\b) [a-z]+\ (me|us)\b )
-    """,
-    re.IGNORECASE | re.VERBOSE,
 )
 #: Questions about the one who asks: "What's my name?", but not "How do I mend a broken heart?"
 _ABOUT_LISTENER: Final = re.compile(
@@ -55,8 +48,12 @@ def wants_more(text: str) -> bool:
 
 
 def is_question(text: str) -> bool:
-    """Whether a text asks or demands something, rather than tells it."""
-    return _QUESTION.search(text) is not None
+    """Whether a text asks or demands something, rather than tells it: what was said just now, long ago, or may be said next.
+
+    The reader is that of the turn service. It is asked here for each text, since most of them nobody has told: passages and
+    their sentences, what history has, the persona's own clauses.
+    """
+    return english().read(text).demands >= LIKELY
 
 
 def asks_about_listener(text: str) -> bool:

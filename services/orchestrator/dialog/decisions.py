@@ -31,7 +31,9 @@ def _inputs(event: ev.Event) -> dict[str, Any]:
     match event:
         case ev.Overlapped(kind=kind, probability=probability):
             return {"kind": kind.value, "probability": round(probability, 2)}
-        case ev.EndOfTurn(probability=probability) | ev.Addressed(probability=probability):
+        case ev.EndOfTurn(probability=probability, reading=reading):
+            return {"probability": round(probability, 2), "asks": round(reading.asks, 2) if reading else None}
+        case ev.Addressed(probability=probability):
             return {"probability": round(probability, 2)}
         case ev.SpeechStopped(last_speech_at=last):
             return {"last_speech_at": last}

@@ -11,10 +11,11 @@ from collections.abc import Callable
 from typing import Final
 
 from services.common.output import tell
+from services.common.reading.reading import Reading
 from services.orchestrator.dialog import events as ev
 from services.orchestrator.dialog import machine
 from services.orchestrator.dialog.events import Contribution, OverlapKind, Phase, PlaybackState, ms
-from services.orchestrator.dialog.state import State, Style
+from services.orchestrator.dialog.state import State, Style, person_of, words_of
 
 _SEED: Final = 1
 _CONVERSATIONS: Final = 400
@@ -30,7 +31,9 @@ _HAPPENINGS: Final[tuple[Callable[[int, State, random.Random], ev.Event], ...]] 
     lambda at, state, chance: ev.WordsFinal(
         at, _SPEAKER, state.flushes, chance.choice(("where did you go", "wait a moment", ""))
     ),
-    lambda at, state, chance: ev.EndOfTurn(at, _SPEAKER, chance.choice((0.0, 0.2, 0.9))),
+    lambda at, state, chance: ev.EndOfTurn(
+        at, _SPEAKER, chance.choice((0.0, 0.2, 0.9)), words_of(person_of(state, _SPEAKER)), Reading(asks=1.0)
+    ),
     lambda at, state, chance: ev.SpeechSuspected(at, _SPEAKER),
     lambda at, state, chance: ev.Overlapped(at, _SPEAKER, chance.choice(tuple(OverlapKind)), chance.choice((0.5, 0.9))),
     lambda at, state, chance: ev.Opportunity(at, _SPEAKER, 0.9),

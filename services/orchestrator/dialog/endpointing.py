@@ -1,14 +1,18 @@
-"""What each speaker has said so far, and when it is complete."""
+"""What each speaker has said so far, and when it is complete.
+
+Words are read by the turn service, and what they say comes back a moment after they are final. Nothing is concluded from words
+that have not been read; but where the service is lost, or has no answer, the silence alone decides.
+"""
 
 from __future__ import annotations
 
 from dataclasses import replace
 
+from services.common.reading.reading import LIKELY, Reading
 from services.orchestrator.dialog import effects as fx
 from services.orchestrator.dialog import events as ev
 from services.orchestrator.dialog.events import Contribution
 from services.orchestrator.dialog.state import Rules, SpeakerState, State, Step, Style, join, person_of, with_person
-from services.orchestrator.dialog.wording import asking, beginning, hesitating, telling
 
 
 def speech_started(state: State, event: ev.SpeechStarted, style: Style) -> Step:
@@ -24,11 +28,14 @@ def speech_stopped(state: State, event: ev.SpeechStopped, style: Style) -> Step:
 
 
 def end_of_turn(state: State, event: ev.EndOfTurn, style: Style) -> Step:
-    """How sure the detector is that this silence ends a turn."""
+    """How sure the detector is that this silence ends a turn, and what the words say that it knows of."""
     person = person_of(state, event.speaker)
     if person.speaking:
         return state, []
-    return with_person(state, event.speaker, replace(person, probability=event.probability)), []
+    person = replace(person, probability=event.probability)
+    if event.words is not None:
+        person = replace(person, read=event.words, reading=event.reading)
+    return with_person(state, event.speaker, person), []
 
 
 def words_heard(state: State, event: ev.WordsHeard, style: Style) -> Step:
@@ -80,7 +87,7 @@ def flush(state: State, speaker: str) -> Step:
         return with_person(state, speaker, replace(person_of(state, speaker), partial="")), []
     flush_id = state.flushes + 1
     state = replace(state, flushes=flush_id)
-    state = with_person(state, speaker, replace(person_of(state, speaker), flush_id=flush_id))
+    state = with_person(state, speaker, replace(person_of(state, speaker), flush_id=flush_id, considered=""))
     return state, [fx.Flush(speaker, flush_id)]
 
 
@@ -89,7 +96,7 @@ def complete(state: State, at: int, style: Style) -> Contribution | None:
     for speaker, person in state.people.items():
         if person.speaking or not person.heard or person.flush_id or (style.manual_turns and not person.closing):
             continue
-        if not person.closing and at - person.last_speech_at < _silence_needed(person, style) and not state.finishing:
+        if not person.closing and at - person.last_speech_at < _silence_needed(state, person, style) and not state.finishing:
             continue
         if at < person.waits_until and not state.finishing:
             continue
@@ -104,26 +111,43 @@ def due(state: State, style: Style) -> list[int]:
     times: list[int] = []
     for person in state.people.values():
         if not person.speaking and person.heard and not person.flush_id:
-            times.append(max(person.last_speech_at + _silence_needed(person, style), person.waits_until))
+            times.append(max(person.last_speech_at + _silence_needed(state, person, style), person.waits_until))
         elif "turn" in state.lost and person.partial and not person.flush_id:
             times.append(person.partial_at + style.voiceless_endpoint)
     return times
 
 
-def silence_needed(text: str, probability: float, style: Style) -> int:
-    """How long after the last speech a turn of these words is over, in samples, while the detector is so sure."""
-    rules = _rules(text, style)
-    if hesitating(text):
+def silence_needed(reading: Reading | None, probability: float, style: Style) -> int:
+    """How long after the last speech a turn that is read so is over, in samples, while the detector is so sure."""
+    if reading is None:
+        return _first(style.endpoint_rules, probability)
+    if reading.asks >= LIKELY:
+        rules = style.question_rules
+    else:
+        rules = style.beginning_rules if reading.begins >= LIKELY else style.endpoint_rules
+    if reading.looks_for_words >= LIKELY:
         return rules[-1][0]
-    needed = min((silence for silence, least in rules if probability >= least), default=rules[-1][0])
-    return max(needed, style.story_silence) if telling(text) else needed
+    needed = _first(rules, probability)
+    return max(needed, style.story_silence) if reading.tells_a_story >= LIKELY else needed
 
 
-def _rules(text: str, style: Style) -> Rules:
-    if asking(text):
-        return style.question_rules
-    return style.beginning_rules if beginning(text) else style.endpoint_rules
+def reading_of(person: SpeakerState, words: str) -> Reading | None:
+    """What these words say, if it is known: a reading of other words says nothing of them."""
+    return person.reading if person.read == words else None
 
 
-def _silence_needed(person: SpeakerState, style: Style) -> int:
-    return silence_needed(person.heard, person.probability, style)
+def unread(state: State, person: SpeakerState) -> bool:
+    """Whether it is still to be told what the final words say."""
+    return person.read != person.heard and "turn" not in state.lost
+
+
+def _silence_needed(state: State, person: SpeakerState, style: Style) -> int:
+    if unread(state, person):
+        # No answer comes of a sound that the turn service took for no speech.
+        return style.endpoint_rules[-1][0]
+    return silence_needed(reading_of(person, person.heard), person.probability, style)
+
+
+def _first(rules: Rules, probability: float) -> int:
+    """The shortest silence of a rule that holds."""
+    return min((silence for silence, least in rules if probability >= least), default=rules[-1][0])

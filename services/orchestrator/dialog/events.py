@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Final
 
+from services.common.reading.reading import Reading
+
 #: The session clock: samples at this rate since the session began.
 CLOCK_HZ: Final = 16_000
 
@@ -100,6 +102,10 @@ class SpeechStopped(Event):
 class EndOfTurn(Event):
     speaker: str
     probability: float
+    words: str | None = None
+    """All words of the turn that the turn service had read by then; None: none."""
+    reading: Reading | None = None
+    """What they say; None: nobody reads their language."""
 
 
 @dataclass(frozen=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Final
 
+from services.common.reading.reading import LIKELY, Reading
 from services.orchestrator.dialog import addressee, endpointing, quiet
 from services.orchestrator.dialog import effects as fx
 from services.orchestrator.dialog import events as ev
@@ -24,7 +25,6 @@ from services.orchestrator.dialog.state import (
     resumed,
     with_person,
 )
-from services.orchestrator.dialog.wording import asking, hesitating, telling
 
 #: An opinion that has not come so long after the words is not waited for: the llm gives none, or is too slow.
 _OPINION: Final = ms(1_500)
@@ -41,15 +41,33 @@ def words_heard(state: State, event: ev.WordsHeard, style: Style) -> Step:
 
 
 def words_final(state: State, event: ev.WordsFinal, style: Style) -> Step:
-    """The persona drafts a reply to all that was said, though the turn may go on: not where it surely will, and not often."""
-    newest = event.flush_id == person_of(state, event.speaker).flush_id
+    """The words are known; what they say is, too, when they have been read."""
     state, effects = endpointing.words_final(state, event, style)
-    person = person_of(state, event.speaker)
-    if newest and person.heard and not person.speaking:
-        draft = person.drafts < style.drafts_a_turn and not (hesitating(person.heard) or telling(person.heard))
-        state = with_person(state, event.speaker, replace(person, drafts=person.drafts + draft))
-        return _think_along(state, event.speaker, person.heard, style, draft=draft or asking(person.heard))
-    return state, effects
+    state, more = _draft(state, event.speaker, style)
+    return state, effects + more
+
+
+def end_of_turn(state: State, event: ev.EndOfTurn, style: Style) -> Step:
+    """The first after the final words has read them: what would the persona say to that?"""
+    state, effects = endpointing.end_of_turn(state, event, style)
+    state, more = _draft(state, event.speaker, style)
+    return state, effects + more
+
+
+def _draft(state: State, speaker: str, style: Style) -> Step:
+    """The persona drafts a reply to all that was said, though the turn may go on: not where it surely will, and not often."""
+    person = person_of(state, speaker)
+    if person.speaking or person.flush_id or person.heard in ("", person.considered):
+        return state, []
+    # Who says that the turn is over waits for no reading.
+    if endpointing.unread(state, person) and not (person.closing or state.finishing):
+        return state, []
+    reading = endpointing.reading_of(person, person.heard) or Reading()
+    goes_on = max(reading.looks_for_words, reading.tells_a_story) >= LIKELY
+    draft = person.drafts < style.drafts_a_turn and not goes_on
+    person = replace(person, drafts=person.drafts + draft, considered=person.heard)
+    state = with_person(state, speaker, person)
+    return _think_along(state, speaker, person.heard, style, draft=draft or reading.asks >= LIKELY)
 
 
 def _think_along(state: State, speaker: str, text: str, style: Style, *, draft: bool) -> Step:

@@ -82,7 +82,6 @@ def _idle(state: State) -> bool:
 #: Rules that are the same in every phase.
 ALWAYS: Final[Mapping[type[ev.Event], Rule]] = {
     ev.SpeechStopped: endpointing.speech_stopped,
-    ev.EndOfTurn: endpointing.end_of_turn,
     ev.Joined: floor.joined,
     ev.Left: floor.left,
     ev.Named: floor.named,
@@ -107,6 +106,7 @@ PHASES: Final[Mapping[Phase, Mapping[type[ev.Event], Rule]]] = {
         ev.SpeechStarted: endpointing.speech_started,
         ev.WordsHeard: floor.words_heard,
         ev.WordsFinal: floor.words_final,
+        ev.EndOfTurn: floor.end_of_turn,
         ev.Greeted: floor.greeted,
         ev.Opportunity: quiet.opportunity,
     },
@@ -114,12 +114,14 @@ PHASES: Final[Mapping[Phase, Mapping[type[ev.Event], Rule]]] = {
         ev.SpeechStarted: quiet.woken(endpointing.speech_started),
         ev.WordsHeard: quiet.woken(floor.words_heard),
         ev.WordsFinal: quiet.woken(floor.words_final),
+        ev.EndOfTurn: endpointing.end_of_turn,
         ev.Greeted: quiet.woken(floor.greeted),
     },
     Phase.THINKING: {
         ev.SpeechStarted: floor.taken_back,
         ev.WordsHeard: endpointing.words_heard,
         ev.WordsFinal: endpointing.words_final,
+        ev.EndOfTurn: endpointing.end_of_turn,
         ev.PlaybackChanged: reply.playback_began,
     },
     Phase.SPEAKING: {
@@ -127,6 +129,7 @@ PHASES: Final[Mapping[Phase, Mapping[type[ev.Event], Rule]]] = {
         ev.SpeechStarted: overlap.speech_over_voice,
         ev.WordsHeard: overlap.words_over_voice,
         ev.WordsFinal: endpointing.words_final,
+        ev.EndOfTurn: endpointing.end_of_turn,
         ev.Overlapped: overlap.interrupted,
         ev.PlaybackChanged: reply.playback_ended,
     },
@@ -134,6 +137,7 @@ PHASES: Final[Mapping[Phase, Mapping[type[ev.Event], Rule]]] = {
         ev.SpeechStarted: endpointing.speech_started,
         ev.WordsHeard: overlap.words_in_pause,
         ev.WordsFinal: endpointing.words_final,
+        ev.EndOfTurn: endpointing.end_of_turn,
         ev.Overlapped: overlap.judged,
         ev.PlaybackChanged: reply.playback_ended,
     },

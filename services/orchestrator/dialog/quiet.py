@@ -6,13 +6,13 @@ import re
 from dataclasses import replace
 from typing import Final
 
+from services.common.reading.reading import LIKELY
 from services.orchestrator.dialog import effects as fx
 from services.orchestrator.dialog import endpointing
 from services.orchestrator.dialog import events as ev
 from services.orchestrator.dialog.effects import Effect
 from services.orchestrator.dialog.events import Contribution, Line, Phase
-from services.orchestrator.dialog.state import Rule, State, Step, Style, enter, forget_turn, join, person_of
-from services.orchestrator.dialog.wording import telling
+from services.orchestrator.dialog.state import Rule, State, Step, Style, enter, forget_turn, person_of, words_of
 
 _MOST_PROMPTS: Final = 2
 _LONGEST_REQUEST: Final = 9
@@ -37,12 +37,14 @@ def opportunity(state: State, event: ev.Opportunity, style: Style) -> Step:
     person = person_of(state, event.speaker)
     if person.speaking or style.manual_turns or state.finishing:
         return state, []
+    reading = endpointing.reading_of(person, words_of(person))
     nod = style.nods and event.at >= state.nodded_at + style.nod_every
     voice = (
         style.backchannel_every is not None
         and event.at >= state.backchannelled_at + style.backchannel_every
         and person.probability <= style.backchannel_below
-        and telling(join(person.heard, person.partial))
+        and reading is not None
+        and reading.tells_a_story >= LIKELY
     )
     if not (nod or voice):
         return state, []

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 
+from services.common.reading.reading import Reading
 from services.orchestrator.dialog import effects as fx
 from services.orchestrator.dialog.addressee import Participants
 from services.orchestrator.dialog.effects import Effect
@@ -88,8 +89,14 @@ class SpeakerState:
     partial_at: int = 0
     flush_id: int = 0
     """The flush that is not answered yet; 0: none."""
+    read: str | None = None
+    """The words that the turn service has read last; None: none."""
+    reading: Reading | None = None
+    """What they say; None: nobody reads their language."""
     drafts: int = 0
     """How many replies were drafted to it."""
+    considered: str = ""
+    """The final words for which that was decided in this silence."""
     addressee: str = ""
     waits_until: int = 0
     """The contribution is not complete before: it would only be noted, and an opinion against that may still come."""
@@ -150,6 +157,11 @@ def person_of(state: State, speaker: str) -> SpeakerState:
 
 def with_person(state: State, speaker: str, person: SpeakerState) -> State:
     return replace(state, people={**state.people, speaker: person})
+
+
+def words_of(person: SpeakerState) -> str:
+    """All that the speaker has said in the contribution so far, what may still change at its end."""
+    return join(person.heard, person.partial)
 
 
 def join(first: str, second: str) -> str:

@@ -8,6 +8,7 @@ from typing import Any, Final, Protocol
 
 from services.common.audio import ChunkOrder
 from services.common.labels import Labels
+from services.common.reading.reading import Reading
 from services.orchestrator.dialog import events as ev
 from services.orchestrator.dialog.events import CLOCK_HZ
 from services.orchestrator.hearing.utterances import Utterances
@@ -23,6 +24,9 @@ from vivant.turn.v1 import turn_pb2
 MAX_AHEAD_S: Final = 1.0
 #: Chunks from which the delay of the microphone is estimated: the fastest of the last second or so.
 _RECENT: Final = 50
+
+#: Of a longer turn the last characters are read: more than thirty words are a story, however they began.
+_MOST_READ: Final = 4_000
 
 Feed = Callable[[ev.Event], None]
 Send = Callable[..., None]
@@ -94,6 +98,8 @@ class Listener:
         self.turn: Link = peers.link("turn", lambda: turn)
         self._asr_base = self._turn_base = 0
         self._bot_base: int | None = None
+        self._read = ""
+        self._words_id = 0
 
     @property
     def used(self) -> bool:
@@ -136,6 +142,12 @@ class Listener:
         if self.used:
             self.turn.send(turn_taken=turn_pb2.TurnTaken(at_sample=self._order.next_sample - self._turn_base))
 
+    def turn_words(self, text: str) -> None:
+        """All words of the turn so far: they are read anew when they have changed."""
+        if text != self._read:
+            self._read, self._words_id = text, self._words_id + 1
+            self.turn.send(turn_words=turn_pb2.TurnWords(text=text[-_MOST_READ:], words_id=self._words_id))
+
     def flush(self, flush_id: int) -> None:
         self.asr.send(flush=asr_pb2.Flush(flush_id=flush_id))
 
@@ -148,6 +160,7 @@ class Listener:
         else:
             self._turn_base = self._order.next_sample
             self._bot_base = None
+            self._read = ""
 
     def at(self, sample: int) -> int:
         """Where a sample of this microphone lies on the session clock."""
@@ -184,7 +197,10 @@ class Listener:
         elif kind == "speech_stopped":
             self._feed(ev.SpeechStopped(now, self.speaker, self.at(message.last_speech_sample + self._turn_base)))
         elif kind == "end_of_turn":
-            self._feed(ev.EndOfTurn(now, self.speaker, message.probability))
+            # Of other words than the newest nothing is to be concluded any more.
+            read = self._read if message.HasField("words_id") and message.words_id == self._words_id else None
+            reading = _reading(message.reading) if message.HasField("reading") else None
+            self._feed(ev.EndOfTurn(now, self.speaker, message.probability, read, reading))
         elif kind == "backchannel_opportunity":
             self._feed(ev.Opportunity(now, self.speaker, message.probability))
         elif kind == "overlap" and message.kind in _OVERLAPS:
@@ -255,3 +271,7 @@ class Listener:
                 word.start_sample += self._asr_base
                 word.end_sample += self._asr_base
         self._send(transcript=transcript)
+
+
+def _reading(wire: turn_pb2.Reading) -> Reading:
+    return Reading(asks=wire.asks, looks_for_words=wire.looks_for_words, tells_a_story=wire.tells_a_story, begins=wire.begins)

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from typing import Final
 
 from services.orchestrator.dialog import events as ev
-from services.orchestrator.dialog.state import SpeakerState
+from services.orchestrator.dialog.state import SpeakerState, words_of
 from services.orchestrator.hearing.listener import Company, Listener, Whom
 from services.orchestrator.hearing.utterances import Utterances
 from services.orchestrator.links.clients import Peers
@@ -108,6 +108,11 @@ class Microphones:
     def flush(self, speaker: str, flush_id: int) -> None:
         """Asks the recognition of that speaker for the final words."""
         self._listeners[speaker].flush(flush_id)
+
+    def read(self, people: Mapping[str, SpeakerState]) -> None:
+        """What everybody has said so far is read where it has changed."""
+        for speaker, listener in self._listeners.items():
+            listener.turn_words(words_of(people.get(speaker, SpeakerState())))
 
     def taken(self) -> None:
         """The persona takes the floor, or has it again."""

@@ -198,6 +198,7 @@ class Session:
             self._recorder.note(event, self._state, effects)
         for effect in effects:
             self._runner.perform(effect)
+        self._microphones.read(self._state.people)
         for name, known in self._roster.settle(self._state.participants.names):
             self._roster.same(name, known)
         self._arm()

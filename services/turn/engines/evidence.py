@@ -19,9 +19,10 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
+from services.common.reading.readers import english
+from services.common.reading.words import words_without_digits
 from services.turn.engines.endings import endings
 from services.turn.engines.prosody import NAMES as PROSODY
-from services.turn.engines.words import completeness, words_of
 
 WEIGHTS: Final = Path(__file__).with_name("fusion.json")
 WORDS: Final = ("known", "ending", "rule", "question", "full_stop", "open_mark", "filler", "length")
@@ -32,8 +33,6 @@ _KNOTS_S: Final = np.array([0.2, 0.4, 0.7, 1.2, 2.5])
 #: Smart Turn answers .005 to .99; beyond that is rounding.
 _LEAST: Final = 0.005
 _MOST: Final = 0.99
-_FILLERS: Final = frozenset(("um", "uh", "er", "erm", "hmm", "hm", "uhm"))
-
 _SENTENCE_END: Final = re.compile(r"[.!?]\s")
 #: Words of the last sentence; with more of them it is as likely over.
 _LONG: Final = 8
@@ -74,9 +73,10 @@ def logit(probability: float) -> float:
 
 def of_words(text: str) -> Numbers:
     """What the words of the turn say, float64 [8]; zeros when they are not known."""
-    words = words_of(text)
+    words = words_without_digits(text)
     if not words:
         return np.zeros(len(WORDS))
+    reading = english().read(text)
     mark = text.rstrip()[-1]
     ending = endings().log_odds(words)
     return np.array(
@@ -84,11 +84,11 @@ def of_words(text: str) -> Numbers:
             1.0,
             # Questions may end with what leaves a statement open: "what was it like?"
             max(0.0, ending) if mark == "?" else ending,
-            completeness(text),
+            reading.completeness,
             float(mark == "?"),
             float(mark in ".!"),
             float(mark in ",-—…" or text.rstrip().endswith("...")),
-            float(words[-1] in _FILLERS or words[-2:] in (["you", "know"], ["i", "mean"])),
-            min(_LONG, len(words_of(_SENTENCE_END.split(text.rstrip(" .!?"))[-1]))) / _LONG,
+            reading.ends_in_filler,
+            min(_LONG, len(words_without_digits(_SENTENCE_END.split(text.rstrip(" .!?"))[-1]))) / _LONG,
         ]
     )

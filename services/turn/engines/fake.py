@@ -7,6 +7,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
+from services.common.reading.readers import LANGUAGES
 from services.common.settings import SharedSettings
 from services.turn.engine import StreamConfig, TurnInfo
 from services.turn.engines.estimate import BySilence
@@ -41,7 +42,7 @@ class FakeEngine:
             bot_rates_hz=(16_000, 24_000, 48_000),
             overlap=True,
             backchannel_opportunities=True,
-            word_languages=("en",),
+            word_languages=LANGUAGES,
             bot_audio=True,
         )
 

@@ -9,6 +9,7 @@ import numpy as np
 
 from services.common import silero
 from services.common.engine import Model
+from services.common.reading.readers import LANGUAGES
 from services.common.settings import SharedSettings
 from services.turn.engine import StreamConfig, TurnInfo
 from services.turn.engines.endings import endings
@@ -38,7 +39,7 @@ class FusionEngine:
             bot_rates_hz=RATES_HZ,
             overlap=True,
             backchannel_opportunities=True,
-            word_languages=("en",),
+            word_languages=LANGUAGES,
             bot_audio=True,
             models=(silero.MODEL, Model("Smart Turn v3.2", "BSD-2-Clause")),
         )

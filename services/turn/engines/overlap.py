@@ -21,9 +21,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
+from services.common.reading.reading import LIKELY, Reading
 from services.turn.engine import OverlapKind
 from services.turn.engines.echo import BandEnergies, is_echo, likeness
-from services.turn.engines.words import Kind, kind_of
 
 RATE_HZ: Final = 16_000
 _FRAME: Final = RATE_HZ // 100
@@ -56,7 +56,7 @@ _AFTERGLOW_S: Final = 0.4
 _FORESIGHT_S: Final = 0.2
 
 
-_ACKNOWLEDGES: Final = (Kind.ACKNOWLEDGEMENT, Kind.OPENING)
+_NO_WORDS: Final = Reading(says_nothing=1.0)
 
 
 @dataclass(frozen=True)
@@ -79,7 +79,7 @@ class _Sound:
     speech: float = 0.0
     """Running average of the detector's probability, and the highest that it has been."""
     confidence: float = 1.0
-    words: Kind = Kind.NOTHING
+    words: Reading = _NO_WORDS
     words_end: int = 0
     """What they cover."""
     verdict: OverlapKind | None = None
@@ -130,11 +130,11 @@ class OverlapJudge:
         if self._sound is not None:
             self._sound.end = end
 
-    def heard(self, text: str, end: int) -> None:
-        """Words that cover user audio up to `end`."""
+    def heard(self, words: Reading, end: int) -> None:
+        """How the words are read that cover user audio up to `end`."""
         sound = self._sound
         if sound is not None and end > sound.start and (not sound.end or end < sound.end + _LATE_WORDS_S * RATE_HZ):
-            sound.words, sound.words_end = kind_of(text), end
+            sound.words, sound.words_end = words, end
 
     def tick(self, now: int, speech: float, last_speech: int) -> Verdict | None:
         """One more window of user audio ended at `now` with this probability of speech; a new verdict if there is one."""
@@ -176,15 +176,16 @@ class OverlapJudge:
     def _meaning(self, sound: _Sound, now: int) -> tuple[OverlapKind | None, float]:
         over = bool(sound.end) or now - sound.last >= _BREATH
         length = (sound.last if over else now) - sound.start
-        known = sound.words is not Kind.NOTHING and sound.words_end >= sound.last - _WORDS_REACH
-        if sound.words is Kind.DEMAND and (known or length >= _HALF):
+        acknowledges = sound.words.acknowledges >= LIKELY
+        known = sound.words.says_nothing < LIKELY and sound.words_end >= sound.last - _WORDS_REACH
+        if sound.words.wants_floor >= LIKELY and (known or length >= _HALF):
             return OverlapKind.INTERRUPTION, 0.9
         late = now - sound.start >= self._judge
         if (over or late) and sound.confidence < _DOUBT:
             return OverlapKind.NOT_SPEECH, max(SURE, 1 - sound.confidence)
-        if length > (_LONG if sound.words in _ACKNOWLEDGES else _SHORT):
+        if length > (_LONG if acknowledges else _SHORT):
             return OverlapKind.INTERRUPTION, 0.75
-        if over and sound.words in _ACKNOWLEDGES:
+        if over and acknowledges:
             return OverlapKind.BACKCHANNEL, 0.9
         if over and (known or now - sound.last >= _PATIENCE):
             return OverlapKind.BACKCHANNEL, 0.65

@@ -13,6 +13,8 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
+from services.common.reading.readers import LANGUAGES, reader
+from services.common.reading.reading import Reading
 from services.common.resample import Resampler
 from services.turn.engine import (
     BackchannelOpportunity,
@@ -57,7 +59,7 @@ class TurnSession:
     ) -> None:
         self._rate = config.user_rate_hz
         self._bot_rate = config.bot_rate_hz
-        self._english = not config.language or config.language.lower().startswith("en")
+        self._reader = reader(config.language or LANGUAGES[0])
         self._resampler = Resampler(self._rate, RATE_HZ)
         self._segmenter = segmenter
         self._estimator = estimator(self._turn_audio)
@@ -81,6 +83,8 @@ class TurnSession:
         self._offered = False
         self._words = ""
         self._words_end = 0
+        self._words_id: int | None = None
+        self._reading: Reading | None = None
 
     def push_user(self, samples: NDArray[np.float32], start_sample: int, speaker: str) -> Iterator[Event]:
         """See Session."""
@@ -100,14 +104,21 @@ class TurnSession:
 
     def push_words(self, stable_text: str, unstable_text: str, end_sample: int) -> list[Event]:
         """See Session."""
-        if not self._english:
+        if self._reader is None:
             return []
         text = f"{stable_text} {unstable_text}"
         end = round(end_sample * RATE_HZ / self._rate)
         self._words, self._words_end = text, end
         if self._judge is not None:
-            self._judge.heard(text, end)
+            self._judge.heard(self._reader.read(text), end)
         return []
+
+    def push_turn_words(self, text: str, words_id: int) -> Iterator[Event]:
+        """See Session."""
+        self._words_id = words_id
+        self._reading = self._reader.read(text) if self._reader is not None and text else None
+        if text and self._silent_since is not None:
+            yield from self._end_of_turn(self._segmenter.end, self._silent_since, asked=True)
 
     def turn_taken(self, at_sample: int) -> None:
         """See Session."""
@@ -121,7 +132,7 @@ class TurnSession:
             self._silent_since = last
         echo = self._judge is not None and self._judge.not_speech
         if self._silent_since is not None and self._said < 1 and not echo:
-            yield EndOfTurn(1.0, self._sample(self._silent_since), self._user_end)
+            yield self._ended(1.0, self._silent_since, self._user_end)
 
     def close(self) -> None:
         """See Session."""
@@ -206,21 +217,29 @@ class TurnSession:
         if verdict is not None:
             yield Overlap(verdict.kind, verdict.probability, self._sample(verdict.start), now)
 
-    def _end_of_turn(self, now: int, since: int) -> Iterator[Event]:
-        if self._said >= 1 or (self._judge is not None and self._judge.not_speech):
+    def _end_of_turn(self, now: int, since: int, *, asked: bool = False) -> Iterator[Event]:
+        """What is known of this silence, if it is news or was just asked for by new words."""
+        if self._judge is not None and self._judge.not_speech:
+            return
+        if self._said >= 1:
+            if asked:
+                yield self._ended(1.0, since, self._sample(now))
             return
         silence_s = (now - since) / RATE_HZ
         words = self._words if self._words_end > since - _WORDS_REACH else ""
         probability = self._estimator.probability(silence_s, words)
-        if probability < 1 and abs(probability - self._said) < _NEWS:
+        if probability < 1 and abs(probability - self._said) < _NEWS and not asked:
             return
         self._said = probability
-        yield EndOfTurn(probability, self._sample(since), self._sample(now))
+        yield self._ended(probability, since, self._sample(now))
         if probability >= 1:
             self._turn_start = None
         elif self._judge is not None and self._fits_backchannel(silence_s, probability, now):
             self._offered = True
             yield BackchannelOpportunity(1 - probability, self._sample(now))
+
+    def _ended(self, probability: float, since: int, detected_at: int) -> EndOfTurn:
+        return EndOfTurn(probability, self._sample(since), detected_at, self._words_id, self._reading)
 
     def _fits_backchannel(self, silence_s: float, probability: float, now: int) -> bool:
         """A short pause inside a long turn that is not about to end, while the persona is silent."""

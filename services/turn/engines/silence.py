@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from services.common import silero
+from services.common.reading.readers import LANGUAGES
 from services.common.settings import SharedSettings
 from services.turn.engine import StreamConfig, TurnInfo
 from services.turn.engines.estimate import BySilence
@@ -28,6 +29,7 @@ class SilenceEngine:
             version="1",
             user_rates_hz=RATES_HZ,
             bot_rates_hz=RATES_HZ,
+            word_languages=LANGUAGES,
             models=(silero.MODEL,),
         )
 
