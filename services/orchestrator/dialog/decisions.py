@@ -31,8 +31,10 @@ def _inputs(event: ev.Event) -> dict[str, Any]:
     match event:
         case ev.Overlapped(kind=kind, probability=probability):
             return {"kind": kind.value, "probability": round(probability, 2)}
-        case ev.EndOfTurn(probability=probability) | ev.Addressed(probability=probability):
+        case ev.EndOfTurn(probability=probability):
             return {"probability": round(probability, 2)}
+        case ev.Addressed(evidence=evidence):
+            return {name: round(number, 2) for name, number in vars(evidence).items() if number is not None}
         case ev.SpeechStopped(last_speech_at=last):
             return {"last_speech_at": last}
     return {}
