@@ -14,12 +14,13 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
+from bench.logistic import logistic
 from bench.turn.candidate.hazard import NAMES, SILENCE, TIME, WEIGHTS, WORDS, of_words, over_time, passed
 from bench.turn.candidate.reader import TurnReader, reader
 from bench.turn.material import Recording, made
 from bench.turn.models import Listening, Models
 from bench.turn.trace import Recogniser, trace, turn_texts
-from bench.turn.training.fitting import FOLDS, LONGEST_S, STEP_S, folds, listen, logistic, material, score_of
+from bench.turn.training.fitting import FOLDS, LONGEST_S, STEP_S, folds, listen, material, score_of
 from services.turn.engines.prosody import NAMES as PROSODY
 
 #: Strong: what is true of made voices need not be true of real ones.
