@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import os
-import socket
 import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -12,6 +11,7 @@ from contextlib import asynccontextmanager
 import grpc
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
+from deploy.addresses import on_free_ports
 from vivant.channel import open_channel
 
 START_TIMEOUT_S = 60.0
@@ -23,19 +23,17 @@ async def running(name: str, **environment: str) -> AsyncIterator[grpc.aio.Chann
 
     `environment` adds to the process's own, for example TTS_ENGINE="hibari". Its log goes to stderr.
     """
-    port, metrics_port = _free_ports(2)
-    prefix = name.upper()
-    env = os.environ | {f"{prefix}_PORT": str(port), f"{prefix}_METRICS_PORT": str(metrics_port), "VIVANT_LOG_LEVEL": "WARNING"}
-    process = await asyncio.create_subprocess_exec(sys.executable, "-m", f"services.{name}", env=env | environment)
-    try:
-        async with open_channel(f"127.0.0.1:{port}") as channel:
-            async with asyncio.timeout(START_TIMEOUT_S):
-                await _ready(channel, process)
-            yield channel
-    finally:
-        if process.returncode is None:
-            process.terminate()
-        await process.wait()
+    with on_free_ports(os.environ | {"VIVANT_LOG_LEVEL": "WARNING"}, [name]) as env:
+        process = await asyncio.create_subprocess_exec(sys.executable, "-m", f"services.{name}", env=env | environment)
+        try:
+            async with open_channel(f"127.0.0.1:{env[f'{name.upper()}_PORT']}") as channel:
+                async with asyncio.timeout(START_TIMEOUT_S):
+                    await _ready(channel, process)
+                yield channel
+        finally:
+            if process.returncode is None:
+                process.terminate()
+            await process.wait()
 
 
 async def _ready(channel: grpc.aio.Channel, process: asyncio.subprocess.Process) -> None:
@@ -49,14 +47,3 @@ async def _ready(channel: grpc.aio.Channel, process: asyncio.subprocess.Process)
             return
         await asyncio.sleep(0.1)
     raise SystemExit(f"the service ended with status {process.returncode} before it was ready; its log is above")
-
-
-def _free_ports(count: int) -> list[int]:
-    """Ports that were free a moment ago."""
-    sockets = [socket.socket() for _ in range(count)]
-    for each in sockets:
-        each.bind(("127.0.0.1", 0))
-    ports = [each.getsockname()[1] for each in sockets]
-    for each in sockets:
-        each.close()
-    return ports

@@ -15,7 +15,7 @@ import random
 import tempfile
 from collections.abc import Iterable
 from contextlib import ExitStack
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Final
 
@@ -24,7 +24,10 @@ from rich.console import Console
 from rich.table import Table
 
 import vivant
-from bench.conversation.client import Ear, Microphone, Question, questions
+from bench.conversation.playback import late_units, lost_units, stale_units
+from bench.conversation.questions import Question, questions
+from bench.conversation.stage import Microphones
+from bench.conversation.take import Take
 from bench.resources import Processes
 from deploy.addresses import NOTHING_KEPT, environment, on_free_ports
 from deploy.system import running
@@ -52,9 +55,11 @@ class Answer:
     """Something was answered before the end of the question."""
     barge_in_ms: float | None
     """Speech over a reply to its last audible sample; None: it was not spoken over one."""
-    stages: dict[str, float]
-    """Of the answer, in milliseconds since the end of speech; what comes after its first sound is added when it comes."""
+    turn_id: int
+    """Of the answer; 0: none."""
     understood: str
+    stages: dict[str, float] = field(default_factory=dict)
+    """Of the answer, in milliseconds since the end of speech; known when the conversation is over."""
 
 
 @dataclass
@@ -71,54 +76,58 @@ class Results:
     frames_missing: int = 0
     frames_repeated: int = 0
 
-    def add(self, ear: Ear, seconds: float) -> None:
+    def add(self, take: Take, answers: Iterable[Answer], seconds: float) -> None:
         """Takes in one conversation."""
+        self.answers += [replace(answer, stages=take.stages(answer.turn_id)) for answer in answers]
         self.seconds += seconds
-        self.units += len(ear.units)
-        self.lost += ear.lost_units()
-        self.late += ear.late_units()
-        self.stale += ear.stale_units()
-        self.frames_missing += sum(unit.frame == "missing" for unit in ear.units)
-        self.frames_repeated += sum(unit.frame == "repeated" for unit in ear.units)
-        self.notices += ear.notices
+        self.units += len(take.units)
+        self.lost += lost_units(take)
+        self.late += late_units(take)
+        self.stale += stale_units(take)
+        self.frames_missing += sum(unit.frame == "missing" for unit in take.units)
+        self.frames_repeated += sum(unit.frame == "repeated" for unit in take.units)
+        self.notices += [notice.reason for notice in take.of(vivant.Notice)]
 
 
 class Conversation:
     """One conversation from the client's side."""
 
-    def __init__(self, session: vivant.Session, microphone: Microphone, ear: Ear) -> None:
+    def __init__(self, session: vivant.Session, microphones: Microphones, take: Take) -> None:
         self._session = session
-        self._microphone = microphone
-        self._ear = ear
+        self._microphones = microphones
+        self._take = take
         self._clock = asyncio.get_running_loop().time
 
     async def ask(self, question: Question) -> Answer:
         """Speaks, over the reply in hand if there is one, and waits until the answer is heard."""
-        ear = self._ear
-        before = ear.newest_turn()
-        over = before if ear.speaks(before) else 0
-        heard = len(ear.transcripts)
-        began = self._microphone.say(question)
+        take = self._take
+        before = take.newest_turn()
+        over = before if before and before not in take.ends() else 0
+        heard = len(self._transcripts())
+        began = self._microphones.say(question.samples)
         ended = began + question.end_s
-        await ear.until(lambda: self._clock() >= ended, ended)
-        early = ear.first_audible(before) is not None
-        answered = max(before, ear.newest_turn())
+        await take.until(lambda: self._clock() >= ended, ended)
+        early = take.first_audible(before) is not None
+        answered = max(before, take.newest_turn())
         if early:
             # It spoke into the question: what counts is when the question as a whole is answered.
-            await ear.until(lambda: not ear.speaks(answered), ended + PATIENCE_S)
-        found = await ear.until(lambda: ear.first_audible(answered) is not None, ended + PATIENCE_S)
-        unit = ear.first_audible(answered)
+            await take.until(lambda: answered in take.ends(), ended + PATIENCE_S)
+        found = await take.until(lambda: take.first_audible(answered) is not None, ended + PATIENCE_S)
+        unit = take.first_audible(answered)
         barge_in = None
-        if over and (went_on := ear.last_audible(over) - began - question.floor_s) > 0:
+        if over and (went_on := take.last_audible(over) - began - question.floor_s) > 0:
             barge_in = went_on * 1000
         return Answer(
             question.name,
             (unit.first - ended) * 1000 if found and unit and unit.first else None,
             early,
             barge_in,
-            ear.stages.setdefault(unit.turn_id, {}) if unit else {},
-            " ".join(ear.transcripts[heard:]),
+            unit.turn_id if unit else 0,
+            " ".join(self._transcripts()[heard:]),
         )
+
+    def _transcripts(self) -> list[str]:
+        return [words.text for words in self._take.of(vivant.Transcript) if words.final]
 
     async def listen(self) -> None:
         """Lets the reply speak for a while."""
@@ -135,19 +144,21 @@ async def converse(client: vivant.Client, asked: Iterable[Question], results: Re
     loop = asyncio.get_running_loop()
     async with client.converse(video=vivant.Video("vp8", 512), microphone=16_000) as session:
         began = loop.time()
-        ear, microphone = Ear(session), Microphone(session)
-        tasks = [asyncio.create_task(ear.listen()), asyncio.create_task(microphone.run())]
+        take = Take("talk", 0)
+        microphones = Microphones(session, ("",), take)
+        tasks = [asyncio.create_task(take.listen(session)), asyncio.create_task(microphones.run())]
+        answers: list[Answer] = []
         try:
-            talk = Conversation(session, microphone, ear)
+            talk = Conversation(session, microphones, take)
             await asyncio.sleep(PAUSE_S)
             for number, question in enumerate(asked):
                 answer = await talk.ask(question)
-                results.answers.append(answer)
+                answers.append(answer)
                 console.print(_line(answer))
                 await talk.listen()
                 if number % 2:
                     await talk.stop()
-            results.add(ear, loop.time() - began)
+            results.add(take, answers, loop.time() - began)
         finally:
             for task in tasks:
                 task.cancel()
@@ -274,7 +285,8 @@ def main() -> None:
         if not address:
             console.print("Starting a system of its own ...")
             logs = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="vivant-talk-")))
-            address = stack.enter_context(running(on_free_ports(environment() | NOTHING_KEPT), logs, READY_S)).address
+            env = stack.enter_context(on_free_ports(environment() | NOTHING_KEPT))
+            address = stack.enter_context(running(env, logs, READY_S)).address
         line = asyncio.run(measure(address, arguments.rounds, console))
     print(json.dumps(line))
 

@@ -32,7 +32,7 @@ from voicebench.runner import run
 from voicebench.scenario import Scenario, parse_scenario
 
 import vivant
-from bench.conversation.client import MICROPHONE_HZ, NOISE_RMS, questions
+from bench.conversation.questions import MICROPHONE_HZ, NOISE_RMS, questions
 from bench.conversation.sounds import Sound, recordings
 from bench.talk import READY_S, percentile
 from deploy.addresses import NOTHING_KEPT, environment, on_free_ports
@@ -179,7 +179,7 @@ def main() -> None:
         address = arguments.address
         if not address:
             console.print("Starting a system of its own ...")
-            env = on_free_ports(environment() | NOTHING_KEPT)
+            env = stack.enter_context(on_free_ports(environment() | NOTHING_KEPT))
             address = stack.enter_context(running(env, folder / "logs", READY_S)).address
         line = asyncio.run(measure(address, arguments.rounds, folder, console))
     print(json.dumps(line))

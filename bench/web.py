@@ -35,7 +35,7 @@ from whisper_normalizer.english import EnglishTextNormalizer
 
 import vivant
 from bench.asr.recognising import recognise
-from bench.conversation.client import Question, questions
+from bench.conversation.questions import Question, questions
 from bench.resources import Processes
 from bench.talk import READY_S, Results, converse, percentile
 from deploy.addresses import NOTHING_KEPT, environment, on_free_ports
@@ -315,7 +315,8 @@ def main() -> None:
     with ExitStack() as stack:
         console.print("Starting a system of its own ...")
         logs = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="vivant-web-")))
-        system = stack.enter_context(running(on_free_ports(environment() | NOTHING_KEPT), logs, READY_S))
+        env = stack.enter_context(on_free_ports(environment() | NOTHING_KEPT))
+        system = stack.enter_context(running(env, logs, READY_S))
         url = f"http://localhost:{system.settings['gateway'].port}"
         line = asyncio.run(measure(url, system.address, arguments, console))
     print(json.dumps(line))

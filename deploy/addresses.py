@@ -53,18 +53,30 @@ def misspelt(root: Path = ROOT) -> list[str]:
         return unread(os.environ, written(root))
 
 
-def on_free_ports(env: Mapping[str, str], names: Iterable[str] = NAMES) -> dict[str, str]:
-    """`env` with ports that were free a moment ago, so that a second system can run beside the usual one."""
+@contextlib.contextmanager
+def on_free_ports(env: Mapping[str, str], names: Iterable[str] = NAMES) -> Iterator[dict[str, str]]:
+    """`env` with ports that are free, and stay so in the block: a second system can run beside the usual one."""
     changed = dict(env)
-    with contextlib.ExitStack() as held:
+    with contextlib.ExitStack() as kept:
         for name in names:
             for setting in ("PORT", "METRICS_PORT"):
-                taken = held.enter_context(socket.socket())
-                taken.bind(("127.0.0.1", 0))
-                changed[f"{name.upper()}_{setting}"] = str(taken.getsockname()[1])
+                changed[f"{name.upper()}_{setting}"] = str(kept.enter_context(free_port()))
             changed.pop(f"ORCHESTRATOR_{name.upper()}_ADDRESS", None)
-    changed.pop("GATEWAY_ORCHESTRATOR_ADDRESS", None)
-    return changed
+        changed.pop("GATEWAY_ORCHESTRATOR_ADDRESS", None)
+        yield changed
+
+
+@contextlib.contextmanager
+def free_port() -> Iterator[int]:
+    """A port on which nobody listens, kept for a server that is told its number, also while that is started again.
+
+    A socket is bound to it which does not listen. While it is there, the kernel gives the port to nobody who wants any port,
+    and to no connection on its way out; a server may bind it by its number, for both have SO_REUSEADDR (socket(7)).
+    """
+    with socket.socket() as keeper:
+        keeper.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        keeper.bind(("127.0.0.1", 0))
+        yield keeper.getsockname()[1]
 
 
 def settings_of(name: str, env: Mapping[str, str]) -> ServiceSettings:

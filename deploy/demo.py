@@ -27,11 +27,11 @@ def main() -> int:
     console = Console(highlight=False, soft_wrap=True)
     started = time.monotonic()
     try:
-        env = on_free_ports(environment() | NOTHING_KEPT)
+        usual = environment() | NOTHING_KEPT
         for sentence in misspelt():
             console.print(f"demo: {sentence}", style="yellow", markup=False)
         console.print("Starting the services (the first time takes the longest) ...")
-        with running(env, ROOT / OUT / "logs", _READY_S) as system:
+        with on_free_ports(usual) as env, running(env, ROOT / OUT / "logs", _READY_S) as system:
             console.print(f"Ready after {time.monotonic() - started:.0f} s.\n")
             where = ("--address", system.address)
             _ask(console, env, str(RECORDING), "-o", str(OUT / "answer.mp4"), *where)

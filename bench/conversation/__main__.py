@@ -94,8 +94,8 @@ def main() -> None:
             address = arguments.address
             if not address:
                 console.print("Starting a system of its own ...")
-                system = running(on_free_ports(environment() | NOTHING_KEPT), arguments.out / "logs", READY_S)
-                address = stack.enter_context(system).address
+                env = stack.enter_context(on_free_ports(environment() | NOTHING_KEPT))
+                address = stack.enter_context(running(env, arguments.out / "logs", READY_S)).address
             results = asyncio.run(measure(address, wanted, numbers, arguments.out, console))
     line, table, faults = summary(results)
     console.print(table)

@@ -12,8 +12,8 @@ from typing import Final
 import numpy as np
 
 import vivant
-from bench.conversation.client import UNIT_S
 from bench.conversation.playback import clicks, history_off, jumps, stale_units
+from bench.conversation.questions import UNIT_S
 from bench.conversation.scenarios import Expect, Scenario
 from bench.conversation.sounds import PAUSE_S
 from bench.conversation.stage import PATIENCE_S, WATCHED_S

@@ -8,6 +8,7 @@ from typing import Final
 import numpy as np
 
 import vivant
+from bench.conversation.questions import UNIT_S
 from bench.conversation.take import Heard, Take
 
 #: A step between two samples of so much, and of three times what is usual around it, is a click.
@@ -42,6 +43,21 @@ def stale_units(take: Take) -> int:
     """Units in which a reply is heard after it was said to be interrupted."""
     ends = {turn_id: at for turn_id, (at, turn) in take.ends().items() if turn.interrupted}
     return sum(unit.first is not None and unit.at > ends.get(unit.turn_id, np.inf) for unit in take.units)
+
+
+def late_units(take: Take) -> int:
+    """Units more than 40 ms behind the beat; a beat that was missed begins anew."""
+    late, due = 0, -np.inf
+    for unit in take.units:
+        due = min(due + UNIT_S, unit.at) if due > -np.inf else unit.at
+        if unit.at > due + UNIT_S:
+            late, due = late + 1, unit.at
+    return late
+
+
+def lost_units(take: Take) -> int:
+    """Units that are missing between the first and the last."""
+    return take.units[-1].index - take.units[0].index + 1 - len(take.units) if take.units else 0
 
 
 def jumps(take: Take) -> list[str]:

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from scipy.signal import resample_poly
 
 import vivant
-from bench.conversation.client import MICROPHONE_HZ, UNIT_S
+from bench.conversation.questions import MICROPHONE_HZ, UNIT_S
 from bench.conversation.take import Take
 
 Row = tuple[float, str, str]

@@ -14,8 +14,8 @@ from typing import Any, Final
 import numpy as np
 from rich.table import Table
 
-from bench.conversation.client import asking
 from bench.conversation.judging import LineResult, RunResult
+from bench.conversation.questions import asking
 from bench.conversation.scenarios import Expect
 
 #: More speakers than these on one microphone are not tried.

@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.signal import resample_poly
 
-from bench.conversation.client import MICROPHONE_HZ, questions
+from bench.conversation.questions import MICROPHONE_HZ, questions
 from bench.conversation.scenarios import Line, Scenario
 from vivant import audio
 from vivant.channel import open_channel

@@ -12,9 +12,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 import vivant
-from bench.conversation.client import CHUNK, MICROPHONE_HZ, NOISE_RMS, UNIT_S
+from bench.conversation.questions import CHUNK, MICROPHONE_HZ, NOISE_RMS, UNIT_S
 from bench.conversation.scenarios import Cue, Expect, Line, Scenario
-from bench.conversation.sounds import Sound, Sounds
+from bench.conversation.sounds import Sounds
 from bench.conversation.take import Said, Take
 
 #: A moment that has not come by then does not come.
@@ -51,10 +51,10 @@ class Microphones:
         self._chunks: list[NDArray[np.int16]] = []
         take.microphone_at = asyncio.get_running_loop().time()
 
-    def say(self, sound: Sound, speaker: str, addressee: str) -> float:
-        """Begins to speak now; returns when the first sample is recorded."""
+    def say(self, samples: NDArray[np.int16], speaker: str = "", addressee: str = "") -> float:
+        """Begins to speak now, over what was being said; returns when the first sample is recorded."""
         stream = self._streams[speaker]
-        stream.clip, stream.addressee = sound.samples, addressee
+        stream.clip, stream.addressee = samples, addressee
         return self._take.microphone_at + self._sent / MICROPHONE_HZ
 
     async def run(self) -> None:
@@ -62,19 +62,28 @@ class Microphones:
         loop = asyncio.get_running_loop()
         try:
             while not self._session.finished:
+                # What is said from here on is in the next chunk, which begins when this one can be sent.
+                recorded = [
+                    (stream.speaker or None, stream.addressee or (), self._chunk(stream)) for stream in self._streams.values()
+                ]
                 self._sent += CHUNK
                 await asyncio.sleep(self._take.microphone_at + self._sent / MICROPHONE_HZ - loop.time())
-                mixed = np.zeros(CHUNK)
-                for stream in self._streams.values():
-                    room = self._noise.normal(0, NOISE_RMS, CHUNK)
-                    chunk, stream.clip = stream.clip[:CHUNK], stream.clip[CHUNK:]
-                    room[: len(chunk)] += chunk
-                    mixed += room
-                    pcm = np.clip(room, -32768, 32767).astype(np.int16)
-                    await self._session.send_audio(pcm, stream.speaker or None, addressees=stream.addressee or ())
-                self._chunks.append(np.clip(mixed, -32768, 32767).astype(np.int16))
+                for speaker, addressees, room in recorded:
+                    await self._session.send_audio(_pcm(room), speaker, addressees=addressees)
+                self._chunks.append(_pcm(np.sum([room for _, _, room in recorded], axis=0)))
         finally:
             self._take.microphone = np.concatenate(self._chunks) if self._chunks else np.zeros(0, np.int16)
+
+    def _chunk(self, stream: _Stream) -> NDArray[np.float64]:
+        """The next 20 ms of one microphone: the room, and what is said in it."""
+        room = self._noise.normal(0, NOISE_RMS, CHUNK)
+        chunk, stream.clip = stream.clip[:CHUNK], stream.clip[CHUNK:]
+        room[: len(chunk)] += chunk
+        return room
+
+
+def _pcm(sound: NDArray[np.float64]) -> NDArray[np.int16]:
+    return np.clip(sound, -32768, 32767).astype(np.int16)
 
 
 class Player:
@@ -135,7 +144,7 @@ class Actor:
         if line.spoken:
             sound = self._sounds.of(line, self._take.run)
             speaker = "" if self._one_microphone else line.speaker
-            at = self._microphones.say(sound, speaker, line.addressee)
+            at = self._microphones.say(sound.samples, speaker, line.addressee)
             spans = tuple((at + start, at + end) for start, end in sound.spans)
             return Said(line, at, spans, at + sound.floor_s)
         at = self._clock()

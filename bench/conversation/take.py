@@ -10,13 +10,13 @@ import asyncio
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from itertools import pairwise
-from typing import Final, TypeVar
+from typing import Any, Final, Literal, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 import vivant
-from bench.conversation.client import AUDIBLE, UNIT_S
+from bench.conversation.questions import AUDIBLE, UNIT_S
 from bench.conversation.scenarios import Line
 
 Kind = TypeVar("Kind")
@@ -41,6 +41,8 @@ class Heard:
     last: float | None
     ducked: bool = False
     """The server says that it lowered the voice here."""
+    frame: Literal["new", "repeated", "missing"] = "missing"
+    """Its picture."""
 
     @classmethod
     def of(cls, unit: vivant.Unit, at: float, rate_hz: int) -> Heard:
@@ -48,7 +50,8 @@ class Heard:
         pcm = np.frombuffer(unit.pcm, "<i2")
         loud = np.flatnonzero(np.abs(pcm.astype(np.int32)) > AUDIBLE)
         first, last = (at + float(loud[0]) / rate_hz, at + float(loud[-1]) / rate_hz) if len(loud) else (None, None)
-        return cls(unit.index, unit.turn_id, unit.turn_sample, at, pcm, first, last, unit.ducked)
+        frame: Any = "missing" if unit.frame is None else "repeated" if unit.frame.repeated else "new"
+        return cls(unit.index, unit.turn_id, unit.turn_sample, at, pcm, first, last, unit.ducked, frame)
 
     @property
     def turn_end_sample(self) -> int:
@@ -197,6 +200,11 @@ class Take:
     def of(self, kind: type[Kind]) -> list[Kind]:
         """All events of one kind."""
         return [event for _, event in self.events if isinstance(event, kind)]
+
+    def stages(self, turn_id: int) -> dict[str, float]:
+        """Where the time of a reply went, in milliseconds since the end of speech."""
+        told = (metrics.stages for metrics in self.of(vivant.Metrics) if metrics.turn_id == turn_id)
+        return {stage.name: stage.at_ms for stages in told for stage in stages}
 
     def states(self) -> Iterator[tuple[float, vivant.StateChanged]]:
         """Who had the floor from when on."""

@@ -108,7 +108,7 @@ class Client:
             shared_microphone: several people may speak into the microphone and are told apart by their voices; None: as long
                 as no `participant` is named.
             greeting: the persona speaks first.
-            conversation_id: goes on with an earlier conversation; None: a new one.
+            conversation_id: goes on with an earlier conversation, which is over; None: a new one.
             language: of the user's speech, BCP 47; None: the persona's first.
             voice_rate_hz: sample rate of the persona's voice.
             manual_turns: push to talk: what is said is answered at `Session.end_turn`, and speech does not interrupt.

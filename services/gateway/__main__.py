@@ -12,8 +12,8 @@ from services.common.metrics import Metrics
 from services.common.serving import one_line, serve_http, side_door
 from services.common.streams import Admission
 from services.common.tasks import say_why
+from services.gateway.fitting import SettingsWatch
 from services.gateway.gateway import Gateway
-from services.gateway.people import DefaultWatch
 from services.gateway.server import make_app
 from services.gateway.settings import GatewaySettings
 from vivant.channel import open_channel
@@ -32,12 +32,12 @@ async def serve(settings: GatewaySettings, stop: asyncio.Event | None = None) ->
     tls = tls_context(settings)
     async with open_channel(settings.orchestrator_address) as channel:
         gateway = Gateway(settings, vivant.Client(channel, settings.orchestrator_address), metrics, places)
-        default = DefaultWatch(gateway.client, settings)
-        watching = asyncio.create_task(default.run(), name="default")
-        watching.add_done_callback(say_why("default"))
+        fitting = SettingsWatch(gateway.client, settings)
+        watching = asyncio.create_task(fitting.run(), name="fitting")
+        watching.add_done_callback(say_why("fitting"))
 
         def problems() -> list[str]:
-            return [problem for problem in ("" if places.ready else "loading", default.problem) if problem]
+            return [*([] if places.ready else ["loading"]), *fitting.problems]
 
         doors = [await side_door("gateway", settings, metrics, problems)]
         try:

@@ -13,8 +13,9 @@ from services.common.logs import get_logger
 from services.common.tasks import say_why
 from services.gateway.connection import Wish
 from services.gateway.conversation import MICROPHONE_HZ, Conversation
+from services.gateway.fitting import CODEC
 from services.gateway.gateway import Gateway
-from vivant.errors import Full, Internal, NotFound, Unavailable, VivantError
+from vivant.errors import Full, Internal, InvalidRequest, NotFound, Unavailable, VivantError
 
 _log = get_logger(__name__)
 
@@ -136,17 +137,20 @@ class Conversations:
         """What is wished for, open until `stack` is closed; raises VivantError."""
         client, settings = self._gateway.client, self._gateway.settings
         who = vivant.Participant(secrets.token_hex(8), wish.name) if wish.name else None
-        there = client.join(wish.join or wish.conversation_id, participant=who, microphone=MICROPHONE_HZ)
+
+        async def join(conversation_id: str) -> vivant.Session:
+            return await stack.enter_async_context(client.join(conversation_id, participant=who, microphone=MICROPHONE_HZ))
+
         new = client.converse(
             wish.persona or None,
-            video=vivant.Video("vp8", settings.video_px),
+            video=vivant.Video(CODEC, settings.video_px),
             microphone=MICROPHONE_HZ,
             participant=who,
             conversation_id=wish.conversation_id or None,
         )
         if wish.join:
             try:
-                return await stack.enter_async_context(there)
+                return await join(wish.join)
             except NotFound as exc:
                 raise NotFound(_NOT_THERE, reason="unknown_conversation") from exc
         if not wish.conversation_id:
@@ -154,9 +158,16 @@ class Conversations:
         # Whoever comes back finds the others where they are. Where all had to leave, the first of them opens it anew.
         async with self._returning:
             try:
-                return await stack.enter_async_context(there)
+                return await join(wish.conversation_id)
             except NotFound:
+                pass
+            try:
                 return await stack.enter_async_context(new)
+            except InvalidRequest as exc:
+                if exc.reason != "conversation_live":
+                    raise
+                # By way of another gateway somebody was faster.
+                return await join(wish.conversation_id)
 
     def _accompanied(self, one: Conversation) -> bool:
         others = (stay.conversation for stay in self._stays if stay.conversation and stay.conversation is not one)

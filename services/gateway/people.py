@@ -2,20 +2,14 @@
 
 from __future__ import annotations
 
-import asyncio
 from dataclasses import dataclass
 from typing import Final
 
 import vivant
-from services.common.logs import get_logger
 from services.gateway.settings import GatewaySettings
-from vivant.errors import VivantError
-
-_log = get_logger(__name__)
 
 #: A persona that has no portrait is a voice. Any other reason means that it has one, which must not or cannot be shown.
 _VOICE_ONLY: Final = "no_portrait"
-_ASK_EVERY_S: Final = 1.0
 
 
 @dataclass(frozen=True)
@@ -53,31 +47,3 @@ def people(system: vivant.SystemInfo, settings: GatewaySettings) -> People:
 def places(system: vivant.SystemInfo, settings: GatewaySettings) -> int:
     """How many conversations can be had at once: as many as the narrowest place on the way lets through."""
     return min(settings.capacity, system.orchestrator.capacity or settings.capacity)
-
-
-class DefaultWatch:
-    """Finds out whether GATEWAY_PERSONA names somebody, as soon as the system can tell."""
-
-    def __init__(self, client: vivant.Client, settings: GatewaySettings) -> None:
-        self._client = client
-        self._settings = settings
-        self.problem = ""
-        """What is wrong with it."""
-
-    async def run(self) -> None:
-        """Ends when it names somebody; until then it is a `problem`, because a persona may still be added."""
-        while self._settings.persona:
-            try:
-                known = [card.id for card in (await self._client.info()).personas]
-            except VivantError:
-                known = []
-            if self._settings.persona in known:
-                self.problem = ""
-                return
-            if known and not self.problem:
-                self.problem = (
-                    f"GATEWAY_PERSONA is {self._settings.persona!r}, and there is no such persona that can be used; "
-                    f"there are: {', '.join(known)}"
-                )
-                _log.error("unknown_default", detail=self.problem)
-            await asyncio.sleep(_ASK_EVERY_S)

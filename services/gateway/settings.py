@@ -50,4 +50,4 @@ class GatewaySettings(ServiceSettings):
     loopback: bool = True
     """Offer 127.0.0.1 as a way to connect: for a browser on this machine, also when it has no network."""
     video_px: int = Field(default=512, ge=128, le=1024)
-    """Edge of the picture."""
+    """Edge of the picture, one of the sizes that the face has (portrait: 256, 384, 512, 720)."""

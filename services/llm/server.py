@@ -142,9 +142,13 @@ class _Outlet:
         match output:
             case Drafted(text):
                 await self._stream.send(draft=llm_pb2.Draft(turn_id=turn_id, text=text))
-            case Addressed(words, shares):
+            case Addressed(words, nearest, likeness, shares):
                 meant = [common_pb2.Addressee(participant_id=each, probability=likely) for each, likely in shares]
-                await self._stream.send(addressed=llm_pb2.Addressed(turn_id=turn_id, text=words, addressees=meant))
+                await self._stream.send(
+                    addressed=llm_pb2.Addressed(
+                        turn_id=turn_id, text=words, addressees=meant, nearest=nearest, likeness=likeness
+                    )
+                )
             case Text(text):
                 await self._stream.send(text=llm_pb2.ReplyText(turn_id=turn_id, text=text))
             case Cue(cue):

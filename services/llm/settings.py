@@ -27,8 +27,8 @@ class LlmSettings(EngineSettings):
     """How a reply begins when memory is sure: in the life story's own words (at once, and right), or as the model puts it.
     Empty: as fits the model, which is "passage" for the small one that comes with Vivant and "model" for all others."""
     who_is_meant: Literal["memory", "model", "off"] = "memory"
-    """Where several people are there and no name is called, an opinion on whether the persona is meant: from what its memory
-    knows and who spoke last, from that and what the model says to the question, or none."""
+    """What is told of whom words are meant for, where several people are there and no name is called: what memory has on them,
+    that and the model's opinion, which is believed, or nothing."""
     embeddings_dir: Path | None = None
     """Folder in which the embeddings of life stories are kept. By default they are kept beside each story, in `derived/`, and
     where that cannot be written in `.cache/vivant/embeddings` of the home folder."""

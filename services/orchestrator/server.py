@@ -14,7 +14,6 @@ from services.common import logs
 from services.common.audio import pcm_format, require_format
 from services.common.metrics import Metrics
 from services.common.streams import Admission, ServerStream, flatten, rpc
-from services.orchestrator.links import pairing
 from services.orchestrator.links.clients import Peers
 from services.orchestrator.session.client import Client
 from services.orchestrator.session.opening import Opening
@@ -121,11 +120,22 @@ class SessionServicer(session_pb2_grpc.SessionServiceServicer):
     async def _begin(self, config: session_pb2.ConverseConfig) -> _Talk:
         """Opens a session; raises VivantError."""
         opening = await self._open(config)
+        # Nothing waits from here on until it is among the talks: of two at the same time the second is refused.
+        self._require_over(config.conversation_id)
         session = Session(opening, self._peers, self._settings, self.metrics, sounds=self._sounds)
         running = asyncio.create_task(session.run(), name=f"session-{session.id}")
         talk = self._talks[session.conversation_id] = _Talk(session, opening, running)
         running.add_done_callback(functools.partial(self._ended, session.conversation_id))
         return talk
+
+    def _require_over(self, conversation_id: str) -> None:
+        """Raises InvalidRequest for a conversation in which somebody is. One that is just ending keeps nobody out."""
+        talk = self._talks.get(conversation_id)
+        if talk is not None and not talk.session.reception.over:
+            raise InvalidRequest(
+                "this conversation is going on, and there is one session of each: enter it with `join` instead of opening it",
+                reason="conversation_live",
+            )
 
     async def _join(self, join: session_pb2.Join) -> _Talk:
         """Finds the session that is going on; raises NotFound, InvalidRequest."""
@@ -155,7 +165,8 @@ class SessionServicer(session_pb2_grpc.SessionServiceServicer):
         if config.tools:
             raise Unimplemented("tools are not built yet: leave `tools` empty", reason="tools_unimplemented")
         components = {component.service: component for component in await self._peers.components()}
-        _require_fitting(components)
+        if self._peers.misfits:
+            raise Unusable(f"the services do not fit each other: {'; '.join(self._peers.misfits)}", reason="services_misfit")
         _require_loaded(config, components)
         _check_input(config, components["asr"].info, components["turn"].info)
         output = _output_audio(config, components["tts"].info)
@@ -207,13 +218,6 @@ def check_persona(
     problems = misfits([language], persona.manner.voice, offered, voices if "tts" in asked else ())
     if problems:
         raise Unusable(f"persona {persona.card.id!r} cannot talk here: {'; '.join(problems)}", reason="persona_misfit")
-
-
-def _require_fitting(components: Mapping[str, session_pb2.Component]) -> None:
-    """Raises Unusable when the services that were put together cannot work together."""
-    problems = pairing.misfits({name: component.info for name, component in components.items() if component.HasField("info")})
-    if problems:
-        raise Unusable(f"the services do not fit each other: {'; '.join(problems)}", reason="services_misfit")
 
 
 def _require_loaded(config: session_pb2.ConverseConfig, components: Mapping[str, session_pb2.Component]) -> None:

@@ -73,6 +73,8 @@ class Speech:
     """16-bit little-endian mono."""
     phonemes: Sequence[Phoneme]
     words: Sequence[Word]
+    unspoken_scripts: Sequence[str] = ()
+    """Scripts of words among these that the voice has no sounds for: "Han", "Arabic". A pause stands for the words."""
 
 
 class VoiceEngine(Protocol):

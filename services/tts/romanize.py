@@ -58,6 +58,12 @@ def _latin(char: str) -> str | None:
     return latin if char == low else latin.capitalize()
 
 
+def script_of(char: str) -> str:
+    """The English name of the script of a letter: "Han", "Arabic", "Hiragana", ..."""
+    name = _script(char).split("-", 1)[0]
+    return "Han" if name in ("CJK", "IDEOGRAPHIC") else name.capitalize()
+
+
 def _script(char: str) -> str:
     """The first word of its Unicode name: LATIN, GREEK, CYRILLIC, CJK, ..."""
     return unicodedata.name(char, "").split(" ", 1)[0] if char.isalpha() or unicodedata.combining(char) else ""

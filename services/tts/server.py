@@ -134,6 +134,7 @@ class _Reply:
                     common_pb2.Word(text=w.text, start_sample=w.start_sample, end_sample=w.end_sample, confidence=1.0)
                     for w in speech.words
                 )
+                audio.unspoken_scripts.extend(speech.unspoken_scripts)
             await self._stream.send(audio=audio)
             self._samples += len(pcm) // 2
 

@@ -9,10 +9,10 @@ import html
 import re
 import unicodedata
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
-from services.tts.romanize import romanized
+from services.tts.romanize import romanized, script_of
 
 #: Longer runs of letters and digits are codes, hashes or noise; nobody reads them aloud.
 MAX_WORD_CHARS: Final = 60
@@ -63,6 +63,8 @@ class SpokenWord:
     spoken: str
     foreign: bool = False
     """It is in a script that the voice has no sounds for: a short pause stands for it."""
+    unspoken_script: str = ""
+    """Of the letters in it that are left out."""
 
     @property
     def audible(self) -> bool:
@@ -78,11 +80,12 @@ def spoken_words(piece: str) -> list[SpokenWord]:
     waiting = ""
     for word in _each(piece.split()):
         if word.audible or word.foreign:
-            words.append(SpokenWord(f"{waiting} {word.text}".strip(), word.spoken, word.foreign))
+            words.append(replace(word, text=f"{waiting} {word.text}".strip()))
             waiting = ""
         elif words:
             before = words[-1]
-            words[-1] = SpokenWord(f"{before.text} {word.text}", f"{before.spoken} {word.spoken}".strip(), before.foreign)
+            spoken = f"{before.spoken} {word.spoken}".strip()
+            words[-1] = replace(before, text=f"{before.text} {word.text}", spoken=spoken)
         else:
             waiting = f"{waiting} {word.text}".strip()
     if waiting:
@@ -119,9 +122,11 @@ def _word(text: str, rest: str) -> SpokenWord:
     if latin is not None:
         return SpokenWord(text, latin)
     known = "".join(char for char in form if romanized(char) is not None and not unicodedata.combining(char))
+    script = next((script_of(char) for char in form if romanized(char) is None), "")
     if any(char.isalnum() for char in known):
-        return SpokenWord(text, known)
-    return SpokenWord(text, known[-1:] if known[-1:] in tuple(".,;:!?…") else _SHORT_PAUSE, foreign=True)
+        return SpokenWord(text, known, unspoken_script=script)
+    mark = known[-1:] if known[-1:] in tuple(".,;:!?…") else _SHORT_PAUSE
+    return SpokenWord(text, mark, foreign=True, unspoken_script=script)
 
 
 def spoken_form(word: str) -> str:

@@ -16,7 +16,7 @@ from tests.harness.gateway_door import Door, house
 from tests.harness.page import tab
 from tests.harness.peers import cut, noted_peers, path_of
 from tests.harness.scripted_session import ScriptedSession
-from tests.harness.waiting import until
+from tests.harness.waiting import PATIENCE_S, until
 from vivant.errors import Unusable
 
 #: Keeps what the page makes, and the times at which sound comes: the longest time without any is `quietMs`.
@@ -68,7 +68,7 @@ class Scene:
 
     async def plays_on(self, before: dict[tuple[str, int], int]) -> None:
         """The same two streams go on coming."""
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(PATIENCE_S):
             while not all(count > before[stream] + 25 for stream, count in (await self.counts()).items()):  # noqa: ASYNC110
                 await asyncio.sleep(0.05)
 
@@ -165,7 +165,7 @@ async def test_a_path_that_the_browser_gives_up_is_replaced(scene: Scene, state:
         peers[0].dispatchEvent(new Event('iceconnectionstatechange'));
         delete peers[0].iceConnectionState;
     }}""")
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(PATIENCE_S):
         await asked.wait()
     # A browser whose old path is alive after all may stay on it.
     cut(old)

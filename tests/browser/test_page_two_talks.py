@@ -15,6 +15,7 @@ from playwright.async_api import Page, expect
 from tests.harness.gateway_process import GatewayProcess, gateway_process
 from tests.harness.page import tab
 from tests.harness.scripted_session import Script, ScriptedSession, serving
+from tests.harness.waiting import PATIENCE_S
 
 #: How often the page has asked what the server is like: at its own start, and before each connection.
 _ASKED: Final = "performance.getEntriesByType('resource').filter(({ name }) => name.endsWith('/api/info')).length"
@@ -48,7 +49,7 @@ async def hears(page: Page, servicer: ScriptedSession) -> None:
     """Waits for the beeps of the browser's microphone at the server, from now on, and at the page's own meter."""
     seen: list[Any] = servicer.seen.setdefault("audio", [])
     begin = len(seen)
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(PATIENCE_S):
         while not any(np.abs(np.frombuffer(each.pcm, "<i2").astype(int)).max() > 500 for each in seen[begin:]):  # noqa: ASYNC110
             await asyncio.sleep(0.05)
     await tab.until(page, "Number(mute.style.getPropertyValue('--level')) > 0.3")

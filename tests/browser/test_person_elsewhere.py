@@ -15,6 +15,7 @@ from playwright.async_api import Browser, Page, expect
 
 from tests.harness.gateway_door import house
 from tests.harness.page import tab
+from tests.harness.waiting import PATIENCE_S
 
 _PAGE = """<!doctype html>
 <html lang="en">
@@ -73,7 +74,7 @@ async def test_a_person_talks_on_the_page_of_another_site(chromium: Browser, sit
             await page.get_by_label("Type a message").fill("Where did you grow up?")
             await page.keyboard.press("Enter")
             await expect(page.get_by_text("In a white house.")).to_be_visible()
-            async with asyncio.timeout(20):
+            async with asyncio.timeout(PATIENCE_S):
                 while len(servicer.seen.get("audio", ())) < 10:  # noqa: ASYNC110 - it has no event of its own
                     await asyncio.sleep(0.05)
             await tab.until(page, f"{_VIDEO}.currentTime > 0.5")

@@ -1,67 +1,53 @@
-"""Who is meant, by the rules and the opinion of the llm service with its real memory, on conversations it was not fitted on."""
+"""Who is meant, by the dialog manager with what the llm service's real memory tells, on conversations that nothing was
+fitted on."""
 
 from __future__ import annotations
 
 import asyncio
+from functools import partial
 
 import pytest
 
-from services.common.settings import SharedSettings
-from services.llm.memory.embedding import Embedder
-from services.llm.memory.history import Utterance
-from services.llm.persona.persona import load_persona
-from services.llm.reply.outputs import Text
-from services.llm.reply.recalling import Recaller
-from services.llm.reply.replier import Replier
-from services.llm.settings import LlmSettings
-from services.llm.understanding import addressed
-from services.orchestrator.dialog.addressee import in_doubt, judged
-from services.orchestrator.dialog.events import Contribution, ms
-from tests.harness.addressees import PERSONA, Line, conversations, present, shares
-from tests.harness.llm_parts import fake_engine
+from bench.addressees.baseline import Rules
+from bench.addressees.material import Personas, talks
+from bench.addressees.playing import Begin, Scorer, play
+from services.orchestrator.dialog.clues import model
+from tests.harness.addressees import shares
+
+SCORER = partial(Scorer, model=model(), llm=True)
 
 
 @pytest.fixture(scope="module")
-def june() -> Replier:
-    """June with her story, speaking from it alone."""
-    shared = SharedSettings()
-    persona = load_persona(shared.personas_dir, "june")
-    kept = shared.personas_dir / "june" / "derived" / "embeddings.npz"
-    recaller = Recaller(persona, Embedder(shared.models_dir / "minilm-l6-v2"), kept)
-    return Replier(recaller, fake_engine("Mm."), LlmSettings(opening="passage"))
+def personas() -> Personas:
+    """June and Pip with their stories, speaking from them alone."""
+    return Personas()
 
 
-async def play(lines: list[Line], june: Replier, *, opinions: bool) -> list[tuple[str, bool, bool]]:
-    """Each line, whether it is to June, and whether she takes it to be; the conversation goes on as she takes it."""
-    participants, history, found = present(lines), list[Utterance](), []
-    for at, (speaker, to, text) in enumerate(lines):
-        said, opinion = Contribution(speaker, text, ended_at=ms(4000 * at)), None
-        other = in_doubt(participants, said, PERSONA)
-        if other and opinions:
-            opinion, _ = addressed.from_memory(june.recaller, Utterance(speaker, text), [other], history)
-        participants, said = judged(participants, said, PERSONA, opinion)
-        found.append((text, to == "June", not said.addressee))
-        question = Utterance(speaker, text, said.addressee)
-        if not said.addressee:
-            reply = [event.text async for event in june.reply(question, history, 0) if isinstance(event, Text)]
-            history += [question, Utterance("june", "".join(reply).strip())]
-        else:
-            history.append(question)
-    return found
-
-
-def judged_in(part: str, june: Replier, *, opinions: bool) -> tuple[float, float, list[str]]:
+def judged_in(part: str, personas: Personas, begin: Begin) -> tuple[float, float, list[str]]:
     """See `shares`."""
-    return shares([line for talk in conversations(part) for line in asyncio.run(play(talk, june, opinions=opinions))])
+    played = [line for talk in talks(part) for line in asyncio.run(play(talk, begin, personas))]
+    return shares([(each.line.text, not each.line.to, not each.verdict.to) for each in played])
 
 
-def test_without_names_an_opinion_keeps_june_out_of_what_is_said_to_others(june: Replier) -> None:
-    _, ruled, _ = judged_in("held_out_3", june, opinions=False)
-    to_june, to_others, wrong = judged_in("held_out_3", june, opinions=True)
+def test_without_names_the_persona_keeps_out_of_what_is_said_to_others(personas: Personas) -> None:
+    _, ruled, _ = judged_in("held_out_3", personas, partial(Rules, llm=False))
+    to_june, to_others, wrong = judged_in("held_out_3", personas, SCORER)
     assert to_june >= 0.85 and to_others >= ruled + 0.4, wrong
 
 
+def test_with_few_names_more_is_answered_than_before_and_about_as_much_left_alone(personas: Personas) -> None:
+    before, to_others_before, _ = judged_in("held_out_4", personas, partial(Rules, llm=True))
+    to_persona, to_others, wrong = judged_in("held_out_4", personas, SCORER)
+    assert to_persona >= 0.9 and to_persona >= before and to_others >= to_others_before - 0.15, wrong
+
+
+def test_the_baseline_is_the_policy_that_was_in_use(personas: Personas) -> None:
+    assert judged_in("held_out", personas, partial(Rules, llm=False))[:2] == (1.0, 1.0)
+    to_june, to_others, _ = judged_in("held_out_3", personas, partial(Rules, llm=True))
+    assert (round(59 * to_june), round(45 * to_others)) == (53, 22)
+
+
 @pytest.mark.parametrize("part", ["held_out", "held_out_2"])
-def test_where_names_are_called_nothing_is_lost(part: str, june: Replier) -> None:
-    to_june, to_others, wrong = judged_in(part, june, opinions=True)
+def test_where_names_are_called_nothing_is_lost(part: str, personas: Personas) -> None:
+    to_june, to_others, wrong = judged_in(part, personas, SCORER)
     assert to_june >= 0.9 and to_others >= 0.75, wrong

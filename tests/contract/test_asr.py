@@ -24,6 +24,7 @@ from services.common.metrics import SERVED, SERVED_BY_ALL
 from services.common.settings import SharedSettings
 from tests.harness.data import BENCH, recording
 from tests.harness.grpc_server import Served, admission_of, refusal, served
+from tests.harness.waiting import until
 from vivant.asr.v1 import asr_pb2, asr_pb2_grpc
 from vivant.common.v1 import common_pb2
 from vivant.errors import Unusable
@@ -357,9 +358,7 @@ async def test_an_abandoned_stream_frees_its_place_without_last_work(engine: Eng
             assert await call.read() is grpc.aio.EOF
         else:
             call.cancel()
-        async with asyncio.timeout(5):
-            while served.admission.active:  # noqa: ASYNC110 - a server has no event for it
-                await asyncio.sleep(0.01)
+        await until(lambda: not served.admission.active)
 
 
 async def test_info_says_what_the_engine_can_do(engine: Engine) -> None:

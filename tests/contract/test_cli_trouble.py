@@ -6,7 +6,6 @@ import asyncio
 import os
 import shutil
 import signal
-import socket
 import sys
 import wave
 from pathlib import Path
@@ -15,6 +14,7 @@ import av
 import numpy as np
 import pytest
 
+from deploy.addresses import free_port
 from tests.harness.command import start, vivant
 from tests.harness.scripted_session import Script, serving
 from vivant.cli import asking
@@ -253,14 +253,12 @@ async def test_info_does_not_wait() -> None:
 
 
 async def test_a_system_that_is_started_later_is_waited_for_if_asked() -> None:
-    with socket.socket() as taken:
-        taken.bind(("127.0.0.1", 0))
-        port = taken.getsockname()[1]
-    process = await start("ask", "--text", "Where?", "--wait", "60", "--address", f"localhost:{port}")
-    assert process.stderr
-    assert await process.stderr.readline() == f"waiting for Vivant: nothing answers at localhost:{port} ...\n".encode()
-    async with serving(port=port):
-        out, err = await process.communicate()
+    with free_port() as port:
+        process = await start("ask", "--text", "Where?", "--wait", "60", "--address", f"localhost:{port}")
+        assert process.stderr
+        assert await process.stderr.readline() == f"waiting for Vivant: nothing answers at localhost:{port} ...\n".encode()
+        async with serving(port=port):
+            out, err = await process.communicate()
     assert (process.returncode, err) == (0, b"")
     assert b"June: In a white house." in out
 

@@ -29,6 +29,7 @@ from services.face.enrolment.finder import Finder, Found
 from services.face.server import FaceServicer
 from tests.harness.data import PORTRAITS
 from tests.harness.grpc_server import Served, admission_of, reason, served
+from tests.harness.waiting import PATIENCE_S
 from vivant.channel import open_channel
 from vivant.common.v1 import common_pb2
 from vivant.face.v1 import face_pb2, face_pb2_grpc
@@ -93,7 +94,7 @@ class Call:
         await self._call.write(Request(**request))
 
     async def next(self) -> Any:
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(PATIENCE_S):
             message = await self._call.read()
         if message is grpc.aio.EOF:
             return None
@@ -139,7 +140,7 @@ class Call:
     async def refusal(self) -> grpc.aio.AioRpcError:
         """The error that ends the call."""
         with pytest.raises(grpc.aio.AioRpcError) as caught:
-            async with asyncio.timeout(30):
+            async with asyncio.timeout(PATIENCE_S):
                 while await self.next() is not None:
                     pass
         assert isinstance(caught.value, grpc.aio.AioRpcError)

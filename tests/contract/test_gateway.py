@@ -17,9 +17,9 @@ import numpy as np
 import pytest
 
 from services.gateway.messages import BURST, MAX_BYTES
-from tests.harness.gateway_door import UNIT_S, Browser, Door, an_offer, gateway_to, house, silence
-from tests.harness.scripted_session import BEATS, Script, ScriptedSession, serving
-from tests.harness.waiting import settled
+from tests.harness.gateway_door import RESUME_S, UNIT_S, Browser, Door, an_offer, gateway_to, house, silence
+from tests.harness.scripted_session import BEATS, REPLY_UNITS, Script, ScriptedSession, serving
+from tests.harness.waiting import PATIENCE_S, settled, until
 from vivant.errors import Full
 
 #: Loud and bright: a click and a flash.
@@ -48,10 +48,13 @@ async def test_a_typed_question_is_answered_with_sound_and_picture_at_the_same_t
         await browser.message("turn", interrupted=False, full_text="In a white house.", sources=[passage])
         for kind in ("transcript", "state", "caption", "metrics", "clock"):
             assert browser.of(kind), kind
+        clock = await browser.message("clock", turn_id=1)
+        # Sound, pictures and messages come each on a way of their own.
+        sound_end, picture_end = clock["audio_rtp"] + REPLY_UNITS * 1920, clock["video_rtp"] + REPLY_UNITS * 3600
+        await browser.until(lambda: reached(browser.sounds, sound_end) and reached(browser.pictures, picture_end))
         clicks = [pts for pts, loudness in browser.sounds if loudness > LOUD]
         flashes = [pts for pts, brightness in browser.pictures if brightness > BRIGHT]
         assert len(flashes) == len(BEATS)
-        clock = await browser.message("clock", turn_id=1)
         assert (clock["turn_ms"], servicer.seen["text"][0].text) == (0, "Where did you grow up?")
         # By the clock both happen in the same unit, the one that the script says.
         for flash, beat in zip(flashes, BEATS, strict=True):
@@ -64,8 +67,7 @@ async def test_a_typed_question_is_answered_with_sound_and_picture_at_the_same_t
 async def test_the_microphone_is_heard_and_what_was_played_is_reported() -> None:
     async with house() as (door, servicer), page(door, microphone=silence()) as browser:
         clock = await browser.message("clock")
-        heard = clock["audio_rtp"] + 5 * 1920
-        await browser.until(lambda: any((pts - heard) % 2**32 < 2**31 for pts, _ in browser.sounds))
+        await browser.until(lambda: reached(browser.sounds, clock["audio_rtp"] + 5 * 1920))
         browser.send(type="played", audio_rtp=(clock["audio_rtp"] + 3 * 1920 + 5) % 2**32)
         browser.send(type="played", audio_rtp=(clock["audio_rtp"] + 10**8) % 2**32)
         browser.send(type="ping", t=7)
@@ -97,10 +99,11 @@ async def test_of_fifty_at_once_as_many_as_fit_are_served() -> None:
 
 async def test_a_browser_that_never_connects_frees_its_place(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("services.gateway.peer._CONNECT_S", 0.3)
+    monkeypatch.setattr("services.gateway.presence._ARRIVAL_S", RESUME_S)
     async with house(resume_s=0.2) as (door, servicer):
         status, _ = await door.offer({"sdp": await an_offer()})
         assert status == 200
-        await asyncio.wait_for(servicer.ended.wait(), 10)
+        await until(servicer.ended.is_set)
         await gone(door)
 
 
@@ -126,7 +129,7 @@ async def test_a_conversation_to_which_nobody_comes_back_ends() -> None:
     async with house(resume_s=0.2) as (door, servicer):
         async with page(door):
             pass
-        await asyncio.wait_for(servicer.ended.wait(), 10)
+        await until(servicer.ended.is_set)
         await gone(door)
 
 
@@ -139,16 +142,14 @@ async def test_the_greeting_waits_until_it_can_be_heard() -> None:
                 await again.until(lambda: again.pictures)
         async with door.http.ws_connect(f"{door.url}/api/stream?greeting=1") as socket:
             await socket.receive()
-        async with asyncio.timeout(10):
-            while len(servicer.seen["greet"]) < 2:  # noqa: ASYNC110 - it has no event of its own
-                await asyncio.sleep(0.02)
+        await until(lambda: len(servicer.seen["greet"]) == 2)
         assert len(servicer.configs) == 2
 
 
 async def test_leaving_ends_the_conversation_at_once() -> None:
     async with house() as (door, servicer), page(door) as browser:
         browser.send(type="leave")
-        await asyncio.wait_for(servicer.ended.wait(), 10)
+        await until(servicer.ended.is_set)
         await gone(door)
 
 
@@ -215,7 +216,7 @@ async def test_a_flood_of_messages_ends_the_conversation_and_nonsense_does_not()
         for _ in range(round(BURST) + 1):
             browser.send(type="ping", t=1)
         await browser.message("bye", reason="too_many_messages")
-        await asyncio.wait_for(servicer.ended.wait(), 10)
+        await until(servicer.ended.is_set)
         await gone(door)
 
 
@@ -223,7 +224,7 @@ async def test_an_oversized_message_ends_the_conversation() -> None:
     async with house() as (door, servicer), page(door) as browser:
         browser.send(type="text", text="x" * MAX_BYTES)
         await browser.message("bye", reason="too_large")
-        await asyncio.wait_for(servicer.ended.wait(), 10)
+        await until(servicer.ended.is_set)
 
 
 async def test_an_orchestrator_that_dies_is_told() -> None:
@@ -242,9 +243,10 @@ async def test_a_gateway_that_stops_says_so_first_and_the_next_one_goes_on_with_
                 bye = await browser.message("bye", reason="shutdown")
                 assert bye in told
                 assert bye["message"].startswith("The server is stopping.")
-            await asyncio.wait_for(stopping, 10)
+            await asyncio.wait_for(stopping, PATIENCE_S)
             assert door.gateway.places.active == 0
             known = browser.answer
+        await until(lambda: not servicer.talks)
         async with gateway_to(address, video_px=128) as door:
             async with page(door, token=known["token"], conversation_id=known["conversation_id"]) as browser:
                 await browser.message("ready", resumed=False, conversation_id=known["conversation_id"])
@@ -254,7 +256,7 @@ async def test_a_gateway_that_stops_says_so_first_and_the_next_one_goes_on_with_
 async def test_a_gateway_that_stops_lets_nobody_wait_who_is_just_coming_in() -> None:
     async with house(Script(hang_at_config=True)) as (door, servicer):
         knocking = asyncio.create_task(door.offer({"sdp": await an_offer()}))
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(PATIENCE_S):
             while not servicer.configs:  # noqa: ASYNC110 - it has no event of its own
                 await asyncio.sleep(0.02)
             await door.runner.cleanup()
@@ -268,7 +270,7 @@ async def test_without_webrtc_voice_and_picture_come_as_one_stream() -> None:
             await socket.send_bytes(bytes(640))
             await socket.send_str(json.dumps({"type": "text", "text": "Where did you grow up?"}))
             data, told = b"", []
-            async with asyncio.timeout(20):
+            async with asyncio.timeout(PATIENCE_S):
                 while not told or told[-1]["type"] != "turn":
                     message = await socket.receive()
                     if message.type is aiohttp.WSMsgType.BINARY:
@@ -277,7 +279,7 @@ async def test_without_webrtc_voice_and_picture_come_as_one_stream() -> None:
                         told.append(json.loads(message.data))
             await socket.send_str(json.dumps({"type": "played", "ms": 400}))
             await socket.send_str(json.dumps({"type": "ping", "t": 1}))
-            async with asyncio.timeout(20):
+            async with asyncio.timeout(PATIENCE_S):
                 while (message := await socket.receive()).type is aiohttp.WSMsgType.BINARY or "pong" not in message.data:
                     pass
             await seen(servicer, "played")
@@ -308,18 +310,19 @@ async def test_two_hundred_connections_leave_nothing_behind() -> None:
         assert len(servicer.ended_with_finish) == len(servicer.configs) == 200
 
 
+def reached(media: list[tuple[int, float]], pts: int) -> bool:
+    """Something has come that is as late as this timestamp."""
+    return any((at - pts) % 2**32 < 2**31 for at, _ in media)
+
+
 async def seen(servicer: ScriptedSession, kind: str) -> None:
     """Waits until a request of this kind has come."""
-    async with asyncio.timeout(10):
-        while kind not in servicer.seen:  # noqa: ASYNC110 - it has no event of its own
-            await asyncio.sleep(0.02)
+    await until(lambda: kind in servicer.seen)
 
 
 async def gone(door: Door) -> None:
     """Waits until no conversation is left."""
-    async with asyncio.timeout(10):
-        while door.gateway.places.active:  # noqa: ASYNC110 - nothing to wait on outside
-            await asyncio.sleep(0.02)
+    await until(lambda: not door.gateway.places.active)
 
 
 async def come_and_go(door: Door, *, streams: int, peers: int) -> None:

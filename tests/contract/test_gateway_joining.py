@@ -12,6 +12,7 @@ import aiohttp
 
 from tests.harness.gateway_door import Browser, Door, an_offer, gateway_to, house, silence
 from tests.harness.scripted_session import serving
+from tests.harness.waiting import until
 
 LOUD = 2000.0
 
@@ -30,9 +31,7 @@ async def page(door: Door, **fields: Any) -> AsyncIterator[Browser]:
 
 
 async def over(door: Door, places: int) -> None:
-    async with asyncio.timeout(10):
-        while door.gateway.places.active > places:  # noqa: ASYNC110 - nothing to wait on outside
-            await asyncio.sleep(0.02)
+    await until(lambda: door.gateway.places.active <= places)
 
 
 async def first_message(socket: aiohttp.ClientWebSocketResponse) -> dict[str, Any]:
@@ -73,7 +72,7 @@ async def test_whoever_leaves_ends_nothing_for_the_other() -> None:
         await ben.message("turn", full_text="In a white house.")
         ben.send(type="leave")
         await over(door, places=0)
-        assert not servicer.talks
+        await until(lambda: not servicer.talks)
 
 
 async def test_a_page_that_is_lost_does_not_silence_the_persona_for_the_other() -> None:
@@ -87,9 +86,7 @@ async def test_a_page_that_is_lost_does_not_silence_the_persona_for_the_other() 
         # Alone it is silenced: nobody would hear it.
         await over(door, places=1)
         await ben.pc.close()
-        async with asyncio.timeout(10):
-            while "interrupt" not in servicer.seen:  # noqa: ASYNC110 - it has no event of its own
-                await asyncio.sleep(0.02)
+        await until(lambda: "interrupt" in servicer.seen)
 
 
 async def test_a_conversation_that_is_not_there_is_told_in_a_sentence() -> None:
@@ -116,7 +113,7 @@ async def test_after_a_restart_of_the_gateway_all_find_each_other_again() -> Non
         async with gateway_to(address, video_px=128) as door:
             async with page(door) as ann, page(door, join="c1", name="Ben"):
                 conversation_id = ann.answer["conversation_id"]
-        assert not servicer.talks
+        await until(lambda: not servicer.talks)
         async with gateway_to(address, video_px=128) as door, aiohttp.ClientSession() as http:
             url = f"{door.url}/api/stream?token=old&conversation_id={conversation_id}"
             sockets = await asyncio.gather(http.ws_connect(url), http.ws_connect(f"{url}&name=Ben"))
@@ -125,6 +122,15 @@ async def test_after_a_restart_of_the_gateway_all_find_each_other_again() -> Non
                 assert {each["conversation_id"] for each in ready} == {conversation_id}
                 assert len(servicer.talks) == 1 and len(servicer.talks[conversation_id].clients) == 2
     assert len(servicer.configs) == 2
+
+
+async def test_those_who_come_back_by_two_gateways_at_once_find_each_other_too() -> None:
+    async with serving() as (address, servicer), gateway_to(address, video_px=128) as here, gateway_to(address) as there:
+        urls = [f"{door.url}/api/stream?token=old&conversation_id=c7" for door in (here, there)]
+        sockets = await asyncio.gather(*(here.http.ws_connect(url) for url in urls))
+        async with sockets[0] as first, sockets[1] as second:
+            assert {(await first_message(socket))["conversation_id"] for socket in (first, second)} == {"c7"}
+            assert len(servicer.talks) == 1 and len(servicer.talks["c7"].clients) == 2
 
 
 async def test_a_name_can_come_later_and_is_told_to_all() -> None:

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from services.gateway.media import OpusVoice
 from tests.harness.gateway_door import Browser, Door, gateway_to, house, silence
 from tests.harness.scripted_session import Script, ScriptedSession, serving
+from tests.harness.waiting import PATIENCE_S, until
 
 HZ: Final = 16_000
 PITCH_HZ: Final = 440
@@ -67,9 +68,7 @@ async def heard(door: Door, servicer: ScriptedSession, microphone: Tone, codec: 
     browser = Browser()
     try:
         await browser.connect(door, microphone=microphone, codec=codec)
-        async with asyncio.timeout(20):
-            while sum(len(chunk.pcm) for chunk in servicer.seen.get("audio", ())) < PACKETS * HZ // 50 * 2:  # noqa: ASYNC110
-                await asyncio.sleep(0.05)
+        await until(lambda: sum(len(chunk.pcm) for chunk in servicer.seen.get("audio", ())) >= PACKETS * HZ // 50 * 2)
     finally:
         await browser.close()
     chunks = servicer.seen["audio"]
@@ -118,7 +117,7 @@ async def test_sound_of_a_wrong_length_is_refused_with_a_message(length: int) ->
                 await socket.send_bytes(bytes(fitting))
             await socket.send_bytes(bytes(length))
             bye: dict[str, Any] = {}
-            async with asyncio.timeout(10):
+            async with asyncio.timeout(PATIENCE_S):
                 async for message in socket:
                     if message.type is aiohttp.WSMsgType.TEXT:
                         bye = json.loads(message.data)
@@ -139,9 +138,7 @@ async def test_a_fault_in_hearing_ends_the_connection_and_another_one_goes_on(mo
             fault.setattr("services.gateway.conversation.Conversation.hear", broken)
             first = Browser()
             await first.connect(door, microphone=silence())
-            async with asyncio.timeout(20):
-                while first.pc.connectionState != "closed":  # noqa: ASYNC110 - aiortc tells nobody else
-                    await asyncio.sleep(0.02)
+            await until(lambda: first.pc.connectionState == "closed")
             await first.close()
         second = Browser()
         await second.connect(door, microphone=silence(), token=first.token)

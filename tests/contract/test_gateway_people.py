@@ -20,7 +20,7 @@ from services.face.enrolment.enroller import Enroller
 from services.face.enrolment.finder import Finder
 from services.face.server import FaceServicer
 from services.face.settings import PortraitOptions
-from services.gateway.people import DefaultWatch
+from services.gateway.fitting import SettingsWatch
 from services.orchestrator.links import clients
 from services.orchestrator.links.clients import Peers
 from services.orchestrator.settings import OrchestratorSettings
@@ -29,7 +29,7 @@ from tests.harness.grpc_server import admission_of, listening
 from tests.harness.realtime_client import open_socket, read_until
 from tests.harness.scripted_engines import addresses, orchestrating
 from tests.harness.scripted_session import NoMetrics
-from tests.harness.waiting import until
+from tests.harness.waiting import PATIENCE_S, until
 from vivant.common.v1 import common_pb2
 from vivant.errors import Full, NotFound
 from vivant.face.v1 import face_pb2_grpc
@@ -213,13 +213,30 @@ async def test_a_default_that_is_nobody_is_told_at_start(personas: Path) -> None
         # The others are missing here, and are told first.
         assert problem == ""
         assert "there is no persona 'nobody'" in (await system.peers._nobody_there())[0]
-        watch = DefaultWatch(door.gateway.client, door.gateway.settings)
+        watch = SettingsWatch(door.gateway.client, door.gateway.settings)
         watching = asyncio.create_task(watch.run())
-        await until(lambda: bool(watch.problem))
-        assert watch.problem.startswith("GATEWAY_PERSONA is 'yves', and there is no such persona")
+        await until(lambda: watch.problems)
+        [problem] = watch.problems
+        assert problem.startswith("GATEWAY_PERSONA is 'yves', and there is no such persona")
         system.llm.ids = (*EVERYBODY, "yves")
-        await asyncio.wait_for(watching, 10)
-        assert not watch.problem
+        await asyncio.wait_for(watching, PATIENCE_S)
+        assert not watch.problems
+
+
+async def test_a_size_that_the_face_does_not_have_is_told_at_start(personas: Path) -> None:
+    async with house(personas) as system, gateway_to(system.address, video_px=700) as door:
+        watch = SettingsWatch(door.gateway.client, door.gateway.settings)
+        watching = asyncio.create_task(watch.run())
+        await until(lambda: watch.problems)
+        watching.cancel()
+        [problem] = watch.problems
+        assert problem.startswith(
+            "GATEWAY_VIDEO_PX is 700, and the face (FACE_ENGINE 'portrait') shows vp8 pictures of 256, 384"
+        )
+    async with house(personas) as system, gateway_to(system.address, video_px=720) as door:
+        watch = SettingsWatch(door.gateway.client, door.gateway.settings)
+        await asyncio.wait_for(watch.run(), PATIENCE_S)
+        assert not watch.problems
 
 
 async def test_a_portrait_is_sent_once_and_never_an_old_one(door: Door) -> None:

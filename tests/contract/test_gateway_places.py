@@ -10,19 +10,18 @@ from typing import Any
 import aiohttp
 import pytest
 
-from tests.harness.gateway_door import Browser, Door, an_offer, gateway_to, house
+from tests.harness.gateway_door import RESUME_S, Browser, Door, an_offer, gateway_to, house
 from tests.harness.realtime_client import open_socket, read_until
 from tests.harness.scripted_engines import Orchestrator
 from tests.harness.scripted_session import Script
+from tests.harness.waiting import until
 
 VISIT = "a-visit-of-one-page-0001"
 
 
 async def free(door: Door, places: int = 0) -> None:
     """Waits until at most so many conversations are left."""
-    async with asyncio.timeout(10):
-        while door.gateway.places.active > places:  # noqa: ASYNC110 - nothing to wait on outside
-            await asyncio.sleep(0.02)
+    await until(lambda: door.gateway.places.active <= places)
 
 
 async def first_message(socket: aiohttp.ClientWebSocketResponse) -> dict[str, Any]:
@@ -60,9 +59,7 @@ async def test_a_page_that_hangs_up_while_it_waits_for_the_answer_keeps_no_place
         writer.write(b"POST /api/offer HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\n\r\n" % len(body) + body)
         await writer.drain()
         writer.transport.abort()
-        async with asyncio.timeout(10):
-            while not servicer.configs:  # noqa: ASYNC110 - it has no event of its own
-                await asyncio.sleep(0.01)
+        await until(lambda: servicer.configs)
         del reader
         await free(door)
 
@@ -98,7 +95,7 @@ async def test_a_farewell_frees_the_place_at_once(by: str) -> None:
             # As a beacon sends it.
             async with door.http.post(f"{door.url}/api/leave", data=json.dumps(body)) as response:
                 assert response.status == 204
-            await asyncio.wait_for(servicer.ended.wait(), 10)
+            await until(servicer.ended.is_set)
         await free(door)
         async with door.http.post(f"{door.url}/api/leave", data="{") as response:
             assert (response.status, (await response.json())["error"]["reason"]) == (400, "bad_request")
@@ -107,9 +104,7 @@ async def test_a_farewell_frees_the_place_at_once(by: str) -> None:
 async def test_a_farewell_overtakes_the_opening() -> None:
     async with house(Script(hang_at_config=True)) as (door, servicer):
         knocking = asyncio.create_task(door.offer({"sdp": await an_offer(), "visit": VISIT}))
-        async with asyncio.timeout(10):
-            while not servicer.configs:  # noqa: ASYNC110 - it has no event of its own
-                await asyncio.sleep(0.02)
+        await until(lambda: servicer.configs)
         async with door.http.post(f"{door.url}/api/leave", data=json.dumps({"visit": VISIT})) as response:
             assert response.status == 204
         status, answer = await knocking
@@ -119,11 +114,12 @@ async def test_a_farewell_overtakes_the_opening() -> None:
 
 async def test_an_offer_that_leads_to_no_connection_ends_the_conversation(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("services.gateway.peer._CONNECT_S", 0.2)
-    # A conversation in which somebody was would wait for half a minute.
+    monkeypatch.setattr("services.gateway.presence._ARRIVAL_S", RESUME_S)
+    # A conversation in which somebody was would wait for them, too.
     async with house() as (door, servicer):
         status, _ = await door.offer({"sdp": await an_offer()})
         assert status == 200
-        await asyncio.wait_for(servicer.ended.wait(), 10)
+        await until(servicer.ended.is_set)
         await free(door)
 
 
@@ -138,7 +134,7 @@ async def test_a_page_that_is_closed_is_not_waited_for_long(kind: str) -> None:
         else:
             async with door.http.ws_connect(f"{door.url}/api/stream") as socket:
                 await socket.receive()
-        await asyncio.wait_for(servicer.ended.wait(), 10)
+        await until(servicer.ended.is_set)
         await free(door)
 
 

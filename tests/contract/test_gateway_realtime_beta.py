@@ -12,6 +12,7 @@ from openai import AsyncOpenAI
 
 from tests.harness.gateway_door import Door
 from tests.harness.realtime_client import REPLY, open_socket, read_until
+from tests.harness.waiting import PATIENCE_S
 
 BETA: Final[list[dict[str, Any]]] = [
     {"headers": {"OpenAI-Beta": "realtime=v1", "Authorization": "Bearer sk-x"}},
@@ -29,7 +30,7 @@ async def test_the_beta_client_may_be_hasty(door: Door) -> None:
             await connection.conversation.item.create(item={"type": "message", "role": "user", "content": content})
             await connection.response.create()
             kinds, text = [], ""
-            async with asyncio.timeout(20):
+            async with asyncio.timeout(PATIENCE_S):
                 while "response.done" not in kinds:
                     event = await connection.recv()
                     kinds.append(event.type)

@@ -13,11 +13,13 @@ import aiohttp
 import pytest
 
 from services.gateway.realtime.events import MAX_MESSAGE
+from services.orchestrator.server import SessionServicer
 from tests.harness.gateway_door import Door, gateway_to
-from tests.harness.realtime_client import client, open_socket, read_until, silence
+from tests.harness.realtime_client import client, manual, open_socket, read_until, silence
 from tests.harness.scripted_engines import Orchestrator
 from tests.harness.scripted_session import Script, serving
-from tests.harness.waiting import until
+from tests.harness.waiting import PATIENCE_S, settled, until
+from vivant.errors import InvalidRequest
 
 BAD: Final[list[tuple[str, str, str | None]]] = [
     ("{", "invalid_json", None),
@@ -154,7 +156,7 @@ async def test_a_message_above_the_limit_ends_the_connection(door: Door) -> None
         # The server closes while the rest of it is still being sent.
         with contextlib.suppress(ConnectionError):
             await socket.send_str("x" * (MAX_MESSAGE + 1))
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(PATIENCE_S):
             while not socket.closed:
                 await socket.receive()
         assert socket.close_code in (aiohttp.WSCloseCode.MESSAGE_TOO_BIG, aiohttp.WSCloseCode.ABNORMAL_CLOSURE)
@@ -173,7 +175,7 @@ async def test_a_flood_ends_the_connection(door: Door) -> None:
 
         flooding = asyncio.create_task(flood())
         last = ""
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(PATIENCE_S):
             while (message := await socket.receive()).type is aiohttp.WSMsgType.TEXT:
                 last = message.data
         await flooding
@@ -213,6 +215,27 @@ async def test_a_gateway_that_ends_closes_what_is_open() -> None:
         await socket.close()
 
 
+async def test_a_conversation_that_is_opened_again_is_let_end_first(door: Door, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As when the orchestrator hears late that the connection before is closed."""
+    refused: list[str] = []
+    require_over = SessionServicer._require_over
+
+    def late(self: SessionServicer, conversation_id: str) -> None:
+        if conversation_id and len(refused) < 3:
+            refused.append(conversation_id)
+            raise InvalidRequest("this conversation is going on", reason="conversation_live")
+        require_over(self, conversation_id)
+
+    monkeypatch.setattr(SessionServicer, "_require_over", late)
+    async with client(door) as talk:
+        await talk.connection.session.update(session=manual())
+        await talk.say("Still here?")
+        await talk.connection.response.create()
+        assert (await talk.until("response.done")).response.status == "completed"
+        assert not talk.of("error")
+    assert len(refused) == 3
+
+
 async def test_a_persona_that_is_not_there_by_default_either_is_told() -> None:
     async with serving(Script()) as (address, _), gateway_to(address, persona="nobody") as door:
         async with open_socket(door) as socket:
@@ -250,13 +273,12 @@ async def test_nothing_is_left_when_clients_vanish(door: Door, orchestrator: Orc
             socket._response.connection.transport.abort()
         await socket.close()
 
-    async def at_rest() -> int:
-        await until(lambda: not (admission.active or door.gateway.places.active))
-        await asyncio.sleep(0.3)
-        return len(asyncio.all_tasks())
+    def is_empty() -> bool:
+        return not (admission.active or door.gateway.places.active)
 
     await vanish(1)
-    before = await at_rest()
+    await until(is_empty)
+    before, _ = await settled()
     for number in range(50):
         await vanish(number)
-    assert await at_rest() <= before
+    await until(lambda: is_empty() and len(asyncio.all_tasks()) <= before)

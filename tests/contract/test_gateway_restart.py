@@ -143,8 +143,7 @@ async def test_a_connection_moves_to_another_path_and_not_one_packet_is_missing(
         await browser.message("pong", t=5)
         heard = len(servicer.seen["audio"])
         await until(lambda: len(servicer.seen["audio"]) > heard + 10)
-        assert old._closed
-        assert not old._protocols
+        await until(lambda: old._closed and not old._protocols)
         assert went_on(browser, servicer, peers)
 
 
@@ -255,7 +254,7 @@ async def test_leaving_in_the_middle_of_a_restart_leaves_nothing_behind(peers: l
                 await path.close()
                 assert peers[-1]._paths._trial
                 browser.send(type="leave")
-                await asyncio.wait_for(servicer.ended.wait(), 10)
+                await until(servicer.ended.is_set)
                 servicer.ended.clear()
             await until(lambda: peers[-1]._paths._trial is None and peers[-1]._pc.connectionState == "closed")
             now = await settled()

@@ -13,6 +13,7 @@ import pytest
 
 from services.gateway.messages import BURST, MAX_BYTES
 from tests.harness.gateway_door import house
+from tests.harness.waiting import PATIENCE_S
 from vivant.errors import VivantError
 
 TEXT, BINARY, NO_OPCODE = aiohttp.WSMsgType.TEXT, aiohttp.WSMsgType.BINARY, 3
@@ -36,7 +37,7 @@ async def send(socket: aiohttp.ClientWebSocketResponse, data: bytes, kind: int) 
 async def told(socket: aiohttp.ClientWebSocketResponse) -> list[dict[str, Any]]:
     """The notices and goodbyes that come until it closes."""
     messages = []
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(PATIENCE_S):
         while (message := await socket.receive()).type in (TEXT, BINARY):
             if message.type is TEXT:
                 messages.append(json.loads(message.data))

@@ -23,6 +23,7 @@ from tests.harness.grpc_server import reason
 from tests.harness.llm_parts import fake_engine
 from tests.harness.llm_service import Call, serving, utterance
 from tests.harness.system import System, running
+from tests.harness.waiting import PATIENCE_S
 from vivant.channel import open_channel
 from vivant.common.v1 import common_pb2
 from vivant.llm.v1 import llm_pb2 as pb
@@ -45,7 +46,7 @@ async def store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterato
 async def finished(call: Call) -> None:
     """Returns when the stream has ended as it should."""
     await call.finish()
-    assert await asyncio.wait_for(call._call.read(), 10) is grpc.aio.EOF
+    assert await asyncio.wait_for(call._call.read(), PATIENCE_S) is grpc.aio.EOF
 
 
 async def test_a_stream_goes_on_with_the_conversation_of_its_id(store: SqliteStore) -> None:
@@ -78,7 +79,7 @@ async def test_with_another_persona_the_id_is_refused(store: SqliteStore, tmp_pa
         async with Call(stub, **CONFIG) as call:
             await call.send(utterance=utterance("Hello."))
             await finished(call)
-        await asyncio.wait_for(anext(aiter(stub.PreparePersona(pb.PreparePersonaRequest(persona_id="pop")))), 60)
+        await asyncio.wait_for(anext(aiter(stub.PreparePersona(pb.PreparePersonaRequest(persona_id="pop")))), PATIENCE_S)
         async with Call(stub, **CONFIG, persona_id="pop") as call:
             error = await call.refused()
             assert (error.code(), reason(error)) == (grpc.StatusCode.INVALID_ARGUMENT, "other_persona")

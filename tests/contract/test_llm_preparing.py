@@ -21,7 +21,7 @@ from tests.harness.data import PERSONAS
 from tests.harness.grpc_server import reason
 from tests.harness.llm_parts import fake_engine
 from tests.harness.llm_service import serving, utterance
-from tests.harness.waiting import until
+from tests.harness.waiting import PATIENCE_S, until
 from vivant.llm.v1 import llm_pb2 as pb
 
 JUNE = ROOT / "personas" / "june"
@@ -79,7 +79,7 @@ async def asked(stub: Any, persona: str, question: str) -> str:
 
 async def told(stub: Any, persona: str, question: str, words: str) -> None:
     """Asks until the answer has these words, as somebody does who is told to try again: a busy machine takes its time."""
-    async with asyncio.timeout(60):
+    async with asyncio.timeout(PATIENCE_S):
         while True:
             try:
                 if words in await asked(stub, persona, question):

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
 
 import pytest
-from aiohttp.test_utils import unused_port
 
+from deploy.addresses import free_port
 from services.common.settings import SharedSettings
 from services.llm.engine import Message, Prompt
 from services.llm.engines.openai import OpenaiEngine
@@ -240,8 +240,14 @@ async def test_an_odd_list_of_models_is_no_hindrance(models: Reply) -> None:
         assert "".join(item for item in items if isinstance(item, str)) == GOOD
 
 
-async def test_a_server_that_is_not_there_yet_is_waited_for() -> None:
-    port = unused_port()
+@pytest.fixture
+def port() -> Iterator[int]:
+    """One at which nothing answers, unless a test serves there."""
+    with free_port() as kept:
+        yield kept
+
+
+async def test_a_server_that_is_not_there_yet_is_waited_for(port: int) -> None:
     engine = OpenaiEngine(OpenaiOptions(base_url=f"http://127.0.0.1:{port}/v1"), SharedSettings())
     connecting = asyncio.create_task(engine.connect())
     while "out of reach" not in "".join(engine.problems()):  # noqa: ASYNC110 - nothing tells when the first attempt has failed
@@ -265,8 +271,8 @@ async def test_a_slow_first_answer_is_waited_for() -> None:
         assert len(server.asked) == 1
 
 
-async def test_waiting_has_an_end_that_says_what_it_waited_for() -> None:
-    options = OpenaiOptions(base_url=f"http://127.0.0.1:{unused_port()}/v1", load_timeout_s=0.1)
+async def test_waiting_has_an_end_that_says_what_it_waited_for(port: int) -> None:
+    options = OpenaiOptions(base_url=f"http://127.0.0.1:{port}/v1", load_timeout_s=0.1)
     engine = OpenaiEngine(options, SharedSettings())
     with pytest.raises(Unavailable, match=r"not ready within 0 s, which LLM_OPENAI_LOAD_TIMEOUT_S sets.*out of reach"):
         await engine.connect()

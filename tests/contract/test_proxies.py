@@ -22,6 +22,7 @@ from services.common.settings import SharedSettings
 from services.llm.engine import Message, Prompt
 from services.llm.engines.openai import OpenaiEngine
 from services.llm.settings import OpenaiOptions
+from tests.harness.waiting import PATIENCE_S
 from vivant.channel import open_channel
 from vivant.errors import VivantError
 
@@ -82,7 +83,7 @@ async def test_channels_to_this_machine_pass_by_it(proxy: Proxy, serving: int, h
 async def test_a_client_reaches_what_is_far_through_it(proxy: Proxy) -> None:
     async with open_channel(f"{FAR}:50050", proxy=True) as channel:
         channel.get_state(try_to_connect=True)
-        await asyncio.wait_for(proxy.something.wait(), 10)
+        await asyncio.wait_for(proxy.something.wait(), PATIENCE_S)
     assert proxy.asked[0].startswith(f"CONNECT {FAR}:50050 ")
 
 

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import asyncio
-import socket
 from typing import TypeVar
 
 import numpy as np
 import pytest
 
 import vivant
+from deploy.addresses import free_port
 from tests.harness.media import RATE_HZ, UNIT_SAMPLES
 from tests.harness.scripted_session import WORDS, Script, serving
+from tests.harness.waiting import PATIENCE_S, until
 from vivant import Passage, conversation, errors
 
 
@@ -159,7 +160,7 @@ async def test_a_second_client_joins_and_both_see_the_same() -> None:
     assert [(item.conversation_id, item.input_audio.sample_rate_hz, item.video) for item in server.joins] == [
         ("c1", 16_000, True)
     ]
-    assert not server.talks
+    await until(lambda: not server.talks)
 
 
 async def test_a_conversation_that_is_not_there_cannot_be_joined() -> None:
@@ -201,9 +202,8 @@ async def test_info() -> None:
 
 
 async def test_nothing_answers() -> None:
-    with socket.socket() as taken:
-        taken.bind(("127.0.0.1", 0))
-        address = f"localhost:{taken.getsockname()[1]}"
+    with free_port() as port:
+        address = f"localhost:{port}"
         with pytest.raises(errors.Unavailable, match=r"nothing answers at .*; start it with `make up`") as caught:
             async with vivant.connect(address, timeout_s=0.3):
                 pytest.fail("connected to nothing")
@@ -295,7 +295,7 @@ async def test_leaving_early_abandons_the_conversation() -> None:
         with pytest.raises(errors.InvalidRequest, match="open a new one"):
             await session.send_text("Anybody?")
         assert await events_until_end(session) == []
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(PATIENCE_S):
             await server.ended.wait()
     assert server.ended_with_finish == [False]
 
@@ -346,8 +346,9 @@ async def test_a_late_reader_loses_nothing_that_was_sent() -> None:
 async def test_a_reader_that_stopped_is_not_sent_to_without_end() -> None:
     async with serving(Script(unit_s=0)) as (address, server), vivant.connect(address) as client:
         async with client.converse(video=vivant.Video("rgb24", 64)):
+            await until(lambda: server.sent_units > conversation.MAX_WAITING_EVENTS)
             held = -1
-            async with asyncio.timeout(20):
+            async with asyncio.timeout(PATIENCE_S):
                 while server.sent_units != held:
                     held = server.sent_units
                     await asyncio.sleep(0.3)

@@ -8,8 +8,10 @@ from typing import Any
 import pytest
 
 import vivant
+from deploy.addresses import free_port
 from tests.harness.scripted_session import Script, serving
-from vivant import _outgoing, _wire, errors
+from tests.harness.waiting import PATIENCE_S, until
+from vivant import _outgoing, _wire, conversation, errors
 from vivant.channel import open_channel
 
 
@@ -38,15 +40,16 @@ async def test_patience_ends_and_names_what_was_waited_for() -> None:
 
 
 async def test_a_server_that_is_started_again_is_waited_for() -> None:
-    async with serving() as (address, _):
-        port = int(address.rpartition(":")[2])
-    async with open_channel(address) as channel:
-        client = vivant.Client(channel, address)
-        told = asyncio.Event()
-        waiting = asyncio.create_task(client.wait_ready(on_progress=lambda reason, seconds: told.set()))
-        await told.wait()
-        async with serving(port=port):
-            assert (await waiting).personas[0].id == "june"
+    with free_port() as port:
+        async with serving(port=port) as (address, _):
+            pass
+        async with open_channel(address) as channel:
+            client = vivant.Client(channel, address)
+            told = asyncio.Event()
+            waiting = asyncio.create_task(client.wait_ready(on_progress=lambda reason, seconds: told.set()))
+            await told.wait()
+            async with serving(port=port):
+                assert (await waiting).personas[0].id == "june"
 
 
 @pytest.mark.parametrize("text", ["caf\udce9", "nul \0", "\u200b"])
@@ -92,16 +95,16 @@ async def test_an_event_that_cannot_be_read_ends_the_iteration_with_the_reason(m
         with pytest.raises(errors.Internal, match=r"cannot be read .OverflowError: date value") as caught:
             await within(20, session)
         assert caught.value.reason == "bad_response"
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(PATIENCE_S):
             await server.ended.wait()
 
 
 async def test_a_connection_that_is_closed_under_a_session_ends_its_iteration() -> None:
-    async with serving(Script(unit_s=0.001)) as (address, _):
+    async with serving(Script(unit_s=0.001)) as (address, server):
         async with vivant.connect(address) as client:
             session = await client.converse().__aenter__()
             # More than the queue holds.
-            await asyncio.sleep(0.3)
+            await until(lambda: server.sent_units > conversation.MAX_WAITING_EVENTS)
         with pytest.raises(errors.Unavailable, match="was lost in the middle"):
             await within(20, session)
         await session.close()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -18,10 +19,13 @@ from services.orchestrator.dialog import events, machine
 from services.orchestrator.links import clients, synthesis
 from services.orchestrator.links.clients import Peers
 from services.orchestrator.settings import OrchestratorSettings
+from services.tts.engine import Speech
+from services.tts.engines.fake import FakeEngine
 from services.turn.engines.session import TurnSession
 from tests.harness.grpc_server import Served, refusal
 from tests.harness.scripted_engines import NAMES, addresses, scripted_engines
 from tests.harness.session_talk import CHUNK, RATE, VP8, Request, Talk, audio, config, opened, refusal_of, serving
+from tests.harness.waiting import PATIENCE_S
 from vivant.common.v1 import common_pb2
 from vivant.session.v1 import session_pb2 as pb
 
@@ -91,6 +95,15 @@ async def test_an_unknown_persona_is_not_found(door: Served) -> None:
     code, why, detail = await refusal_of(door, Request(config=config(persona_id="nobody")))
     assert (code, why) == (grpc.StatusCode.NOT_FOUND, "unknown_persona")
     assert "june" in detail
+
+
+async def test_services_that_do_not_fit_each_other_are_refused_together(door: Served, monkeypatch: pytest.MonkeyPatch) -> None:
+    with monkeypatch.context() as patched:
+        patched.setattr(clients, "misfits", lambda infos: [f"none of {', '.join(infos)} fits"])
+        answer = await refusal_of(door, Request(config=config()))
+    detail = "the services do not fit each other: none of asr, turn, llm, tts, face fits"
+    assert answer == (grpc.StatusCode.FAILED_PRECONDITION, "services_misfit", detail)
+    (await opened(door)).call.cancel()
 
 
 @pytest.mark.parametrize(
@@ -199,7 +212,7 @@ async def test_a_full_service_refuses_before_it_reads_anything(door: Served) -> 
     assert (code, why) == (grpc.StatusCode.RESOURCE_EXHAUSTED, "full")
     for talk in talks:
         talk.call.cancel()
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(PATIENCE_S):
         while door.admission.active:
             await door.stub.GetInfo(pb.GetInfoRequest())
 
@@ -311,6 +324,23 @@ async def test_what_the_client_has_played_is_what_was_heard(door: Served) -> Non
             break
     await talk.send(interrupt=pb.Interrupt())
     assert (await talk.until("turn")).heard_text == "", "one unit is not a word"
+    talk.call.cancel()
+
+
+async def test_what_the_voice_has_no_sounds_for_is_told_once(door: Served, monkeypatch: pytest.MonkeyPatch) -> None:
+    speak = FakeEngine._speak
+
+    def without_some(self: FakeEngine, *args: Any) -> Speech:
+        return replace(speak(self, *args), unspoken_scripts=("Han",))
+
+    monkeypatch.setattr(FakeEngine, "_speak", without_some)
+    talk = await opened(door)
+    for question in ("Is it nice there?", "And in the winter?"):
+        await talk.send(text=pb.TextInput(text=question))
+        assert (await talk.until("turn")).heard_text
+    [notice] = talk.of("notice")
+    assert (notice.reason, notice.ability) == ("script_unspoken", "tts")
+    assert "Han characters" in notice.message
     talk.call.cancel()
 
 
@@ -472,7 +502,7 @@ async def test_a_timer_that_fails_ends_the_session(door: Served, monkeypatch: py
     with pytest.raises(grpc.aio.AioRpcError) as caught:
         await talk.rest()
     assert caught.value.code() is grpc.StatusCode.INTERNAL
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(PATIENCE_S):
         while door.admission.active:
             await door.stub.GetInfo(pb.GetInfoRequest())
 

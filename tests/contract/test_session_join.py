@@ -13,9 +13,10 @@ import pytest_asyncio
 from services.common.audio import pcm_format
 from services.orchestrator.session.session import Session
 from services.orchestrator.settings import OrchestratorSettings
-from tests.harness.grpc_server import Served, refusal
+from tests.harness.grpc_server import Served, reason, refusal
 from tests.harness.scripted_engines import addresses, scripted_engines
 from tests.harness.session_talk import CHUNK, RATE, VP8, Request, Talk, audio, config, joined, opened, refusal_of, serving
+from tests.harness.waiting import PATIENCE_S
 from vivant.common.v1 import common_pb2
 from vivant.session.v1 import session_pb2 as pb
 
@@ -169,11 +170,51 @@ async def test_a_session_ends_when_whoever_opened_it_goes_before_it_is_open(
     await connecting.wait()
     [running] = [task for task in asyncio.all_tasks() - before if task.get_name().startswith("session-")]
     talk.call.cancel()
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(PATIENCE_S):
         while door.admission.active:
             await door.stub.GetInfo(pb.GetInfoRequest())
         go_on.set()
         await running
+
+
+async def test_what_is_going_on_is_joined_and_not_opened_beside(door: Served) -> None:
+    ann = await opened(door, conversation_id="c-1")
+    again = Request(config=config(conversation_id="c-1"))
+    code, why, detail = await refusal_of(door, again)
+    assert (code, why) == (grpc.StatusCode.INVALID_ARGUMENT, "conversation_live")
+    assert "`join`" in detail
+    ben = await joined(door, "c-1")
+    await ann.until("participant")
+    ann.call.cancel()
+    await ben.until("left")
+    assert (await refusal_of(door, again))[1] == "conversation_live", "somebody is there"
+    ben.call.cancel()
+
+
+async def test_of_two_who_open_one_conversation_at_once_the_second_is_refused(door: Served) -> None:
+    outcomes = await asyncio.gather(*(opened(door, conversation_id="c-2") for _ in range(2)), return_exceptions=True)
+    assert [reason(each) for each in outcomes if isinstance(each, grpc.aio.AioRpcError)] == ["conversation_live"]
+    [talk] = [each for each in outcomes if isinstance(each, Talk)]
+    await talk.until("unit")
+    talk.call.cancel()
+
+
+async def test_a_conversation_that_is_just_ending_keeps_nobody_waiting(door: Served, monkeypatch: pytest.MonkeyPatch) -> None:
+    go_on = asyncio.Event()
+
+    async def slowly(self: Session) -> None:
+        await go_on.wait()
+
+    monkeypatch.setattr(Session, "_remember", slowly)
+    for _ in range(door.admission.capacity - 1):
+        talk = await opened(door, conversation_id="c-3")
+        talk.call.cancel()
+    talk = await opened(door, conversation_id="c-3")
+    ben = await joined(door, "c-3")
+    assert ben.of("ready")[0].session_id == talk.of("ready")[0].session_id, "the one that goes on"
+    for each in (talk, ben):
+        each.call.cancel()
+    go_on.set()
 
 
 async def test_what_is_not_going_on_cannot_be_joined(door: Served) -> None:

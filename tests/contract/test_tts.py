@@ -23,6 +23,7 @@ from services.tts.engines import ENGINES
 from services.tts.server import TtsServicer
 from tests.harness.engines import loaded
 from tests.harness.grpc_server import Served, admission_of, refusal, served
+from tests.harness.waiting import until
 from vivant.common.v1 import common_pb2
 from vivant.errors import Unusable
 from vivant.tts.v1 import tts_pb2, tts_pb2_grpc
@@ -248,6 +249,12 @@ async def test_no_text_of_a_valid_size_fails_or_is_lost(service: Served, written
     assert "".join(word.text for word in reply.words).replace(" ", "") == "".join(written.split())
 
 
+async def test_the_scripts_that_the_voice_has_no_sounds_for_are_told(hibari: Served) -> None:
+    reply = await say(hibari, config(), text("Well, 你好 世界, I said. "), text("And then I said Привет. "), FINISH)
+    told = {" ".join(word.text for word in audio.words): [*audio.unspoken_scripts] for audio in reply.audio if audio.words}
+    assert {words: scripts for words, scripts in told.items() if scripts} == {"你好 世界, I said.": ["Han"]}
+
+
 async def test_a_full_service_refuses_and_a_loading_one_asks_to_wait(service: Served) -> None:
     calls = [service.stub.Synthesize() for _ in range(2)]
     for call in calls:
@@ -276,9 +283,7 @@ async def test_a_client_that_cancels_frees_its_place(service: Served) -> None:
     await call.write(text(ONE + " "))
     await call.read()
     call.cancel()
-    async with asyncio.timeout(5):
-        while service.admission.active:  # noqa: ASYNC110 - the server has no event to wait for
-            await asyncio.sleep(0.01)
+    await until(lambda: not service.admission.active)
 
 
 async def test_the_promised_metrics_are_emitted(service: Served) -> None:

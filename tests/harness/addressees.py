@@ -1,28 +1,13 @@
-"""Made conversations of several people with June, and how often somebody is right about who is meant."""
+"""People who sit together with June, and how often somebody is right about whom they mean."""
 
 from __future__ import annotations
 
-import tomllib
 from collections.abc import Sequence
 from typing import Final
 
-from services.orchestrator.dialog.addressee import Participants, joined, named
-from tests.harness.data import DATA
+from services.orchestrator.dialog.participants import Participants, joined, named
 
 PERSONA: Final = ("June Merrow", "june")
-#: Speaker, addressee and text of one contribution.
-Line = list[str]
-_CONVERSATIONS: Final = tomllib.loads((DATA / "addressees.toml").read_text("utf-8"))["conversations"]
-
-
-def conversations(part: str) -> list[list[Line]]:
-    """The lines of each conversation of one part: "dev", "held_out" and so on."""
-    return [each["lines"] for each in _CONVERSATIONS if each["part"] == part]
-
-
-def present(lines: Sequence[Line]) -> Participants:
-    """All who are known by a name, as they are when a conversation begins."""
-    return named_people(*dict.fromkeys(speaker for speaker, _, _ in lines if not speaker.startswith("Spk")))
 
 
 def named_people(*names: str) -> Participants:

@@ -23,10 +23,13 @@ from services.gateway.gateway import Gateway
 from services.gateway.server import make_app
 from services.gateway.settings import GatewaySettings
 from tests.harness.scripted_session import Script, ScriptedSession, serving
+from tests.harness.waiting import PATIENCE_S
 from vivant.channel import open_channel
 
 #: How long a unit of the scripted session takes.
 UNIT_S = 0.04
+#: What a test sees end has ended for its own reason, and not because a page was waited for long enough.
+RESUME_S = 600.0
 
 
 @dataclass
@@ -56,7 +59,7 @@ class Door:
 @asynccontextmanager
 async def gateway_to(orchestrator: str, **settings: Any) -> AsyncIterator[Door]:
     """Serves a gateway on a free port, as a client of the orchestrator at that address."""
-    wished = GatewaySettings(orchestrator_address=orchestrator, **settings)
+    wished = GatewaySettings(orchestrator_address=orchestrator, **{"resume_s": RESUME_S} | settings)
     metrics = Metrics("gateway", "gateway")
     places = Admission("gateway", wished.capacity, metrics)
     places.ready = True
@@ -119,7 +122,7 @@ class Browser:
     def send(self, **message: Any) -> None:
         self.channel.send(json.dumps(message))
 
-    async def until(self, test: Callable[[], Any], timeout_s: float = 20.0) -> Any:
+    async def until(self, test: Callable[[], Any], timeout_s: float = PATIENCE_S) -> Any:
         """Waits until something is true, and returns it."""
         async with asyncio.timeout(timeout_s), self._news:
             await self._news.wait_for(test)

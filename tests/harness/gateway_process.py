@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import os
-import socket
 import sys
 from asyncio.subprocess import DEVNULL, Process
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
+from deploy.addresses import free_port
 from environment import ROOT
+from tests.harness.waiting import PATIENCE_S
 
 
 @dataclass
@@ -39,7 +40,7 @@ class GatewayProcess:
         self.process = await asyncio.create_subprocess_exec(
             sys.executable, "-m", "services.gateway", cwd=ROOT, env=os.environ | settings, stdout=DEVNULL, stderr=DEVNULL
         )
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(PATIENCE_S):
             while not await self._serves():
                 assert self.process.returncode is None, "the gateway has ended"
                 await asyncio.sleep(0.05)
@@ -63,12 +64,10 @@ class GatewayProcess:
 @asynccontextmanager
 async def gateway_process(orchestrator: str, video_px: int = 128) -> AsyncIterator[GatewayProcess]:
     """A gateway on free ports, as a client of the orchestrator at that address."""
-    with socket.socket() as page, socket.socket() as metrics:
-        for each in (page, metrics):
-            each.bind(("127.0.0.1", 0))
-        gateway = GatewayProcess(orchestrator, page.getsockname()[1], metrics.getsockname()[1], video_px)
-    await gateway.start()
-    try:
-        yield gateway
-    finally:
-        await gateway.kill()
+    with free_port() as port, free_port() as metrics_port:
+        gateway = GatewayProcess(orchestrator, port, metrics_port, video_px)
+        await gateway.start()
+        try:
+            yield gateway
+        finally:
+            await gateway.kill()

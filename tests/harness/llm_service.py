@@ -22,6 +22,7 @@ from services.llm.server import LlmServicer
 from services.llm.settings import LlmSettings
 from tests.harness.data import PERSONAS
 from tests.harness.grpc_server import admission_of, served
+from tests.harness.waiting import PATIENCE_S
 from vivant.common.v1 import common_pb2
 from vivant.llm.v1 import llm_pb2 as pb
 from vivant.llm.v1 import llm_pb2_grpc
@@ -102,7 +103,7 @@ class Call:
         await self.send(heard=pb.Heard(turn_id=turn_id, utterance_id=said, text=text, **message))
 
     async def read(self) -> tuple[str, Any]:
-        message = await asyncio.wait_for(self._call.read(), 60)
+        message = await asyncio.wait_for(self._call.read(), PATIENCE_S)
         assert message is not grpc.aio.EOF
         kind = message.WhichOneof("response")
         return kind, getattr(message, kind)
@@ -120,7 +121,7 @@ class Call:
 
     async def refused(self) -> grpc.aio.AioRpcError:
         with pytest.raises(grpc.aio.AioRpcError) as caught:
-            while await asyncio.wait_for(self._call.read(), 10) is not grpc.aio.EOF:
+            while await asyncio.wait_for(self._call.read(), PATIENCE_S) is not grpc.aio.EOF:
                 pass
         return caught.value
 

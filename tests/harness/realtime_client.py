@@ -18,6 +18,7 @@ from openai.types.realtime import RealtimeServerEvent
 from pydantic import BaseModel
 
 from tests.harness.gateway_door import Door
+from tests.harness.waiting import PATIENCE_S
 
 RATE_HZ: Final = 24_000
 #: What the scripted engines answer, and what they hear.
@@ -43,7 +44,7 @@ class Client:
 
     async def until(self, kind: str, count: int = 1) -> Any:
         """Reads up to the next event (or the one after some more) of a kind."""
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(PATIENCE_S):
             while count:
                 count -= (await self._next()).type == kind
         return self.events[-1]
@@ -111,7 +112,7 @@ async def open_socket(door: Door, **options: Any) -> AsyncIterator[aiohttp.Clien
 async def read_until(socket: aiohttp.ClientWebSocketResponse, kind: str, *, beta: bool = False) -> list[dict[str, Any]]:
     """Reads up to the first event of a kind; all are just as the official package describes them."""
     events: list[dict[str, Any]] = []
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(PATIENCE_S):
         while not events or events[-1]["type"] != kind:
             data = await socket.receive_str()
             events.append(json.loads(data))

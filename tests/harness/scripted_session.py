@@ -17,7 +17,7 @@ from tests.harness import media
 from tests.harness.session_messages import card, person, service_info, stages, transcript
 from vivant.channel import SERVER_OPTIONS
 from vivant.common.v1 import common_pb2
-from vivant.errors import NotFound, Unavailable, VivantError
+from vivant.errors import InvalidRequest, NotFound, Unavailable, VivantError
 from vivant.session.v1 import session_pb2, session_pb2_grpc
 
 CODECS = {
@@ -122,19 +122,21 @@ class ScriptedSession(session_pb2_grpc.SessionServiceServicer):
         if self.script.hang_at_config:
             await asyncio.Event().wait()
         talk = self.joined(opening) if kind == "join" else self.opened(opening)
-        who = await talk.enter(stream, opening)
         try:
-            await talk.read(stream, who)
+            await talk.read(stream, await talk.enter(stream, opening))
             if stream.finished:
                 await talk.idle.wait()
         finally:
+            # Nothing here waits: whoever is cancelled would note no more.
+            talk.leave(stream)
             self.ended_with_finish.append(stream.finished)
             self.ended.set()
-            await talk.leave(stream)
 
     def opened(self, config: session_pb2.ConverseConfig) -> Talk:
         if config.HasField("persona_id") and config.persona_id not in self.script.personas:
             raise NotFound(f"there is no persona {config.persona_id!r}; there are: june", reason="no_persona")
+        if config.conversation_id in self.talks:
+            raise InvalidRequest("this conversation is going on: join it", reason="conversation_live")
         return Talk(self, config)
 
     def joined(self, join: session_pb2.Join) -> Talk:
@@ -150,7 +152,7 @@ class Talk:
         self.script = service.script
         self.service = service
         self.config = config
-        self.conversation_id = config.conversation_id or "c1"
+        self.conversation_id = config.conversation_id or f"c{len(service.configs)}"
         self.clients: list[Any] = []
         self.people: dict[str, common_pb2.Participant] = {}
         self.utterances = 0
@@ -175,33 +177,34 @@ class Talk:
     async def enter(self, stream: Any, opening: Any) -> str:
         """Somebody takes part from now on; returns their id."""
         named = opening.participant if opening.HasField("participant") else person(f"p{len(self.people) + 1}")
-        ready = self.ready(named)
-        await self.meet(named)
-        # Whoever reads `Ready` finds it there, as at the real one.
+        ready, others = self.ready(named), list(self.clients)
+        # Whoever reads `Ready` finds it there, as at the real one; and who comes at the same time finds both.
+        self.people[named.id] = named
         self.clients.append(stream)
         self.service.talks[self.conversation_id] = self
         await stream.send(ready=ready)
+        await self.tell(others, participant=named)
         self.pacing = self.pacing or asyncio.create_task(self.pace())
         return named.id
 
-    async def leave(self, stream: Any) -> None:
+    def leave(self, stream: Any) -> None:
         """The conversation ends with its last client."""
         if stream in self.clients:
             self.clients.remove(stream)
-        if self.clients or self.pacing is None:
+        if self.clients:
             return
         if self.service.talks.get(self.conversation_id) is self:
             del self.service.talks[self.conversation_id]
-        self.pacing.cancel()
-        await asyncio.gather(self.pacing, return_exceptions=True)
-
-    async def meet(self, who: common_pb2.Participant) -> None:
-        self.people[who.id] = who
-        await self.send(participant=who)
+        if self.pacing:
+            self.pacing.cancel()
 
     async def send(self, **response: Any) -> None:
         """Tells everybody."""
-        for stream in list(self.clients):
+        await self.tell(self.clients, **response)
+
+    async def tell(self, clients: Iterable[Any], **response: Any) -> None:
+        """Tells these."""
+        for stream in list(clients):
             try:
                 await stream.send(**response)
             except Cancelled:
@@ -241,7 +244,8 @@ class Talk:
             elif kind == "interrupt":
                 self.interrupted = True
             elif kind == "participant":
-                await self.meet(message)
+                self.people[message.id] = message
+                await self.send(participant=message)
 
     def utterance(self) -> str:
         self.utterances += 1

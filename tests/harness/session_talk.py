@@ -15,6 +15,7 @@ from services.common.audio import pcm_format
 from services.orchestrator.settings import OrchestratorSettings
 from tests.harness.grpc_server import Served, refusal
 from tests.harness.scripted_engines import orchestrating
+from tests.harness.waiting import PATIENCE_S
 from vivant.channel import open_channel
 from vivant.common.v1 import common_pb2
 from vivant.session.v1 import session_pb2 as pb
@@ -37,7 +38,7 @@ class Talk:
     async def send(self, **request: Any) -> None:
         await self.call.write(Request(**request))
 
-    async def until(self, kind: str, timeout_s: float = 20.0) -> Any:
+    async def until(self, kind: str, timeout_s: float = PATIENCE_S) -> Any:
         """Reads up to the first answer of a kind."""
         async with asyncio.timeout(timeout_s):
             while (answer := await self.call.read()) is not grpc.aio.EOF:
@@ -53,7 +54,7 @@ class Talk:
 
     async def rest(self) -> None:
         """Reads to the end."""
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(PATIENCE_S):
             while (answer := await self.call.read()) is not grpc.aio.EOF:
                 self.answers.append(answer)
 

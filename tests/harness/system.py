@@ -43,10 +43,8 @@ FAKES: Final = {
 class System:
     """Services by name: "asr", "turn", "llm", "tts", "face", "orchestrator". What is logged and said goes to `logs`."""
 
-    def __init__(self, logs: Path, changes: Mapping[str, str], names: Iterable[str] = NAMES) -> None:
+    def __init__(self, logs: Path, env: Mapping[str, str], names: Iterable[str] = NAMES) -> None:
         self.names = tuple(names)
-        kept = {"LLM_CONVERSATIONS": str(logs / "conversations.sqlite3")}
-        env = on_free_ports(environment() | kept | dict(changes))
         self.settings = {name: settings_of(name, env) for name in self.names}
         self.env = with_addresses(env, self.settings)
         self._logs = logs
@@ -130,10 +128,13 @@ class System:
 @contextmanager
 def running(logs: Path, changes: Mapping[str, str], names: Iterable[str] = NAMES) -> Iterator[System]:
     """A system that is ready, with `changes` to the environment; stopped at the end of the block."""
-    system = System(logs, changes, names)
-    try:
-        system.start()
-        system.wait_ready()
-        yield system
-    finally:
-        system.stop()
+    kept = {"LLM_CONVERSATIONS": str(logs / "conversations.sqlite3")}
+    names = tuple(names)
+    with on_free_ports(environment() | kept | dict(changes), names) as env:
+        system = System(logs, env, names)
+        try:
+            system.start()
+            system.wait_ready()
+            yield system
+        finally:
+            system.stop()

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 import vivant
 from tests.harness.data import SPEECH
+from tests.harness.waiting import PATIENCE_S
 from vivant import audio
 
 RATE_HZ = 16_000
@@ -34,7 +35,7 @@ class Microphone:
     async def say(self, name: str, *, participant: str = ANN, addressees: tuple[str, ...] = ()) -> None:
         """Plays a recording of tests/data/speech; returns when its last sample has been sent."""
         await self._clips.put((audio.read(SPEECH / name, RATE_HZ), participant, addressees))
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(PATIENCE_S):
             await self._clips.join()
 
     async def run(self) -> None:
@@ -92,7 +93,7 @@ class Talk:
         return [event for event in self.events[since:] if isinstance(event, kind)]
 
     async def until(
-        self, kind: type[Kind], test: Callable[[Kind], bool] = lambda _: True, *, since: int = 0, timeout_s: float = 20.0
+        self, kind: type[Kind], test: Callable[[Kind], bool] = lambda _: True, *, since: int = 0, timeout_s: float = PATIENCE_S
     ) -> Kind:
         """The first event of a kind that passes the test, waited for if need be."""
 
@@ -108,7 +109,7 @@ class Talk:
         assert matches, f"no such {kind.__name__} in {timeout_s:.0f} s ({self.error}); {self.story(since)}"
         return matches[0]
 
-    async def ending(self, timeout_s: float = 20.0) -> None:
+    async def ending(self, timeout_s: float = PATIENCE_S) -> None:
         """Waits until nothing more can come."""
         async with asyncio.timeout(timeout_s), self._news:
             await self._news.wait_for(lambda: self.ended)
@@ -119,7 +120,7 @@ class Talk:
             vivant.Unit, lambda unit: unit.turn_id > 0 and unit.turn_sample >= seconds * 24_000, since=since
         )
 
-    async def notice(self, reason: str, since: int = 0, timeout_s: float = 20.0) -> vivant.Notice:
+    async def notice(self, reason: str, since: int = 0, timeout_s: float = PATIENCE_S) -> vivant.Notice:
         """Waits for a notice."""
         return await self.until(vivant.Notice, lambda notice: notice.reason == reason, since=since, timeout_s=timeout_s)
 
@@ -127,7 +128,7 @@ class Talk:
         """Types a question and waits until it has been answered."""
         since = self.mark
         await self.session.send_text(text)
-        return await self.until(vivant.Turn, since=since, timeout_s=60)
+        return await self.until(vivant.Turn, since=since)
 
     def story(self, since: int = 0) -> list[vivant.Event]:
         """All but the units, for messages of failed tests."""

@@ -9,6 +9,7 @@ import pytest
 import vivant
 from tests.harness.system import System
 from tests.harness.talk import Talk, conversation, is_audible, plain
+from tests.harness.waiting import PATIENCE_S
 from vivant.errors import Full, Unavailable
 
 VIDEO = vivant.Video("vp8", 256)
@@ -173,7 +174,7 @@ async def test_a_full_service_refuses_at_once_and_takes_the_next_when_one_leaves
         assert refused.value.retryable
         for session in sessions:
             await session.close()
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(PATIENCE_S):
             while (await client.info()).orchestrator.active:  # noqa: ASYNC110 - another process, which tells nobody
                 await asyncio.sleep(0.05)
         async with client.converse() as session:
@@ -183,6 +184,6 @@ async def test_a_full_service_refuses_at_once_and_takes_the_next_when_one_leaves
 async def test_a_client_that_leaves_in_the_middle_leaves_nothing_behind(fakes: System) -> None:
     async with conversation(fakes.address, microphone=True, video=VIDEO) as talk:
         await begin(talk)
-    async with asyncio.timeout(10), vivant.connect(fakes.address) as client:
+    async with asyncio.timeout(PATIENCE_S), vivant.connect(fakes.address) as client:
         while busy := [each.service for each in (await client.info()).components if each.info and each.info.active]:
             assert set(busy) <= {"asr", "turn", "llm", "tts", "face"}

@@ -34,8 +34,11 @@ def checkout(tmp_path: Path) -> Checkout:
     return Checkout(tmp_path / ODD)
 
 
-def fakes(*names: str) -> dict[str, str]:
-    return on_free_ports(FAKES, names)
+@pytest.fixture
+def ports() -> Iterator[dict[str, str]]:
+    """What sets free ports for all services, and scripted engines for these two."""
+    with on_free_ports(FAKES) as made:
+        yield made
 
 
 @contextmanager
@@ -66,10 +69,11 @@ def up(checkout: Checkout, changes: Mapping[str, str], *names: str) -> Iterator[
             process.kill()
 
 
-def test_it_starts_wherever_it_lies_and_whatever_the_environment_says(checkout: Checkout, tmp_path: Path) -> None:
+def test_it_starts_wherever_it_lies_and_whatever_the_environment_says(
+    checkout: Checkout, ports: dict[str, str], tmp_path: Path
+) -> None:
     temporary = tmp_path / "x".join("100% ;" for _ in range(30))
     temporary.mkdir()
-    ports = fakes(*NAMES)
     odd = PROXIES | {
         "TMPDIR": str(temporary),
         "HOME": "/nonexistent",
@@ -86,10 +90,8 @@ def test_it_starts_wherever_it_lies_and_whatever_the_environment_says(checkout: 
 
 @needs_ipv6
 @pytest.mark.parametrize(("host", "near"), [("::1", "[::1]"), ("[::1]", "[::1]"), ("::", "[::1]"), ("::", "127.0.0.1")])
-def test_it_listens_on_ipv6(checkout: Checkout, host: str, near: str) -> None:
-    ports = fakes("tts", "gateway")
-    ports |= {"TTS_HOST": host, "GATEWAY_HOST": host}
-    with up(checkout, ports, "tts", "gateway"):
+def test_it_listens_on_ipv6(checkout: Checkout, ports: dict[str, str], host: str, near: str) -> None:
+    with up(checkout, ports | {"TTS_HOST": host, "GATEWAY_HOST": host}, "tts", "gateway"):
         for port in (ports["TTS_METRICS_PORT"], ports["GATEWAY_METRICS_PORT"], ports["GATEWAY_PORT"]):
             assert httpx.get(f"http://{near}:{port}/healthz", trust_env=False).status_code in (200, 404)
         probed = checkout.run("-m", "services.common.probe", f"{near}:{ports['TTS_PORT']}")
@@ -133,7 +135,9 @@ def test_every_program_says_it_in_the_same_way(checkout: Checkout) -> None:
 
 
 @pytest.mark.parametrize("value", ["~/my models", "my models", "$HOME/my models", '"{absolute}"'])
-def test_the_fetcher_and_the_services_read_one_folder(checkout: Checkout, tmp_path: Path, value: str) -> None:
+def test_the_fetcher_and_the_services_read_one_folder(
+    checkout: Checkout, ports: dict[str, str], tmp_path: Path, value: str
+) -> None:
     wished = value.format(absolute=tmp_path / "my models")
     expected = checkout.folder / "my models" if value == "my models" else tmp_path / "my models"
     (checkout.folder / ".env").write_text(f"VIVANT_MODELS_DIR={wished}\n")
@@ -146,7 +150,7 @@ def test_the_fetcher_and_the_services_read_one_folder(checkout: Checkout, tmp_pa
     source.mkdir(parents=True)
     refused = checkout.run("-m", "models", "fetch", "--from", str(source), "silero-vad", HOME=str(tmp_path))
     assert "has neither silero-vad" in refused.stderr
-    missing = checkout.run("-m", "services.turn", HOME=str(tmp_path), **on_free_ports({}, ["turn"]))
+    missing = checkout.run("-m", "services.turn", HOME=str(tmp_path), **ports)
     assert missing.returncode == 1
     assert f"no model file {expected}" in json.loads(missing.stderr.splitlines()[-1])["detail"]
 
@@ -159,8 +163,8 @@ def test_a_misspelt_name_is_said_once(checkout: Checkout) -> None:
     assert "TTS_PROT in the environment is read by nothing; did you mean TTS_PORT?" in said
 
 
-def test_logs_that_cannot_be_written_are_said(checkout: Checkout) -> None:
+def test_logs_that_cannot_be_written_are_said(checkout: Checkout, ports: dict[str, str]) -> None:
     (checkout.folder / "out").write_text("a file")
-    result = checkout.run("-m", "deploy.up", "tts", **fakes("tts"))
+    result = checkout.run("-m", "deploy.up", "tts", **ports)
     assert result.returncode == 1
     assert re.search(r"up: cannot write logs to out/logs \(.*\); run it as the owner", result.stdout)

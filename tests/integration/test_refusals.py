@@ -30,24 +30,24 @@ _NATIVE = re.compile(r"[EWI]\d{4} .*\.cc:\d+\] ")
 
 def ends(names: tuple[str, ...], changes: Mapping[str, str], status: int = 1) -> dict[str, list[dict[str, Any]]]:
     """Starts services that cannot start, all at once; returns what each logged until it ended with `status`."""
-    env = on_free_ports(environment() | NOTHING_KEPT | {"VIVANT_LOG_LEVEL": "WARNING"}) | dict(changes)
-    started = {
-        name: subprocess.Popen(
-            [sys.executable, "-m", f"services.{name}"], cwd=ROOT, env=env, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
-        )
-        for name in names
-    }
-    try:
-        outputs = {name: process.communicate(timeout=EXIT_S)[0].decode() for name, process in started.items()}
-    finally:
-        for process in started.values():
-            process.kill()
+    with on_free_ports(environment() | NOTHING_KEPT | {"VIVANT_LOG_LEVEL": "WARNING"}) as env:
+        started = {name: start(name, env | dict(changes)) for name in names}
+        try:
+            outputs = {name: process.communicate(timeout=EXIT_S)[0].decode() for name, process in started.items()}
+        finally:
+            for process in started.values():
+                process.kill()
     for name, process in started.items():
         assert process.returncode == status, f"{name}:\n{outputs[name]}"
     return {
         name: [record(name, line) for line in output.splitlines() if not _NATIVE.match(line)]
         for name, output in outputs.items()
     }
+
+
+def start(name: str, env: Mapping[str, str]) -> subprocess.Popen[bytes]:
+    command = [sys.executable, "-m", f"services.{name}"]
+    return subprocess.Popen(command, cwd=ROOT, env=env, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
 
 
 def record(name: str, line: str) -> dict[str, Any]:

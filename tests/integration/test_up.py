@@ -20,8 +20,11 @@ FAKES = {"ASR_ENGINE": "fake", "TTS_ENGINE": "fake"}
 READY_S = 60.0
 
 
-def fakes() -> dict[str, str]:
-    return on_free_ports(environment() | NOTHING_KEPT | FAKES, NAMES)
+@pytest.fixture
+def env() -> Iterator[dict[str, str]]:
+    """That of two services with scripted engines, on free ports."""
+    with on_free_ports(environment() | NOTHING_KEPT | FAKES, NAMES) as made:
+        yield made
 
 
 @contextmanager
@@ -51,8 +54,7 @@ def is_listening(port: str) -> bool:
         return probe.connect_ex(("127.0.0.1", int(port))) == 0
 
 
-def test_it_gets_ready_and_stops_cleanly_on_ctrl_c() -> None:
-    env = fakes()
+def test_it_gets_ready_and_stops_cleanly_on_ctrl_c(env: dict[str, str]) -> None:
     with up(env, *NAMES) as process:
         read_until(process, r"asr, tts ready after")
         assert is_listening(env["ASR_PORT"])
@@ -62,25 +64,21 @@ def test_it_gets_ready_and_stops_cleanly_on_ctrl_c() -> None:
     assert not any(is_listening(env[f"{name.upper()}_PORT"]) for name in NAMES)
 
 
-def test_a_service_that_cannot_start_is_reported_in_its_own_words(tmp_path: Path) -> None:
-    with up(fakes() | {"ASR_ENGINE": "whisper", "VIVANT_MODELS_DIR": str(tmp_path)}, *NAMES) as process:
+def test_a_service_that_cannot_start_is_reported_in_its_own_words(env: dict[str, str], tmp_path: Path) -> None:
+    with up(env | {"ASR_ENGINE": "whisper", "VIVANT_MODELS_DIR": str(tmp_path)}, *NAMES) as process:
         seen = read_until(process, "All services have stopped")
         assert process.wait(10) == 1
     assert re.search(rf"asr has failed: .*{re.escape(str(tmp_path))}.*run: make models", seen)
 
 
-def test_a_port_in_use_is_reported_at_once() -> None:
-    env = fakes()
-    with socket.socket() as taken:
-        taken.bind(("127.0.0.1", int(env["TTS_PORT"])))
-        taken.listen()
-        with up(env, *NAMES) as process:
-            read_until(process, rf"tts: cannot listen on 127\.0\.0\.1:{env['TTS_PORT']}")
-            assert process.wait(10) == 1
+def test_a_port_in_use_is_reported_at_once(env: dict[str, str]) -> None:
+    with socket.create_server(("127.0.0.1", int(env["TTS_PORT"]))), up(env, *NAMES) as process:
+        read_until(process, rf"tts: cannot listen on 127\.0\.0\.1:{env['TTS_PORT']}")
+        assert process.wait(10) == 1
 
 
-def test_a_killed_service_comes_back(tmp_path: Path) -> None:
-    with running(fakes(), tmp_path, READY_S, NAMES) as system:
+def test_a_killed_service_comes_back(env: dict[str, str], tmp_path: Path) -> None:
+    with running(env, tmp_path, READY_S, NAMES) as system:
         before = system.pids["asr"]
         os.kill(before, signal.SIGKILL)
         states = [status.state for status in system.status()]
@@ -90,8 +88,7 @@ def test_a_killed_service_comes_back(tmp_path: Path) -> None:
         assert system.pids["asr"] != before
 
 
-def test_when_its_parent_is_killed_the_services_end_too() -> None:
-    env = fakes()
+def test_when_its_parent_is_killed_the_services_end_too(env: dict[str, str]) -> None:
     with up(env, *NAMES) as process:
         read_until(process, r"asr, tts ready after")
         with socket.create_connection(("127.0.0.1", int(env["TTS_PORT"]))) as connection:
@@ -101,8 +98,8 @@ def test_when_its_parent_is_killed_the_services_end_too() -> None:
                 pass
 
 
-def test_a_system_that_does_not_get_ready_in_time_says_what_is_missing(tmp_path: Path) -> None:
-    system = System(fakes(), tmp_path, NAMES)
+def test_a_system_that_does_not_get_ready_in_time_says_what_is_missing(env: dict[str, str], tmp_path: Path) -> None:
+    system = System(env, tmp_path, NAMES)
     system.start()
     try:
         with pytest.raises(CannotStart, match=r"not ready after 0 s: asr \(starting\)"):

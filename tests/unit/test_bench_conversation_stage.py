@@ -55,7 +55,7 @@ async def until(microphones: Microphones, ears: Ears, chunks: int) -> None:
 async def test_everybody_has_a_microphone_that_is_never_silent() -> None:
     ears, take = Ears(), Take("made", 0)
     microphones = Microphones(cast(vivant.Session, ears), ("Ann", "Bob"), take)
-    microphones.say(LOUD, "Bob", "Ann")
+    microphones.say(LOUD.samples, "Bob", "Ann")
     await until(microphones, ears, 16)
     ann = np.concatenate([pcm for speaker, _, pcm in ears.chunks if speaker == "Ann"])
     bob = np.concatenate([pcm for speaker, _, pcm in ears.chunks if speaker == "Bob"])
@@ -64,6 +64,25 @@ async def test_everybody_has_a_microphone_that_is_never_silent() -> None:
     assert 5 < bob[1600:].std() < 40
     assert {addressee for speaker, addressee, _ in ears.chunks if speaker == "Bob"} == {"Ann"}
     assert abs(float(take.microphone[:1600].mean()) - 9000) < 50
+
+
+async def test_what_is_said_in_the_middle_is_recorded_when_it_is_said_to_be() -> None:
+    ears, take = Ears(), Take("made", 0)
+    microphones = Microphones(cast(vivant.Session, ears), ("",), take)
+    ears.enough_at = 5
+    running = asyncio.create_task(microphones.run())
+    await ears.enough.wait()
+    # It waits for the end of the chunk that is being recorded.
+    for _ in range(3):
+        await asyncio.sleep(0)
+    at = microphones.say(LOUD.samples)
+    ears.enough.clear()
+    ears.enough_at = 12
+    await ears.enough.wait()
+    running.cancel()
+    await asyncio.gather(running, return_exceptions=True)
+    first = int(np.flatnonzero(np.abs(take.microphone.astype(int)) > 4500)[0])
+    assert first / 16_000 == pytest.approx(at - take.microphone_at)
 
 
 def spoken_unit(take: Take, turn_id: int) -> Heard:

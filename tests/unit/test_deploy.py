@@ -4,6 +4,7 @@ import json
 import shlex
 import shutil
 import socket
+import struct
 import subprocess
 import tempfile
 from pathlib import Path
@@ -18,6 +19,9 @@ from deploy.logs import last_error
 from deploy.names import unread
 from services.common.settings import ServiceSettings
 from tests.harness.checkout import needs_ipv6
+
+#: ip(7); Python's socket module does not name it.
+_IP_LOCAL_PORT_RANGE = 51
 
 
 def test_the_environment_outweighs_the_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -49,11 +53,37 @@ def test_a_service_is_reached_where_it_listens(host: str, address: str) -> None:
 
 
 def test_free_ports_are_all_different() -> None:
-    env = addresses.on_free_ports({"ORCHESTRATOR_TTS_ADDRESS": "gone:1", "OTHER": "kept"})
-    ports = [value for name, value in env.items() if name.endswith("PORT")]
+    with addresses.on_free_ports({"ORCHESTRATOR_TTS_ADDRESS": "gone:1", "OTHER": "kept"}) as env:
+        ports = [value for name, value in env.items() if name.endswith("PORT")]
     assert len(ports) == len(set(ports)) == 2 * len(addresses.NAMES)
     assert "ORCHESTRATOR_TTS_ADDRESS" not in env
     assert env["OTHER"] == "kept"
+
+
+def test_a_free_port_is_kept_for_the_server_that_is_told_its_number() -> None:
+    with addresses.free_port() as port:
+        for host in ("127.0.0.1", "0.0.0.0", "127.0.0.1"):
+            addresses.require_free("tts", host, port, "PORT")
+            socket.create_server((host, port)).close()
+
+
+def test_a_free_port_is_given_to_nobody_who_wants_any_port() -> None:
+    with addresses.free_port() as port, socket.create_server(("127.0.0.1", 0)) as other:
+        with limited_to(port) as anybody, pytest.raises(OSError, match="in use"):
+            anybody.bind(("127.0.0.1", 0))
+        with limited_to(port) as anybody, pytest.raises(OSError, match="Cannot assign"):
+            anybody.connect(other.getsockname())
+
+
+def limited_to(port: int) -> socket.socket:
+    """A socket for which this is the only one of any port."""
+    made = socket.socket()
+    try:
+        made.setsockopt(socket.IPPROTO_IP, _IP_LOCAL_PORT_RANGE, struct.pack("=I", port << 16 | port))
+    except OSError:
+        made.close()
+        pytest.skip("this system has no IP_LOCAL_PORT_RANGE (Linux 6.3)")
+    return made
 
 
 def test_a_port_in_use_is_named_with_the_setting_to_change() -> None:

@@ -10,6 +10,7 @@ import pytest
 
 from services.gateway import stream
 from services.gateway.stream import StreamConnection
+from tests.harness.waiting import PATIENCE_S
 from vivant import Unit
 
 
@@ -52,5 +53,5 @@ async def test_for_a_page_that_sleeps_only_a_little_is_kept_and_it_holds_nobody_
     assert 50 < kept < 150
     connection.send({"type": "bye"})
     await connection.close()
-    await asyncio.wait_for(running, 5)
+    await asyncio.wait_for(running, PATIENCE_S)
     assert left.is_set()

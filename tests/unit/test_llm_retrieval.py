@@ -22,6 +22,7 @@ from services.llm.reply.recalling import answer, context, glimpse
 from services.llm.understanding.names import Names
 from tests.harness.data import PERSONAS
 from tests.harness.llm_parts import WordEmbedder, pip_recaller
+from tests.harness.waiting import PATIENCE_S
 from vivant.errors import Unusable
 
 
@@ -221,7 +222,7 @@ async def test_recall_has_threads_of_its_own(tmp_path: Path) -> None:
     recaller, free = pip_recaller(tmp_path), Event()
     filling = [asyncio.create_task(asyncio.to_thread(free.wait)) for _ in range(100)]
     try:
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(PATIENCE_S):
             assert (await think(recaller.recall, "Where were you born?")).sure
     finally:
         free.set()

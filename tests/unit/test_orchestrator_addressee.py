@@ -1,30 +1,32 @@
-"""Who is meant: rules on made conversations, half of which the rules were not written for."""
+"""Who is meant: what is sure, and what is concluded without the llm on made conversations, half of which were not fitted on."""
 
 from __future__ import annotations
 
 import pytest
 
+from bench.addressees.material import Talk, talks
 from services.common.labels import Labels
 from services.orchestrator.dialog import events as ev
-from services.orchestrator.dialog.addressee import Participants, judged, notice, relabelled, speaker_of, voiced
+from services.orchestrator.dialog.addressee import judged
 from services.orchestrator.dialog.events import Contribution, ms
+from services.orchestrator.dialog.participants import Participants, notice, relabelled, speaker_of, voiced
 from services.orchestrator.dialog.vocatives import called
-from tests.harness.addressees import PERSONA, Line, conversations, named_people, present, shares
+from tests.harness.addressees import PERSONA, named_people, shares
 
 
-def play(lines: list[Line]) -> list[tuple[str, bool, bool]]:
-    """Each line of a conversation, whether it is meant for June, and whether the rules take it to be."""
-    participants, at, found = present(lines), 0, []
-    for speaker, to, text in lines:
+def play(talk: Talk) -> list[tuple[str, bool, bool]]:
+    """Each line of a conversation, whether it is meant for June, and whether it is taken to be."""
+    participants, at, found = talk.present(), 0, []
+    for line in talk.lines:
         at += ms(4000)
-        participants, said = judged(participants, Contribution(speaker, text, ended_at=at), PERSONA)
-        found.append((f"{speaker}: {text}", to == "June", not said.addressee))
+        participants, said = judged(participants, Contribution(line.speaker, line.text, ended_at=at), PERSONA)
+        found.append((f"{line.speaker}: {line.text}", not line.to, not said.addressee))
     return found
 
 
 def judged_in(part: str) -> tuple[float, float, list[str]]:
     """See `shares`."""
-    return shares([line for talk in conversations(part) for line in play(talk)])
+    return shares([line for talk in talks(part) for line in play(talk)])
 
 
 @pytest.mark.parametrize("part", ["dev", "held_out"])

@@ -156,12 +156,22 @@ class TestOutbox:
         for index in range(FRAMES_AT + 1):
             outbox.put_unit(unit(index, frame=True, key=index == 0))
         await self.drain(outbox, FRAMES_AT)
-        delta, key = unit(100, frame=True), unit(101, frame=True, key=True)
-        outbox.put_unit(delta)
-        outbox.put_unit(key)
+        outbox.put_unit(unit(100, frame=True))
+        outbox.put_unit(unit(101, frame=True, key=True))
         assert keyframes == [1]
+        delta, key = [item.unit for item in await self.drain(outbox)]
         assert not delta.HasField("frame"), "a delta frame without the one before it cannot be decoded"
         assert key.HasField("frame")
+
+    async def test_each_client_has_units_of_its_own(self, outbox: Outbox) -> None:
+        whole = unit(0, frame=True, key=True)
+        blind = Outbox(Metrics("session", "test"), lambda item: None, lambda: None)
+        outbox.put_unit(whole)
+        blind.put_unit(whole, video=False)
+        blind.clear(2)
+        (heard,), (seen,) = await self.drain(blind), await self.drain(outbox)
+        assert not heard.unit.HasField("frame") and set(heard.unit.pcm) == {0}
+        assert seen.unit == whole == unit(0, frame=True, key=True)
 
     async def test_an_interruption_silences_what_waits(self, outbox: Outbox, sent: list[int]) -> None:
         outbox.put_unit(unit(0, turn_id=1, frame=True, key=True))

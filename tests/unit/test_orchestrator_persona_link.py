@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, cast
 
+import pytest
+
 from services.orchestrator.dialog import events as ev
-from services.orchestrator.dialog.events import Contribution
+from services.orchestrator.dialog.events import Contribution, Evidence
 from services.orchestrator.hearing.utterances import Utterances
 from services.orchestrator.session.abilities import Abilities
 from services.orchestrator.session.context import SessionContext
@@ -48,13 +51,13 @@ class Told:
         self.sent += payload.items()
 
 
-def linked() -> tuple[PersonaLink, Told]:
+def linked(feed: Callable[[ev.Event], None] = lambda _: None) -> tuple[PersonaLink, Told]:
     """The link of a session in which Ann talks with June."""
     parts: Any = Parts()
     told = Told()
     roster = Roster(common_pb2.Participant(id="june", name="June"), lambda _: None, lambda *_: None, lambda _: None)
     roster.admit(common_pb2.Participant(id="ann", name="Ann"))
-    context = SessionContext("s", lambda: 7, lambda _: None, lambda **_: None, lambda _: None)
+    context = SessionContext("s", lambda: 7, feed, lambda **_: None, lambda _: None)
     link = PersonaLink(
         parts,
         context,
@@ -120,3 +123,25 @@ def test_only_the_latest_are_told_again() -> None:
     link.opened("llm")
     assert 10 <= len(told.sent) <= 30
     assert told.sent[-1][1].text == "Answer 59."
+
+
+def meant(**likely: float) -> list[common_pb2.Addressee]:
+    """An opinion."""
+    return [common_pb2.Addressee(participant_id=each, probability=share) for each, share in likely.items()]
+
+
+@pytest.mark.parametrize(
+    ("told", "evidence"),
+    [
+        (llm_pb2.Addressed(nearest=0.5), Evidence(0.5, None, None)),
+        (llm_pb2.Addressed(nearest=0.5, likeness=0.0), Evidence(0.5, 0.0, None)),
+        (llm_pb2.Addressed(nearest=0.5, addressees=meant(ann=0.75, june=0.25)), Evidence(0.5, None, 0.25)),
+        (llm_pb2.Addressed(nearest=0.5, addressees=meant(ann=1.0)), Evidence(0.5, None, 0.0)),
+    ],
+)
+def test_what_tells_who_is_meant_reaches_the_dialog_machine_as_it_was_told(told: llm_pb2.Addressed, evidence: Evidence) -> None:
+    fed: list[ev.Event] = []
+    link, _ = linked(fed.append)
+    told.turn_id, told.text = 3, "Is it?"
+    link.on_llm("addressed", told)
+    assert fed == [ev.Addressed(7, 3, "Is it?", evidence)]

@@ -30,7 +30,24 @@ def test_letters_become_latin_or_are_given_up(written: str, latin: str | None) -
 
 
 def test_a_word_without_sounds_is_a_word_of_its_own() -> None:
-    assert spoken_words("I like 寿司, 👍 you know.")[2] == SpokenWord("寿司, 👍", ",", foreign=True)
+    sushi = SpokenWord("寿司, 👍", ",", foreign=True, unspoken_script="Han")
+    assert spoken_words("I like 寿司, 👍 you know.")[2] == sushi
+
+
+@pytest.mark.parametrize(
+    ("written", "spoken", "script"),
+    [
+        ("Privet", "Privet", ""),
+        ("Привет,", "Privet,", ""),
+        ("مرحبا.", ".", "Arabic"),
+        ("こんにちは", "—", "Hiragana"),
+        ("안녕", "—", "Hangul"),
+        ("iPhone手机", "iPhone", "Han"),
+    ],
+)
+def test_the_script_of_what_is_left_out_is_known(written: str, spoken: str, script: str) -> None:
+    [word] = spoken_words(written)
+    assert (word.spoken, word.unspoken_script) == (spoken, script)
 
 
 @given(st.text(max_size=30))

@@ -1,16 +1,16 @@
 """Features at every silence of the made turns, and the weights that tell ends from pauses best.
 
-Logistic regression with a ridge, by projected gradient steps (Beck & Teboulle 2009), in two steps: the weights of the evidence,
-beside the silence; then what evidence and silence together mean, on evidence about voices that it was not fitted on, which
-is less sure. The weights of the silence stay at 0 or above. Every silence counts at each tenth of a second that it lasts; a
-part of the rows is repeated without words, for when the recognition is late. The score is from voices left out of both steps.
+Logistic regression with a ridge (`bench/logistic.py`), in two steps: the weights of the evidence, beside the silence; then what
+evidence and silence together mean, on evidence about voices that it was not fitted on, which is less sure. The weights of the
+silence stay at 0 or above. Every silence counts at each tenth of a second that it lasts; a part of the rows is repeated
+without words, for when the recognition is late. The score is from voices left out of both steps.
 """
 
 from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from datetime import UTC, datetime
 from multiprocessing import get_context
@@ -22,6 +22,7 @@ import numpy as np
 from numpy.typing import NDArray
 from rich.progress import track
 
+from bench.logistic import auc, calibration_error, logistic
 from bench.turn.material import RATE_HZ, Recording, made
 from bench.turn.models import Models, Recorder
 from bench.turn.trace import Recogniser, trace
@@ -49,7 +50,6 @@ _MOST_DOUBT: Final = 25.0
 #: The recognition has heard many more voices than these.
 _TRUSTED: Final = 0.2
 FOLDS: Final = 6
-_STEPS: Final = 4_000
 _WORDLESS: Final = 0.15
 
 Numbers = NDArray[np.float64]
@@ -211,63 +211,15 @@ def _counts(silence_s: Numbers) -> Numbers:
     return np.where(silence_s < 1, 1.0, 0.4)
 
 
-def logistic(
-    numbers: Numbers,
-    end: Numbers,
-    counts: Numbers,
-    *,
-    names: Sequence[str],
-    ridge: Mapping[str, float],
-    positive: Sequence[str],
-    negative: Sequence[str] = (),
-    before: Mapping[str, float] = MappingProxyType({}),
-) -> tuple[float, Numbers]:
-    """Bias and weights by `names` [n], for rows `numbers` [rows, n] that count so much each.
-
-    The ridge holds against numbers scaled to a spread of 1, and draws to the weights `before`, else to 0. No weight of
-    `positive` is below 0, none of `negative` above.
-    """
-    middle, spread = numbers.mean(axis=0), numbers.std(axis=0) + 1e-6
-    scaled = np.column_stack([(numbers - middle) / spread, np.ones(len(numbers))])
-    least, most = np.full(scaled.shape[1], -np.inf), np.full(scaled.shape[1], np.inf)
-    least[[names.index(name) for name in positive]] = 0
-    most[[names.index(name) for name in negative]] = 0
-    drawn_to = np.zeros(scaled.shape[1])
-    for name, weight in before.items():
-        drawn_to[names.index(name)] = weight * spread[names.index(name)]
-    strength = np.array([*(ridge[name] for name in names), 0.0])
-    step = 1 / (0.25 * np.linalg.eigvalsh(scaled.T @ (scaled * counts[:, None]))[-1] + strength.max())
-    weights = look = np.zeros(scaled.shape[1])
-    momentum = 1.0
-    for _ in range(_STEPS):
-        slope = scaled.T @ (counts * (1 / (1 + np.exp(-(scaled @ look))) - end)) + strength * (look - drawn_to)
-        following = np.clip(look - step * slope, least, most)
-        later = (1 + np.sqrt(1 + 4 * momentum**2)) / 2
-        look = following + (momentum - 1) / later * (following - weights)
-        weights, momentum = following, later
-    natural = weights[:-1] / spread
-    return float(weights[-1] - natural @ middle), natural
-
-
 def score_of(rows: dict[str, NDArray[Any]], held_out: Numbers) -> dict[str, float]:
     """Area under the curve at some silences, and how well the probabilities are calibrated."""
     end, silence_s = rows["end"].astype(bool), rows["silence_s"]
     score: dict[str, float] = {}
     for at in (0.2, 0.4, 0.6):
         seen = np.abs(silence_s - at) < 0.05
-        score[f"auc_{at:.1f}_s"] = round(_auc(held_out[seen], end[seen]), 3)
-        score[f"auc_{at:.1f}_s_sound_only"] = round(_auc(rows["numbers"][seen, 0], end[seen]), 3)
-    edges = np.linspace(0, 1, 11)
-    bins = np.clip(np.digitize(held_out, edges) - 1, 0, 9)
-    inside = [bins == each for each in range(10) if (bins == each).any()]
-    gaps = [abs(held_out[some].mean() - end[some].mean()) * some.mean() for some in inside]
-    score["calibration_error"] = round(float(sum(gaps)), 3)
+        score[f"auc_{at:.1f}_s"] = round(auc(held_out[seen], end[seen]), 3)
+        score[f"auc_{at:.1f}_s_sound_only"] = round(auc(rows["numbers"][seen, 0], end[seen]), 3)
+    score["calibration_error"] = round(calibration_error(held_out, end), 3)
     losses = np.where(end, -np.log(held_out + 1e-9), -np.log(1 - held_out + 1e-9))
     score["log_loss"] = round(float(losses.mean()), 3)
     return score
-
-
-def _auc(values: Numbers, end: NDArray[np.bool_]) -> float:
-    """The chance that an end has a higher value than a pause."""
-    ends, pauses = values[end][:, None], values[~end][None]
-    return float(((ends > pauses) + 0.5 * (ends == pauses)).mean()) if len(ends) and pauses.size else float("nan")

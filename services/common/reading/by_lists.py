@@ -96,7 +96,7 @@ class ListReader:
             return second in lists.subjects and bool(more)
         if words[:2] in [phrase[:2] for phrase in self._to_be_told]:
             return words[:3] in self._to_be_told
-        return first in lists.requests and bool(more)
+        return first in lists.requests | lists.commands and bool(more)
 
     def _opened(self, words: list[str]) -> list[str]:
         """Without what is said before a question begins."""

@@ -26,13 +26,15 @@ class Lists:
     subjects: frozenset[str]
     """What stands behind the auxiliary in it."""
     requests: frozenset[str]
-    """What one asks of somebody who talks begins with these; in a sentence of two words or more."""
+    """What one asks of somebody who talks begins with these."""
+    commands: frozenset[str]
+    """And with these what one asks of somebody who can do something: whoever is there, as often as the one who talks."""
     asking_verbs: frozenset[str]
     """Of these, those with which one asks for words as with a question word."""
     objects: frozenset[str]
     """Any verb before these asks for something: "surprise me"."""
     asking_nothing: frozenset[str]
-    """Phrases that begin like a question or a request, and are none: "what a day", "excuse me", "take care"."""
+    """Phrases that begin like a question or a request, and are none: "what a day", "excuse me", "talk soon"."""
     polite: frozenset[str]
     """A sentence with one of these is a request."""
     wondering: frozenset[str]

@@ -7,7 +7,7 @@ from typing import Final
 
 from services.common.reading.by_lists import ListReader
 from services.common.reading.lists import lists
-from services.common.reading.reading import Reader
+from services.common.reading.reading import LIKELY, Reader
 
 #: BCP 47, without a region.
 LANGUAGES: Final = ("en",)
@@ -22,6 +22,11 @@ def reader(language: str) -> Reader | None:
 def english() -> Reader:
     """For what is in English whatever is spoken: weights that were fitted on English words, a story that is written in it."""
     return _by_lists("en")
+
+
+def asks(text: str) -> bool:
+    """Whether English words ask for something."""
+    return english().read(text).asks >= LIKELY
 
 
 @cache

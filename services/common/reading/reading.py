@@ -22,7 +22,7 @@ class Reading:
     begins: float = 0.0
     """A single sentence, and a short one: the first of a turn is often only the beginning."""
     demands: float = 0.0
-    """Somewhere in them something is asked or demanded, whole or not, rather than told."""
+    """Somewhere in them something is asked of one who talks, whole or not: "tell me", but not "go forward"."""
     completeness: float = 0.0
     """How finished the last words sound, in logits: above 0 finished, below 0 not, 0 no opinion."""
     ends_in_filler: float = 0.0

@@ -205,6 +205,11 @@ class Talk:
                 if not freed or attempt == _REOPEN_TRIES - 1:
                     raise
                 await asyncio.sleep(_REOPEN_WAIT_S)
+            except InvalidRequest as exc:
+                # That conversation was closed a moment ago, and the server may hear of it a moment later.
+                if exc.reason != "conversation_live" or attempt == _REOPEN_TRIES - 1:
+                    raise
+                await asyncio.sleep(_REOPEN_WAIT_S)
         raise Full("the conversation could not be opened again", reason="full")
 
     async def _report(self, session: vivant.Session) -> None:

@@ -9,12 +9,12 @@ from __future__ import annotations
 
 import argparse
 import sqlite3
-import sys
 from contextlib import closing
 from datetime import datetime
 from pathlib import Path
 
 from services.common import serving
+from services.common.output import tell
 from services.llm.settings import LlmSettings
 from vivant.errors import Unusable
 
@@ -38,23 +38,27 @@ def main(arguments: list[str] | None = None) -> None:
         delete.error("which? name their ids, or --all")
     with serving.one_line("llm"):
         path = LlmSettings().conversations
-        if not path.is_file():
-            sys.stdout.write(f"There are no conversations in {path}.\n")
-            return
-        try:
-            with closing(_opened(path)) as db:
-                _carry_out(options, db)
-        except sqlite3.Error as exc:
-            raise Unusable(f"{path} cannot be used: {exc}", reason="store_unusable") from exc
+        # What is asked for is done before it is told: nobody has to read to the end.
+        tell(_carried_out(options, path) if path.is_file() else [f"There are no conversations in {path}."])
 
 
-def _carry_out(options: argparse.Namespace, db: sqlite3.Connection) -> None:
-    if options.command == "list":
-        for conversation_id, persona_id, updated_us, count in db.execute(_LIST):
-            when = datetime.fromtimestamp(updated_us / 1e6).astimezone().isoformat(" ", "minutes")
-            sys.stdout.write(f"{when}  {conversation_id}  {persona_id}  {count} utterances\n")
-    else:
-        _delete(db, [each for each, *_ in db.execute(_LIST)] if options.all else options.ids)
+def _carried_out(options: argparse.Namespace, path: Path) -> list[str]:
+    """Does it, and gives what there is to say of it."""
+    try:
+        with closing(_opened(path)) as db:
+            if options.command == "list":
+                return _listed(db)
+            return _delete(db, [each for each, *_ in db.execute(_LIST)] if options.all else options.ids)
+    except sqlite3.Error as exc:
+        raise Unusable(f"{path} cannot be used: {exc}", reason="store_unusable") from exc
+
+
+def _listed(db: sqlite3.Connection) -> list[str]:
+    lines = []
+    for conversation_id, persona_id, updated_us, count in db.execute(_LIST):
+        when = datetime.fromtimestamp(updated_us / 1e6).astimezone().isoformat(" ", "minutes")
+        lines.append(f"{when}  {conversation_id}  {persona_id}  {count} utterances")
+    return lines
 
 
 def _opened(path: Path) -> sqlite3.Connection:
@@ -64,12 +68,14 @@ def _opened(path: Path) -> sqlite3.Connection:
     return db
 
 
-def _delete(db: sqlite3.Connection, conversation_ids: list[str]) -> None:
+def _delete(db: sqlite3.Connection, conversation_ids: list[str]) -> list[str]:
+    lines = []
     for conversation_id in conversation_ids:
         deleted = db.execute("DELETE FROM conversations WHERE id = ?", (conversation_id,)).rowcount
-        sys.stdout.write(f"{conversation_id}: {'deleted' if deleted else 'there is no such conversation'}\n")
+        lines.append(f"{conversation_id}: {'deleted' if deleted else 'there is no such conversation'}")
     # What was written last is in a file beside it, until it is brought over.
     db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    return lines
 
 
 if __name__ == "__main__":

@@ -1,4 +1,10 @@
-"""Markdown and HTML, as people and editors write them, down to the words that can be spoken."""
+"""Markdown and HTML, as people and editors write them, down to the words that can be spoken.
+
+There is another reader of Markdown, for what a model writes (`reply/reading/markup.py`). A life story is there as a whole, its
+headings and paragraphs say what belongs together, and all words in it are meant to be said. A reply comes in pieces that must
+be spoken before the next one is there, its headings have no meaning, and what stands in brackets or between stars in it may be
+a stage direction, which becomes a cue.
+"""
 
 from __future__ import annotations
 

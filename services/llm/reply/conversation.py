@@ -19,7 +19,7 @@ from services.llm.memory.history import Utterance
 from services.llm.memory.record import Record
 from services.llm.memory.store import Entry
 from services.llm.persona.story import Passage
-from services.llm.reply.outputs import Addressed, Broken, Done, Drafted, Finished, Outlet, Output, Text
+from services.llm.reply.outputs import Broken, Done, Drafted, Finished, Outlet, Output, Text
 from services.llm.reply.replier import Replier
 from services.llm.understanding import addressed
 from services.llm.understanding.words import same_words, words
@@ -41,7 +41,7 @@ class _Turn:
     """The id of the utterance that it answers, once that is complete."""
     task: asyncio.Task[None] | None = None
     judging: asyncio.Task[None] | None = None
-    """Finds out whether the words of the draft are meant for the persona."""
+    """Finds out what tells whether the words of the draft are meant for the persona."""
     drafting: bool = False
     committed_at: float | None = None
     first_at: float | None = None
@@ -69,7 +69,7 @@ class Conversation:
     async def words(self, turn_id: int, text: str, participant_id: str, *, draft: bool, others: Sequence[str] = ()) -> None:
         """Words of somebody who still speaks: recalls and reads ahead, or writes a draft.
 
-        The words of a draft may be meant for `others`, by their ids: then an opinion on that is given beside it.
+        The words of a draft may be meant for `others`, by their ids: then what tells of that is told beside it.
         """
         question = self._record.shown(participant_id, text)
         turn = await self._enter(turn_id, question)
@@ -204,13 +204,14 @@ class Conversation:
         history, ids = self._record.before(turn.id), (self._replier.recaller.persona.id, *others)
         try:
             with _faults_named():
-                async with aclosing(addressed.opinions(self._replier, said, called, history)) as opinions:
-                    async for likely in opinions:
-                        shares = sorted(zip(ids, likely, strict=True), key=lambda share: -share[1])
-                        await self._send(turn, Addressed(said.text, tuple(shares)))
-                        if turn.committed_at is not None:
-                            # From here on the model is wanted for the reply.
-                            break
+                told = await addressed.from_memory(self._replier.recaller, said, history)
+                await self._send(turn, told)
+                # From the commit on the model is wanted for the reply.
+                if self._replier.settings.who_is_meant != "model" or turn.committed_at is not None:
+                    return
+                if likely := await addressed.from_model(self._replier, said, called, history):
+                    shares = sorted(zip(ids, likely, strict=True), key=lambda share: -share[1])
+                    await self._send(turn, replace(told, shares=tuple(shares)))
         except VivantError as exc:
             # What was told from memory stands; the reply itself will say what is wrong.
             _log.info("opinion_failed", reason=exc.reason)

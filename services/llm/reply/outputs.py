@@ -68,11 +68,16 @@ class Drafted:
 
 @dataclass(frozen=True)
 class Addressed:
-    """Who may be meant by these words."""
+    """What tells who is meant by these words."""
 
     text: str
-    shares: tuple[tuple[str, float], ...]
-    """The persona and all others who may be, by their ids, the likeliest first, with probabilities that add up to 1."""
+    nearest: float
+    """The cosine similarity of the words and the passage that answers them best."""
+    likeness: float | None = None
+    """That of the words and what somebody else has just said; None: the persona or the same one has spoken last."""
+    shares: tuple[tuple[str, float], ...] = ()
+    """What the model says: the persona and all others who may be meant, by their ids, the likeliest first, with
+    probabilities that add up to 1; empty: it was not asked, or has not answered."""
 
 
 Output = Event | Finished | Broken | Drafted | Addressed

@@ -39,8 +39,8 @@ def _inputs(event: ev.Event) -> dict[str, Any]:
                 "waiting_cost_s": round(cost_s, 2) if math.isfinite(cost_s) else None,
                 "asks": round(reading.asks, 2) if reading else None,
             }
-        case ev.Addressed(probability=probability):
-            return {"probability": round(probability, 2)}
+        case ev.Addressed(evidence=evidence):
+            return {name: round(number, 2) for name, number in vars(evidence).items() if number is not None}
         case ev.SpeechStopped(last_speech_at=last):
             return {"last_speech_at": last}
     return {}

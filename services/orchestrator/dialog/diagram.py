@@ -7,18 +7,18 @@ conversations that go on at random but are the same each time.
 from __future__ import annotations
 
 import random
-import sys
 from collections.abc import Callable
 from typing import Final
 
+from services.common.output import tell
 from services.common.reading.reading import Reading
 from services.orchestrator.dialog import events as ev
 from services.orchestrator.dialog import machine
-from services.orchestrator.dialog.events import Contribution, OverlapKind, Phase, PlaybackState, ms
+from services.orchestrator.dialog.events import Contribution, Evidence, OverlapKind, Phase, PlaybackState, ms
 from services.orchestrator.dialog.state import State, Style, person_of, words_of
 
-_SEED: Final = 1
-_CONVERSATIONS: Final = 400
+_SEED: Final = 2
+_CONVERSATIONS: Final = 500
 _EVENTS: Final = 120
 _SPEAKER: Final = "Spk1"
 _OTHER: Final = "Spk2"
@@ -48,7 +48,10 @@ _HAPPENINGS: Final[tuple[Callable[[int, State, random.Random], ev.Event], ...]] 
     lambda at, state, chance: ev.Interrupted(at),
     lambda at, state, chance: ev.Drafted(at, state.turn_id, "Well. "),
     lambda at, state, chance: ev.Addressed(
-        at, state.turn_id, state.answering.text if state.answering else "where did you go", chance.choice((0.0, 0.9))
+        at,
+        state.turn_id,
+        state.answering.text if state.answering else "where did you go",
+        Evidence(0.5, model=chance.choice((0.0, 0.9))),
     ),
     lambda at, state, chance: ev.ReplyText(at, state.turn_id, "Well. "),
     lambda at, state, chance: ev.ReplyDone(at, state.turn_id),
@@ -94,4 +97,4 @@ def _step(state: State, event: ev.Event, found: Edges) -> State:
 
 
 if __name__ == "__main__":
-    sys.stdout.write(f"{mermaid()}\n")
+    tell([mermaid()])

@@ -29,7 +29,7 @@ class Prefill(Effect):
     text: str
     draft: bool
     other: str = ""
-    """It may be meant for this one as well: how likely it is for the persona is asked."""
+    """It may be meant for this one as well: what tells of that is asked."""
 
 
 @dataclass(frozen=True)

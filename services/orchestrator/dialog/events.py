@@ -72,6 +72,18 @@ class Contribution:
         return self.microphone or self.speaker
 
 
+@dataclass(frozen=True)
+class Evidence:
+    """What the llm can tell of whom words are meant for."""
+
+    nearest: float
+    """The cosine similarity of the words and the passage of the persona's memory that answers them best."""
+    likeness: float | None = None
+    """That of the words and what somebody else has just said; None: the persona or the same one has spoken last."""
+    model: float | None = None
+    """How likely they are meant for the persona, in the opinion of a language model."""
+
+
 # --- events -------------------------------------------------------------------------------------------------------------
 
 
@@ -210,11 +222,11 @@ class Drafted(Event):
 
 @dataclass(frozen=True)
 class Addressed(Event):
-    """How likely these words are meant for the persona, in the llm's opinion."""
+    """What the llm can tell of whom these words are meant for."""
 
     turn_id: int
     text: str
-    probability: float
+    evidence: Evidence
 
 
 @dataclass(frozen=True)

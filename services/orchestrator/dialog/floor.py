@@ -6,17 +6,17 @@ from dataclasses import replace
 from typing import Final
 
 from services.common.reading.reading import LIKELY, Reading
-from services.orchestrator.dialog import addressee, endpointing, quiet
+from services.orchestrator.dialog import addressee, endpointing, participants, quiet
 from services.orchestrator.dialog import effects as fx
 from services.orchestrator.dialog import events as ev
 from services.orchestrator.dialog.effects import Effect
 from services.orchestrator.dialog.events import Contribution, Phase, ms
 from services.orchestrator.dialog.state import (
-    Opinion,
     SpeakerState,
     State,
     Step,
     Style,
+    Testimony,
     current,
     enter,
     forget_turn,
@@ -26,8 +26,8 @@ from services.orchestrator.dialog.state import (
     with_person,
 )
 
-#: An opinion that has not come so long after the words is not waited for: the llm gives none, or is too slow.
-_OPINION: Final = ms(1_500)
+#: Evidence that has not come so long after the words is not waited for: the llm gives none, or is too slow.
+_EVIDENCE: Final = ms(1_500)
 
 # --- while listening: thinking along, and the commit --------------------------------------------------------------------
 
@@ -74,18 +74,19 @@ def _think_along(state: State, speaker: str, text: str, style: Style, *, draft: 
     if not state.candidate:
         state = replace(state, turn_id=state.turn_id + 1, candidate=True)
     person = person_of(state, speaker)
-    who = addressee.speaker_of(state.participants, speaker)
+    who = participants.speaker_of(state.participants, speaker)
     said = Contribution(who, text, person.addressee, ended_at=person.last_speech_at, microphone=speaker)
-    # Empty: it is sure who is meant, or only what is said later will tell.
-    other = addressee.in_doubt(state.participants, said, style.names) if draft else ""
-    # What will only be noted keeps nobody waiting: so it waits for an opinion against that.
-    noted = other and "llm" not in state.lost and addressee.judged(state.participants, said, style.names)[1].addressee
-    state = with_person(state, speaker, replace(person, waits_until=person.last_speech_at + _OPINION if noted else 0))
-    return replace(state, opinion=None), [fx.Prefill(state.turn_id, who, text, draft, other)]
+    # None: it is sure who is meant, or only what is said later will tell.
+    guess = addressee.in_doubt(state.participants, said, style.names) if draft else None
+    # What will only be noted keeps nobody waiting: so it waits for evidence against that.
+    noted = guess is not None and "llm" not in state.lost and guess.to(None)
+    state = with_person(state, speaker, replace(person, waits_until=person.last_speech_at + _EVIDENCE if noted else 0))
+    other = guess.other if guess else ""
+    return replace(state, testimony=None), [fx.Prefill(state.turn_id, who, text, draft, other)]
 
 
 def addressed(state: State, event: ev.Addressed, style: Style) -> Step:
-    """The llm's opinion on whether the words of a draft are meant for the persona.
+    """What the llm knows of whom the words of a draft are meant for.
 
     It is not waited for; when it comes while nothing of the reply is audible, a reply that nobody wants is dropped.
     """
@@ -94,14 +95,15 @@ def addressed(state: State, event: ev.Addressed, style: Style) -> Step:
             name: replace(person, waits_until=0) if person.heard == event.text else person
             for name, person in state.people.items()
         }
-        return replace(state, people=people, opinion=Opinion(event.text, event.probability)), []
+        return replace(state, people=people, testimony=Testimony(event.text, event.evidence)), []
     said = state.answering
     late = state.phase is Phase.THINKING and current(state, event.turn_id) and said is not None and said.text == event.text
-    if not late or said is None or not state.doubt or not addressee.meant_for_other(event.probability):
+    other = state.doubt.to(event.evidence) if late and state.doubt else ""
+    if said is None or not other:
         return state, []
-    participants, said = addressee.redirected(state.participants, said, state.doubt)
+    there, said = addressee.redirected(state.participants, said, other)
     effects: list[Effect] = [fx.Cancel(state.turn_id), fx.Silence(state.turn_id, state.turn_id + 1), fx.Note(said)]
-    return enter(forget_turn(replace(state, participants=participants)), Phase.LISTENING, event.at, effects)
+    return enter(forget_turn(replace(state, participants=there)), Phase.LISTENING, event.at, effects)
 
 
 def commit_when_ready(state: State, at: int, style: Style) -> Step:
@@ -110,8 +112,8 @@ def commit_when_ready(state: State, at: int, style: Style) -> Step:
     if said is None:
         return state, []
     state = with_person(state, said.speaker, SpeakerState())
-    participants, said = addressee.voiced(state.participants, said)
-    return contribute(replace(state, participants=participants), said, at, style)
+    there, said = participants.voiced(state.participants, said)
+    return contribute(replace(state, participants=there), said, at, style)
 
 
 def contribute(state: State, said: Contribution, at: int, style: Style) -> Step:
@@ -127,11 +129,11 @@ def _noted(state: State, said: Contribution, at: int) -> Step:
 
 def notice(state: State, event: ev.Event) -> State:
     """Takes in whose voice is heard, whatever the phase is."""
-    participants = state.participants
+    there = state.participants
     if isinstance(event, ev.SpeechStarted) and not person_of(state, event.speaker).heard:
-        participants = addressee.unvoiced(participants, event.speaker)
-    participants = addressee.notice(participants, event)
-    return state if participants is state.participants else replace(state, participants=participants)
+        there = participants.unvoiced(there, event.speaker)
+    there = participants.notice(there, event)
+    return state if there is state.participants else replace(state, participants=there)
 
 
 def meant(state: State, microphone: str, said: Contribution, style: Style) -> str:
@@ -142,30 +144,30 @@ def meant(state: State, microphone: str, said: Contribution, style: Style) -> st
 
 def joined(state: State, event: ev.Joined, style: Style) -> Step:
     """Somebody has a microphone, and may be meant."""
-    return replace(state, participants=addressee.joined(state.participants, event.speaker)), []
+    return replace(state, participants=participants.joined(state.participants, event.speaker)), []
 
 
 def left(state: State, event: ev.Left, style: Style) -> Step:
     """Somebody has gone: what they had begun to say is not waited for, and whoever is alone now means the persona."""
     people = {speaker: person for speaker, person in state.people.items() if speaker != event.speaker}
-    return replace(state, people=people, participants=addressee.left(state.participants, event.speaker)), []
+    return replace(state, people=people, participants=participants.left(state.participants, event.speaker)), []
 
 
 def named(state: State, event: ev.Named, style: Style) -> Step:
     """A client says what somebody is called."""
-    return replace(state, participants=addressee.named(state.participants, event.speaker, event.name)), []
+    return replace(state, participants=participants.named(state.participants, event.speaker, event.name)), []
 
 
 def relabelled(state: State, event: ev.Relabelled, style: Style) -> Step:
     """Two that were told apart are one."""
-    return replace(state, participants=addressee.relabelled(state.participants, event.speaker, event.known)), []
+    return replace(state, participants=participants.relabelled(state.participants, event.speaker, event.known)), []
 
 
 def _judged(state: State, said: Contribution, style: Style) -> tuple[State, Contribution]:
-    opinion = state.opinion.probability if state.opinion and state.opinion.text == said.text else None
-    doubt = addressee.in_doubt(state.participants, said, style.names) if opinion is None else ""
-    participants, said = addressee.judged(state.participants, said, style.names, opinion)
-    return replace(state, participants=participants, opinion=None, doubt=doubt), said
+    evidence = state.testimony.evidence if state.testimony and state.testimony.text == said.text else None
+    doubt = addressee.in_doubt(state.participants, said, style.names) if evidence is None else None
+    there, said = addressee.judged(state.participants, said, style.names, evidence)
+    return replace(state, participants=there, testimony=None, doubt=doubt), said
 
 
 def _answer(state: State, said: Contribution, at: int, style: Style) -> Step:
@@ -199,7 +201,7 @@ def taken_back(state: State, event: ev.SpeechStarted, style: Style) -> Step:
         person = person_of(state, event.speaker)
         person = replace(person, heard=join(said.text, person.heard), last_speech_at=said.ended_at)
         state = with_person(state, event.speaker, person)
-        state = replace(state, participants=addressee.revoiced(state.participants, said))
+        state = replace(state, participants=participants.revoiced(state.participants, said))
     elif said is not None:
         effects.append(fx.Note(said))
     return enter(forget_turn(state), Phase.LISTENING, event.at, effects)

@@ -7,9 +7,10 @@ from dataclasses import dataclass, field, replace
 
 from services.common.reading.reading import Reading
 from services.orchestrator.dialog import effects as fx
-from services.orchestrator.dialog.addressee import Participants
+from services.orchestrator.dialog.addressee import Guess
 from services.orchestrator.dialog.effects import Effect
-from services.orchestrator.dialog.events import Contribution, Phase, ms
+from services.orchestrator.dialog.events import Contribution, Evidence, Phase, ms
+from services.orchestrator.dialog.participants import Participants
 
 Step = tuple["State", list[Effect]]
 _LONG_AGO = -ms(3_600_000)
@@ -99,17 +100,17 @@ class SpeakerState:
     """The final words for which that was decided in this silence."""
     addressee: str = ""
     waits_until: int = 0
-    """The contribution is not complete before: it would only be noted, and an opinion against that may still come."""
+    """The contribution is not complete before: it would only be noted, and evidence against that may still come."""
     closing: bool = False
     """The speaker has said that the turn is over; its last words are awaited."""
 
 
 @dataclass(frozen=True)
-class Opinion:
-    """How likely these words are meant for the persona, as the llm sees it."""
+class Testimony:
+    """What the llm has told of whom these words are meant for."""
 
     text: str
-    probability: float
+    evidence: Evidence
 
 
 @dataclass(frozen=True)
@@ -143,10 +144,10 @@ class State:
     held: bool = False
     """It was asked to wait."""
     participants: Participants = field(default_factory=Participants)
-    opinion: Opinion | None = None
+    testimony: Testimony | None = None
     """The newest one; it counts for these very words and no others."""
-    doubt: str = ""
-    """Who else may be meant by the contribution that is being answered, while there is no opinion on that."""
+    doubt: Guess | None = None
+    """What there was to go by for the contribution that is being answered, while the llm has told nothing of it."""
     finishing: bool = False
     ended: bool = False
 

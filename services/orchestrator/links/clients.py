@@ -73,7 +73,7 @@ class Peers:
         self.places = settings.capacity
         """Whole conversations that can be had at once: no service behind this one has room for more."""
         self.misfits: Sequence[str] = []
-        """What does not fit of the services that were put together."""
+        """What does not fit of the services that were put together, as they were asked last."""
         self._default_seen = False
         self._personas: dict[str, persona_pb2.Persona] = {}
         self._watching: asyncio.Task[None] | None = None
@@ -122,15 +122,8 @@ class Peers:
 
     async def _ask(self) -> None:
         components = await self.components()
-        self._pair(components)
         problems = [*self.misfits, *(f"{item.service}: {item.reason}" for item in components if not item.ready)]
         self.problems = problems or await self._nobody_there()
-
-    def _pair(self, components: Sequence[session_pb2.Component]) -> None:
-        found = misfits({item.service: item.info for item in components if item.HasField("info")})
-        if found and found != self.misfits:
-            _log.error("services_misfit", problems=found)
-        self.misfits = found
 
     async def _nobody_there(self) -> list[str]:
         """What is wrong with the default persona, until it was seen once."""
@@ -144,11 +137,18 @@ class Peers:
         return []
 
     async def components(self) -> list[session_pb2.Component]:
-        """What every service says of itself, asked at the same time; also brings `places` up to date."""
+        """What every service says of itself, asked at the same time; also brings `places` and `misfits` up to date."""
         components = await asyncio.gather(*(self._component(peer) for peer in self.all))
         rooms = [component.info.capacity for component in components if component.info.capacity]
         self.places = min([self._settings.capacity, *rooms])
+        self._pair(components)
         return components
+
+    def _pair(self, components: Sequence[session_pb2.Component]) -> None:
+        found = misfits({item.service: item.info for item in components if item.HasField("info")})
+        if found and found != self.misfits:
+            _log.error("services_misfit", problems=found)
+        self.misfits = found
 
     async def _component(self, peer: Peer) -> session_pb2.Component:
         component = session_pb2.Component(service=peer.ability, address=peer.address)

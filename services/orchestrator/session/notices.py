@@ -56,6 +56,16 @@ def event(reason: str) -> session_pb2.Notice:
     )
 
 
+def unspoken(script: str) -> session_pb2.Notice:
+    """Words in a script that the voice has no sounds for."""
+    return session_pb2.Notice(
+        severity=common_pb2.SEVERITY_WARNING,
+        reason="script_unspoken",
+        message=f"The voice cannot speak what is written in {script} characters: it is shown, and a pause stands for it.",
+        ability="tts",
+    )
+
+
 def reply_failed(failed_reason: str, message: str, *, retryable: bool) -> session_pb2.Notice:
     """The model has not answered this turn: it will be asked again, the persona apologises, or memory has answered."""
     return session_pb2.Notice(

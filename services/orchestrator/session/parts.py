@@ -65,6 +65,7 @@ def compose(
         now=context.now,
         feed=context.feed,
         send=context.send,
+        notify=context.notify,
         overhear=microphones.overhear,
     )
     persona_link = PersonaLink(

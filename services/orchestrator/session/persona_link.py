@@ -8,7 +8,7 @@ from dataclasses import replace
 from typing import Any, Final
 
 from services.orchestrator.dialog import events as ev
-from services.orchestrator.dialog.events import Contribution
+from services.orchestrator.dialog.events import Contribution, Evidence
 from services.orchestrator.hearing.utterances import Utterances
 from services.orchestrator.links.clients import Peers
 from services.orchestrator.links.link import Link
@@ -60,7 +60,7 @@ class PersonaLink:
     # --- what it is told ----------------------------------------------------------------------------------------------
 
     def think_along(self, turn_id: int, speaker: str, text: str, *, draft: bool, other: str = "") -> None:
-        """Words so far; `other` may be meant by them as well, and whether the persona is comes back as `ev.Addressed`."""
+        """Words so far; `other` may be meant by them as well, and what tells of that comes back as `ev.Addressed`."""
         candidates = [self._roster.meet(other).id] if other else []
         words = llm_pb2.HeardWords(turn_id=turn_id, text=text, participant_id=speaker, draft=draft, candidate_ids=candidates)
         self.llm.send(words=words)
@@ -153,8 +153,13 @@ class PersonaLink:
             case "draft":
                 self._context.feed(ev.Drafted(now, turn_id, message.text))
             case "addressed":
-                likely = next((one.probability for one in message.addressees if one.participant_id == self._persona_id), 0.0)
-                self._context.feed(ev.Addressed(now, turn_id, message.text, likely))
+                likely = {one.participant_id: one.probability for one in message.addressees}
+                evidence = Evidence(
+                    message.nearest,
+                    message.likeness if message.HasField("likeness") else None,
+                    likely.get(self._persona_id, 0.0) if likely else None,
+                )
+                self._context.feed(ev.Addressed(now, turn_id, message.text, evidence))
             case "text":
                 if self._timeline.mark(turn_id, "llm_first_text", now) and self._timeline.reached(turn_id, "first_unit"):
                     self._context.send(metrics=self._timeline.report(turn_id))

@@ -47,6 +47,11 @@ class Reception:
         self.opened = asyncio.Event()
         """The first client may come."""
 
+    @property
+    def over(self) -> bool:
+        """The last client has left, or the session has failed: nobody is let in any more."""
+        return self._ended.is_set()
+
     async def attend(self, client: Client, running: asyncio.Task[None]) -> None:
         """One client, from `ready` until it or the session ends; `running` is the session. Raises what either fails of."""
         self._here += 1

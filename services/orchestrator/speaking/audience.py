@@ -60,11 +60,7 @@ class Audience:
     def put_unit(self, unit: common_pb2.Unit) -> None:
         """For all of them, as much of it as each can take."""
         for guest in self._guests:
-            own = common_pb2.Unit()
-            own.CopyFrom(unit)
-            if not guest.video:
-                own.ClearField("frame")
-            guest.outbox.put_unit(own)
+            guest.outbox.put_unit(unit, video=guest.video)
 
     def clear(self, newest_turn_id: int) -> None:
         """What waits of older turns is not sent to anybody."""

@@ -49,16 +49,19 @@ class Outbox:
             raise Full(f"the client left {MESSAGES_AT} messages unread", reason="client_too_slow")
         self._append(response)
 
-    def put_unit(self, unit: common_pb2.Unit) -> None:
-        """Queues a unit, or what the client can still take of it."""
+    def put_unit(self, unit: common_pb2.Unit, *, video: bool = True) -> None:
+        """Queues a copy of a unit, or of what the client can still take of it; without `video` there is no frame in it."""
         if self._units >= UNITS_AT:
             self._metrics.count("vivant_units_total", "dropped")
-            self._frames_missing = self._frames_missing or unit.HasField("frame")
+            self._frames_missing = self._frames_missing or (video and unit.HasField("frame"))
             return
-        if unit.HasField("frame"):
+        response = session_pb2.ConverseResponse(unit=unit)
+        if not video:
+            response.unit.ClearField("frame")
+        elif unit.HasField("frame"):
             if self._units >= FRAMES_AT or (self._frames_missing and not unit.frame.keyframe):
                 self._metrics.count("vivant_units_total", "frame_dropped")
-                unit.ClearField("frame")
+                response.unit.ClearField("frame")
                 self._frames_missing = True
                 if self._units < FRAMES_AT // 2 and not self._keyframe_asked:
                     self._keyframe_asked = True
@@ -66,7 +69,7 @@ class Outbox:
             else:
                 self._frames_missing = self._keyframe_asked = False
         self._units += 1
-        self._append(session_pb2.ConverseResponse(unit=unit))
+        self._append(response)
 
     def clear(self, newest_turn_id: int) -> None:
         """Nothing more is heard of older turns."""

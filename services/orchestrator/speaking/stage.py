@@ -11,6 +11,7 @@ from typing import Final
 from services.common.metrics import Metrics
 from services.orchestrator.dialog import events as ev
 from services.orchestrator.links.clients import Peers
+from services.orchestrator.session import notices
 from services.orchestrator.session.abilities import Abilities
 from services.orchestrator.session.timeline import Timeline
 from services.orchestrator.speaking.manner import Manner
@@ -41,6 +42,7 @@ class Stage:
         now: Callable[[], int],
         feed: Callable[[ev.Event], None],
         send: Callable[..., None],
+        notify: Callable[[session_pb2.Notice], None],
         overhear: Callable[[common_pb2.Unit], None],
     ) -> None:
         self._manner = manner
@@ -51,6 +53,9 @@ class Stage:
         self._now = now
         self._feed = feed
         self._send = send
+        self._notify = notify
+        self._unspoken_scripts: set[str] = set()
+        """Those that users have been told of."""
         self._tracker = HeardTracker()
         self._cue: common_pb2.Cue | None = None
         self._voice: Voice | None = None
@@ -179,6 +184,9 @@ class Stage:
             turn_id=audio.turn_id, pcm=audio.pcm, start_sample=audio.start_sample, phonemes=audio.phonemes, cue=self._cue
         )
         self._cue = None
+        for script in set(audio.unspoken_scripts) - self._unspoken_scripts:
+            self._unspoken_scripts.add(script)
+            self._notify(notices.unspoken(script))
         reply.words.extend(audio.words)
         reply.speech.append(speech)
         self.output.direct(speech=speech)

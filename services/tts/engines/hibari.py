@@ -56,6 +56,7 @@ class _Piece:
     words: list[Word]
     mark: str
     """The punctuation it ends with, which decides the pause after it."""
+    unspoken_scripts: Sequence[str] = ()
 
 
 class _Voice:
@@ -82,7 +83,9 @@ class _Voice:
             for word, (start, end) in timing.words.items():
                 spans[word] = (spans[word][0] if word in spans else start + offset, end + offset)
             offset += len(sound)
-        return _Piece(np.concatenate(audio), phonemes, word_list([word.text for word in words], spans, 0), _final_mark(symbols))
+        said = word_list([word.text for word in words], spans, 0)
+        scripts = tuple(dict.fromkeys(word.unspoken_script for word in words if word.unspoken_script))
+        return _Piece(np.concatenate(audio), phonemes, said, _final_mark(symbols), scripts)
 
     def _run(self, symbols: Sequence[Symbol], speed: float, seed: int) -> tuple[NDArray[np.float32], Timing]:
         ids = np.asarray([[0, *(self._ids[symbol.char] for symbol in symbols), 0]], np.int64)
@@ -185,7 +188,7 @@ class _Reply:
         self._samples = offset + len(piece.audio)
         self._mark = piece.mark
         self.pieces += 1
-        return Speech(bytes(2 * pause) + to_pcm(piece.audio), phonemes, words)
+        return Speech(bytes(2 * pause) + to_pcm(piece.audio), phonemes, words, piece.unspoken_scripts)
 
 
 def _pause(words: Sequence[int], samples: int) -> tuple[NDArray[np.float32], Timing]:

@@ -21,6 +21,7 @@ from services.gateway.webm import WebmStream
 from tests.harness import media
 from tests.harness.page.people import JUNE, PORTRAIT
 from tests.harness.page.tracks import SIZE_PX, Picture, Tone, paced
+from tests.harness.waiting import PATIENCE_S
 
 WEB: Final = ROOT / "services" / "gateway" / "web"
 
@@ -127,7 +128,7 @@ class StandIn:
     async def until(self, found: Callable[[], bool]) -> None:
         """Waits for something that a page does."""
         async with self.changed:
-            await asyncio.wait_for(self.changed.wait_for(found), 20)
+            await asyncio.wait_for(self.changed.wait_for(found), PATIENCE_S)
 
     def of_type(self, kind: str) -> list[dict[str, Any]]:
         return [message for message in self.received if message["type"] == kind]

@@ -7,6 +7,8 @@ from typing import Final
 
 from playwright.async_api import Page
 
+from tests.harness.waiting import PATIENCE_S
+
 #: A script that makes the browser one that has no WebRTC.
 NO_WEBRTC: Final = "delete window.RTCPeerConnection"
 
@@ -19,7 +21,7 @@ async def live(page: Page) -> None:
 
 async def until(page: Page, expression: str) -> None:
     """Waits for something to be true in the page. Playwright's own way needs `eval`, which the page's policy forbids."""
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(PATIENCE_S):
         while not await page.evaluate(expression):  # noqa: ASYNC110 - nothing in the page tells
             await asyncio.sleep(0.02)
 

@@ -1,7 +1,8 @@
 """Markdown, HTML, SSML and stage directions, read as they come: words go on at once, marks are taken out.
 
 Where a mark may be open, the text is looked at again with each character more, and waits only until that is decided: so how it
-was cut into pieces makes no difference, and no mark that is never closed holds up or swallows what follows.
+was cut into pieces makes no difference, and no mark that is never closed holds up or swallows what follows. The story, a whole
+file in which nothing is a direction, has a reader of its own (`persona/markup.py`), which also says why.
 """
 
 from __future__ import annotations
