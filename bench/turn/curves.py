@@ -11,7 +11,7 @@ import numpy as np
 
 from bench.turn.baseline.rules import silence_needed_s
 from bench.turn.material import FADE_S
-from bench.turn.trace import Silence
+from bench.turn.trace import WORDS_AFTER_S, Silence
 from services.orchestrator.dialog.endpointing import over
 from services.orchestrator.dialog.events import CLOCK_HZ
 from services.orchestrator.dialog.state import Style
@@ -62,7 +62,8 @@ def by_style(style: Style) -> Policy:
 
     def decide(silence: Silence) -> float:
         for each in silence.said:
-            if each.at_s < silence.noticed_s and over(each.waiting_cost_s, each.reading, round(each.at_s * CLOCK_HZ), style):
+            # Before its words are there nothing is concluded from a silence.
+            if WORDS_AFTER_S <= each.at_s < silence.noticed_s and over(each.waiting_cost_s, each.reading, round(each.at_s * CLOCK_HZ), style):
                 return each.at_s
         return style.longest_pause / CLOCK_HZ
 

@@ -38,7 +38,7 @@ STEP_S: Final = 0.1 - 0.5 * 512 / RATE_HZ
 _RIDGE: Final = 60.0
 _TIME_RIDGE: Final = 3.0
 #: What speaks for an end and what against it, whatever the made voices say.
-_FOR: Final = ("sound", "full_stop", "question_mark", *SILENCE)
+_FOR: Final = ("sound", "asks", "full_stop", "question_mark", *SILENCE)
 _AGAINST: Final = ("looks_for_words", "dots", "begins")
 #: The weight to which the ridge draws: what was found on real recordings before.
 _BEFORE: Final = MappingProxyType({"sound": 0.3})

@@ -156,8 +156,9 @@ def _urgency(reading: Reading | None, style: Style) -> float:
     """How many times as much a second of waiting costs after words that are read so."""
     if reading is None:
         return 1.0
-    if reading.asks >= LIKELY:
-        return style.awaited_costs
+    # Who asks for something in the middle of a story goes on with it; one that ends in a question is over.
     if reading.tells_a_story >= LIKELY:
         return style.story_costs
+    if reading.asks >= LIKELY:
+        return style.awaited_costs
     return style.remark_costs if reading.begins >= LIKELY else 1.0

@@ -70,7 +70,8 @@ def of_reading(reading: Reading | None) -> Numbers:
     """What the words of the turn say, float64 [4]."""
     if reading is None:
         return np.zeros(len(READ))
-    return np.array([1.0, reading.asks, reading.looks_for_words, reading.begins])
+    # Of a turn, the first short statement is often only the beginning; a question seldom is.
+    return np.array([1.0, reading.asks, reading.looks_for_words, reading.begins * (1 - reading.asks)])
 
 
 def of_ending(ending: Ending) -> Numbers:
