@@ -23,7 +23,13 @@ def speech_started(state: State, event: ev.SpeechStarted, style: Style) -> Step:
 
 def speech_stopped(state: State, event: ev.SpeechStopped, style: Style) -> Step:
     """The first silence: the final words are asked for, long before the turn is over."""
-    person = replace(person_of(state, event.speaker), speaking=False, last_speech_at=event.last_speech_at, probability=0.0)
+    person = replace(
+        person_of(state, event.speaker),
+        speaking=False,
+        last_speech_at=event.last_speech_at,
+        probability=1.0 if event.unheard else 0.0,
+        unheard=event.unheard,
+    )
     return flush(with_person(state, event.speaker, person), event.speaker)
 
 
@@ -138,7 +144,7 @@ def reading_of(person: SpeakerState, words: str) -> Reading | None:
 
 def unread(state: State, person: SpeakerState) -> bool:
     """Whether it is still to be told what the final words say."""
-    return person.read != person.heard and "turn" not in state.lost
+    return person.read != person.heard and not person.unheard and "turn" not in state.lost
 
 
 def _silence_needed(state: State, person: SpeakerState, style: Style) -> int:
