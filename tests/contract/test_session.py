@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from pathlib import Path
@@ -441,11 +442,43 @@ async def test_a_reply_to_speech_and_its_voice_are_begun_before_the_turn_is_over
     talk.call.cancel()
 
 
-async def _speak(talk: Talk, tone: bytes, *, chunks: int = 50) -> None:
-    """A second of sound, or so many 20 ms, then silence, at the pace of real time."""
+async def test_the_turn_service_is_told_the_words_of_each_turn(door: Served, monkeypatch: pytest.MonkeyPatch) -> None:
+    told = list[tuple[str, int]]()
+    read = TurnSession.push_turn_words
+
+    def noted(session: TurnSession, text: str, words_id: int) -> Any:
+        told.append((text, words_id))
+        return read(session, text, words_id)
+
+    monkeypatch.setattr(TurnSession, "push_turn_words", noted)
+    talk = await opened(door)
+    tone = (np.sin(np.arange(CHUNK) * 0.2) * 8000).astype("<i2").tobytes()
+    talking = asyncio.create_task(_speak(talk, tone))
+    await talk.until("turn")
+    talking.cancel()
+    await asyncio.gather(talking, return_exceptions=True)
+    said = next(each for each in talk.of("transcript") if each.final).stable_text
+    assert [words_id for _, words_id in told] == list(range(1, len(told) + 1))
+    assert [text for text, _ in told][-2:] == [said, ""], "the last words are read, and a new turn has none"
+    assert all(one != another for (one, _), (another, _) in itertools.pairwise(told)), "the same words are told once"
+
+
+async def test_a_microphone_that_goes_quiet_while_somebody_speaks_has_ended_their_turn(door: Served) -> None:
+    talk = await opened(door)
+    tone = (np.sin(np.arange(CHUNK) * 0.2) * 8000).astype("<i2").tobytes()
+    talking = asyncio.create_task(_speak(talk, tone, of=50))
+    turn = await talk.until("turn")
+    await talking
+    assert turn.full_text
+    names = [stage.name for stage in talk.of("metrics")[0].stages]
+    assert "speculated" in names, "the words are waited for by nobody: in a silence that is not heard they are not read"
+
+
+async def _speak(talk: Talk, tone: bytes, *, chunks: int = 50, of: int = 1000) -> None:
+    """A second of sound, or so many 20 ms, then silence, at the pace of real time; nothing more after `of` of them."""
     loop = asyncio.get_running_loop()
     began = loop.time()
-    for index in range(1000):
+    for index in range(of):
         await asyncio.sleep(began + index * 0.02 - loop.time())
         pcm = tone if index < chunks else bytes(len(tone))
         await talk.send(audio=pb.AudioChunk(pcm=pcm, start_sample=index * CHUNK, participant_id="Ann"))

@@ -111,6 +111,19 @@ def test_a_service_that_is_lost_is_not_waited_for(talk: Talk, lost_at: float) ->
     assert len(talk.of(fx.Commit)) == 1
 
 
+def test_a_microphone_that_goes_quiet_is_not_waited_for(talk: Talk) -> None:
+    """Nobody hears a silence in it: what was said is answered as soon as it is known."""
+    talk(ev.SpeechStarted, 0, "Spk1")
+    talk(ev.WordsHeard, 800, "Spk1", QUESTION)
+    talk(ev.SpeechStopped, 2000, "Spk1", last_speech_at=ms(1000), unheard=True)
+    talk(ev.WordsFinal, 2300, "Spk1", talk.state.flushes, QUESTION)
+    assert [prefill.draft for prefill in talk.of(fx.Prefill)] == [False, True]
+    assert len(talk.of(fx.Commit)) == 1
+    said(talk, end=5000.0)
+    talk.until(5900)
+    assert len(talk.of(fx.Commit)) == 1, "the next silence is heard again"
+
+
 def test_without_the_turn_service_a_draft_is_made_of_final_words(talk: Talk) -> None:
     talk(ev.AbilityChanged, 0, "turn", available=False)
     talk(ev.WordsHeard, 500, "Spk1", QUESTION)

@@ -29,8 +29,9 @@ def speech_stopped(state: State, event: ev.SpeechStopped, style: Style) -> Step:
         person_of(state, event.speaker),
         speaking=False,
         last_speech_at=event.last_speech_at,
-        probability=0.0,
-        waiting_cost_s=0.0,
+        probability=1.0 if event.unheard else 0.0,
+        waiting_cost_s=OVER if event.unheard else 0.0,
+        unheard=event.unheard,
     )
     return flush(with_person(state, event.speaker, person), event.speaker)
 
@@ -142,7 +143,7 @@ def reading_of(person: SpeakerState, words: str) -> Reading | None:
 
 def unread(state: State, person: SpeakerState) -> bool:
     """Whether it is still to be told what the final words say."""
-    return person.read != person.heard and "turn" not in state.lost
+    return person.read != person.heard and not person.unheard and "turn" not in state.lost
 
 
 def _over(state: State, person: SpeakerState, silence: int, style: Style) -> bool:

@@ -108,6 +108,8 @@ class SpeechStarted(Event):
 class SpeechStopped(Event):
     speaker: str
     last_speech_at: int
+    unheard: bool = False
+    """The microphone has gone quiet in the middle of it: the turn service has heard no end, and will say nothing of it."""
 
 
 @dataclass(frozen=True)

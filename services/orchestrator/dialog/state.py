@@ -90,6 +90,8 @@ class SpeakerState:
     partial_at: int = 0
     flush_id: int = 0
     """The flush that is not answered yet; 0: none."""
+    unheard: bool = False
+    """The turn service does not know of this silence, see `SpeechStopped`."""
     read: str | None = None
     """The words that the turn service has read last; None: none."""
     reading: Reading | None = None

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Mapping
 from typing import Final
 
@@ -131,5 +130,4 @@ class Microphones:
         for speaker, person in people.items():
             listener = self._listeners.get(speaker)
             if listener and person.speaking and now - listener.last_audio_at > _STALL:
-                self._context.feed(ev.SpeechStopped(now, speaker, listener.last_audio_at))
-                self._context.feed(ev.EndOfTurn(now, speaker, 1.0, math.inf))
+                self._context.feed(ev.SpeechStopped(now, speaker, listener.last_audio_at, unheard=True))
