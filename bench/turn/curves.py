@@ -63,7 +63,8 @@ def by_style(style: Style) -> Policy:
     def decide(silence: Silence) -> float:
         for each in silence.said:
             # Before its words are there nothing is concluded from a silence.
-            if WORDS_AFTER_S <= each.at_s < silence.noticed_s and over(each.waiting_cost_s, each.reading, round(each.at_s * CLOCK_HZ), style):
+            known = WORDS_AFTER_S <= each.at_s < silence.noticed_s
+            if known and over(each.waiting_cost_s, each.reading, round(each.at_s * CLOCK_HZ), style):
                 return each.at_s
         return style.longest_pause / CLOCK_HZ
 

@@ -69,8 +69,9 @@ def test_what_is_read_counts_from_where_it_is_likely(read: float) -> None:
 
 
 def test_a_question_at_the_end_of_a_story_is_a_question_and_a_short_one_no_remark() -> None:
-    assert over(0.5, Reading(asks=1.0, tells_a_story=1.0), 0, STYLE)
-    assert over(0.5, Reading(asks=1.0, begins=1.0), 0, STYLE)
+    assert over(0.8, Reading(asks=1.0, tells_a_story=1.0), 0, STYLE)
+    assert over(0.8, Reading(asks=1.0, begins=1.0), 0, STYLE)
+    assert not over(0.8, Reading(tells_a_story=0.0, asks=0.0), 0, STYLE)
     assert not over(2.5, Reading(tells_a_story=1.0, begins=1.0), 0, STYLE)
 
 

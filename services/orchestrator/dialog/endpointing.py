@@ -30,7 +30,7 @@ def speech_stopped(state: State, event: ev.SpeechStopped, style: Style) -> Step:
         speaking=False,
         last_speech_at=event.last_speech_at,
         probability=1.0 if event.unheard else 0.0,
-        waiting_cost_s=OVER if event.unheard else 0.0,
+        waiting_cost_s=math.inf if event.unheard else 0.0,
         unheard=event.unheard,
     )
     return flush(with_person(state, event.speaker, person), event.speaker)
@@ -157,9 +157,8 @@ def _urgency(reading: Reading | None, style: Style) -> float:
     """How many times as much a second of waiting costs after words that are read so."""
     if reading is None:
         return 1.0
-    # Who asks for something in the middle of a story goes on with it; one that ends in a question is over.
-    if reading.tells_a_story >= LIKELY:
-        return style.story_costs
     if reading.asks >= LIKELY:
         return style.awaited_costs
+    if reading.tells_a_story >= LIKELY:
+        return style.story_costs
     return style.remark_costs if reading.begins >= LIKELY else 1.0
