@@ -190,11 +190,16 @@ def _fitted(rows: dict[str, NDArray[Any]], names: Sequence[str], used: NDArray[n
     ridge |= dict.fromkeys(PROSODY, _RIDGE * _DOUBT)
     ridge |= dict.fromkeys(_MOST_DOUBTED, _RIDGE * _MOST_DOUBT)
     ridge |= dict.fromkeys(ENDS, _RIDGE * _TRUSTED)
-    signs = {
-        "positive": [name for name in _FOR if name in columns],
-        "negative": [name for name in _AGAINST if name in columns],
-    }
-    bias, weights = logistic(numbers, end, counts, names=columns, ridge=ridge, before=_BEFORE, **signs)
+    bias, weights = logistic(
+        numbers,
+        end,
+        counts,
+        names=columns,
+        ridge=ridge,
+        positive=[name for name in _FOR if name in columns],
+        negative=[name for name in _AGAINST if name in columns],
+        before=_BEFORE,
+    )
     return bias, weights[: len(names)]
 
 
