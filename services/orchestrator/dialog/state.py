@@ -26,7 +26,7 @@ class Style:
     """To break in once is as bad as so many seconds of needless waiting: a turn is over when waiting on costs that much."""
     longest_pause: int = ms(2500)
     """After so much silence it is in any case."""
-    awaited_costs: float = 8.0
+    awaited_costs: float = 13.0
     """A second of waiting costs so many times as much where an answer is awaited: people give one within a quarter second."""
     story_costs: float = 0.05
     """While somebody tells a story: they pause after whole sentences, and want a listener."""
