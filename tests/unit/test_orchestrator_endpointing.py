@@ -68,11 +68,13 @@ def test_what_is_read_counts_from_where_it_is_likely(read: float) -> None:
     assert over(4.5, Reading(looks_for_words=read), 0, STYLE) != likely
 
 
-def test_a_question_at_the_end_of_a_story_is_a_question_and_a_short_one_no_remark() -> None:
-    assert over(0.8, Reading(asks=1.0, tells_a_story=1.0), 0, STYLE)
-    assert over(0.8, Reading(asks=1.0, begins=1.0), 0, STYLE)
-    assert not over(0.8, Reading(tells_a_story=0.0, asks=0.0), 0, STYLE)
-    assert not over(2.5, Reading(tells_a_story=1.0, begins=1.0), 0, STYLE)
+def test_a_request_in_a_story_is_waited_for_less_than_a_story_and_more_than_a_request() -> None:
+    told, asked, both = Reading(tells_a_story=1.0), Reading(asks=1.0), Reading(asks=1.0, tells_a_story=1.0)
+    for cost_s, ends in ((0.2, (False, False, False)), (0.8, (False, True, False)), (12.0, (False, True, True))):
+        assert tuple(over(cost_s, reading, 0, STYLE) for reading in (told, asked, both)) == ends
+    assert over(0.8, Reading(asks=1.0, begins=1.0), 0, STYLE), "a short question is no remark"
+    assert over(2.5, Reading(begins=1.0), 0, STYLE)
+    assert not over(2.5, Reading(), 0, STYLE)
 
 
 def paused(style: Style = STYLE, text: str = LONG) -> Talk:

@@ -1,6 +1,6 @@
 """How often people stop after such words: log-odds from the last one or two, counted in written conversations.
 
-The table is made by `python -m bench.turn.training endings`; `endings.json` says from what.
+`endings.json` says from what it was counted.
 """
 
 from __future__ import annotations

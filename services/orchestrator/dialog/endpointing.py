@@ -157,8 +157,8 @@ def _urgency(reading: Reading | None, style: Style) -> float:
     """How many times as much a second of waiting costs after words that are read so."""
     if reading is None:
         return 1.0
-    if reading.asks >= LIKELY:
-        return style.awaited_costs
+    awaited = style.awaited_costs if reading.asks >= LIKELY else 1.0
     if reading.tells_a_story >= LIKELY:
-        return style.story_costs
-    return style.remark_costs if reading.begins >= LIKELY else 1.0
+        # Who asks for something in the middle of a story may well go on with it: both count.
+        return style.story_costs * awaited
+    return style.remark_costs if reading.begins >= LIKELY and awaited == 1.0 else awaited
