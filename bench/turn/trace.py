@@ -101,7 +101,7 @@ class Recogniser:
 
     def open(self) -> Hearing:
         """For one recording."""
-        return Hearing(self._runner, self._engine.open(AsrConfig(RATE_HZ, "en", partials=False)))
+        return Hearing(self._runner, self._engine.open(AsrConfig(RATE_HZ, "en", partials=False, endings=True)))
 
     def close(self) -> None:
         self._engine.close()

@@ -27,6 +27,8 @@ class AsrInfo(EngineInfo):
     """It says how sure it is of each word; else all are 1."""
     voices: bool = False
     """It can tell speakers apart by their voices."""
+    ending_languages: tuple[str, ...] = ()
+    """In which it says how words end."""
 
 
 @dataclass(frozen=True)
@@ -39,6 +41,8 @@ class StreamConfig:
     partials: bool = True
     voices: bool = False
     """Say who speaks, told by voice; engines that cannot leave it open."""
+    endings: bool = False
+    """Say how the words of each final end; engines that cannot leave it out."""
 
 
 @dataclass(frozen=True)

@@ -39,7 +39,11 @@ class AsrServicer(asr_pb2_grpc.AsrServiceServicer):
     async def GetInfo(self, request: asr_pb2.GetInfoRequest, context: Any) -> asr_pb2.GetInfoResponse:
         info = self._engine.info
         able = common_pb2.AsrCapabilities(
-            partials=True, word_times=True, word_confidence=info.word_confidence, voices=info.voices
+            partials=True,
+            word_times=True,
+            word_confidence=info.word_confidence,
+            voices=info.voices,
+            ending_languages=info.ending_languages,
         )
         return asr_pb2.GetInfoResponse(info=service_info(info, self._admission, able, input_rates_hz=info.sample_rates_hz))
 
@@ -67,7 +71,7 @@ class _Call:
         self._given_up: dict[str, str] = {}
         self._flushes: deque[float] = deque()
         self._silent_until = 0
-        self._session: Session = engine.open(StreamConfig(rate, language, config.partials, config.voices))
+        self._session: Session = engine.open(StreamConfig(rate, language, config.partials, config.voices, config.endings))
 
     async def run(self) -> None:
         _log.info("stream_opened", sample_rate_hz=self._rate)

@@ -57,10 +57,6 @@ class Recogniser(Served):
     """A service around an engine, and what can be asked of it."""
 
     async def ask(self, requests: Sequence[Request]) -> list[Any]:
-        """All responses to these requests, but for how the words end, which comes when it is known."""
-        return [answer for answer in await self.ask_all(requests) if not isinstance(answer, asr_pb2.Ends)]
-
-    async def ask_all(self, requests: Sequence[Request]) -> list[Any]:
         """All responses to these requests."""
         call = self.stub.Transcribe(iter(requests))
         return [getattr(response, response.WhichOneof("response")) async for response in call]
@@ -156,7 +152,9 @@ BROKEN_OFF, BROKEN_OFF_S = "021.opus", 1.95
 
 async def ends(whisper: Engine, sound: Samples, **fields: Any) -> list[Any]:
     async with serving(whisper) as served:
-        answers = await served.ask_all([config(**fields), *chunks(np.concatenate((sound, silence(0.3)))), flush(3), FINISH])
+        answers = await served.ask(
+            [config(**{"endings": True, **fields}), *chunks(np.concatenate((sound, silence(0.3)))), flush(3), FINISH]
+        )
     return [answer for answer in answers if isinstance(answer, asr_pb2.Ends)]
 
 
@@ -177,8 +175,10 @@ async def test_it_is_heard_whether_somebody_has_finished_asks_or_breaks_off(whis
     assert unfinished.ending.dots > 0.5 > finished.ending.dots
 
 
-async def test_in_a_language_that_it_was_not_tried_in_it_is_not_said(whisper: Engine) -> None:
+async def test_where_it_was_not_tried_or_not_asked_for_it_is_not_said(whisper: Engine) -> None:
+    assert list(whisper.info.ending_languages) == ["en"]
     assert not await ends(whisper, recording("whatstheweatherlike.wav"), language="de")
+    assert not await ends(whisper, recording("whatstheweatherlike.wav"), endings=False)
 
 
 @pytest.mark.parametrize("rate", [8_000, 24_000, 48_000])

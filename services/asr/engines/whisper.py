@@ -12,7 +12,7 @@ from services.asr.engine import AsrInfo, StreamConfig
 from services.asr.engines.decode_pool import DecodePool
 from services.asr.engines.speech_gate import SpeechGate
 from services.asr.engines.whisper_decoder import Decoder, Hypothesis, Task
-from services.asr.engines.whisper_ending import Question
+from services.asr.engines.whisper_ending import HESITANT, Question
 from services.asr.engines.whisper_session import WhisperSession
 from services.asr.engines.whisper_text import LANGUAGES
 from services.asr.settings import WhisperOptions
@@ -60,6 +60,7 @@ class WhisperEngine:
             languages=(default, *(language for language in languages if language != default)),
             word_confidence=True,
             voices=True,
+            ending_languages=tuple(HESITANT),
             models=(model, silero.MODEL, Model("resemblyzer", "Apache-2.0")),
         )
 
@@ -92,7 +93,9 @@ class WhisperEngine:
         async def judge(asked: Question) -> Ending | None:
             return await self._pool.run(lambda: decoder.judge(asked), urgent=True)
 
-        return WhisperSession(config, self._options, decode, SpeechGate(self._silero), listening, judge=judge)
+        return WhisperSession(
+            config, self._options, decode, SpeechGate(self._silero), listening, judge=judge if config.endings else None
+        )
 
     def close(self) -> None:
         self._pool.close()

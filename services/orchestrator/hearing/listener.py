@@ -92,7 +92,9 @@ class Listener:
         self.started_at = 0
         """When the newest speech began, on the session clock."""
         spoken = language or None
-        asr = asr_pb2.TranscribeConfig(audio=audio, partials=True, session_id=session_id, language=spoken, voices=shared())
+        asr = asr_pb2.TranscribeConfig(
+            audio=audio, partials=True, session_id=session_id, language=spoken, voices=shared(), endings=True
+        )
         turn = turn_pb2.DetectConfig(user_audio=audio, bot_audio=bot_audio, session_id=session_id, language=spoken)
         self.asr: Link = peers.link("asr", lambda: asr)
         self.turn: Link = peers.link("turn", lambda: turn)
