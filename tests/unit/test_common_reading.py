@@ -10,7 +10,6 @@ from pathlib import Path
 import pytest
 
 from services.common.reading import lists as data
-from services.common.reading.by_lists import ANSWER, FINISHED, TRAILING, UNFINISHED
 from services.common.reading.lists import Lists, any_of, drawn
 from services.common.reading.readers import LANGUAGES, english, reader
 from services.common.reading.reading import Reading
@@ -134,22 +133,6 @@ def test_a_story_is_known_by_its_words(text: str, story: bool) -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "score"),
-    [
-        ("where did you grow up", FINISHED),
-        ("Where are you from?", FINISHED),
-        ("I went to the", UNFINISHED),
-        ("so I told him that", UNFINISHED),
-        ("we lived in a house of", UNFINISHED),
-        ("he was a sailor", 0.0),
-        ("", 0.0),
-    ],
-)
-def test_words_sound_finished_or_not(text: str, score: float) -> None:
-    assert read(text).completeness == score
-
-
-@pytest.mark.parametrize(
     ("text", "kind"),
     [
         ("mm-hm", "acknowledges"),
@@ -175,20 +158,6 @@ def test_words_over_the_persona(text: str, kind: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "score"),
-    [
-        ("No.", ANSWER),
-        ("well...", TRAILING),
-        ("he was a sailor,", TRAILING),
-        ("Tell me what that was like about", FINISHED),
-        ("Don't know what to", UNFINISHED),
-    ],
-)
-def test_an_answer_may_be_a_word_and_a_trailing_sentence_goes_on(text: str, score: float) -> None:
-    assert read(text).completeness == score
-
-
-@pytest.mark.parametrize(
     ("text", "demands"),
     [
         ("Where are you from?", True),
@@ -211,11 +180,6 @@ def test_an_answer_may_be_a_word_and_a_trailing_sentence_goes_on(text: str, scor
 )
 def test_what_is_demanded_may_be_half_said(text: str, demands: bool) -> None:
     assert read(text).demands == demands
-
-
-@pytest.mark.parametrize(("text", "fills"), [("I went, ummm", True), ("so, you know", True), ("I know", False), ("", False)])
-def test_a_filler_may_be_drawn_or_be_two_words(text: str, fills: bool) -> None:
-    assert read(text).ends_in_filler == fills
 
 
 @pytest.mark.parametrize("text", ["I saw, ummm", "I saw a, what would they call them", "So it, uhm…", "What is the word"])

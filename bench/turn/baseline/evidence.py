@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bench.turn.baseline.endings import endings
-from services.common.reading.readers import english
+from bench.turn.baseline.words import completeness, ends_in_filler
 from services.common.reading.words import words_without_digits
 from services.turn.engines.evidence import HEARD
 from services.turn.engines.hazard import SILENCE, passed
@@ -47,7 +47,6 @@ def of_words(text: str) -> Numbers:
     words = words_without_digits(text)
     if not words:
         return np.zeros(len(WORDS))
-    reading = english().read(text)
     mark = text.rstrip()[-1]
     ending = endings().log_odds(words)
     return np.array(
@@ -55,11 +54,11 @@ def of_words(text: str) -> Numbers:
             1.0,
             # Questions may end with what leaves a statement open: "what was it like?"
             max(0.0, ending) if mark == "?" else ending,
-            reading.completeness,
+            completeness(text),
             float(mark == "?"),
             float(mark in ".!"),
             float(mark in ",-—…" or text.rstrip().endswith("...")),
-            reading.ends_in_filler,
+            float(ends_in_filler(text)),
             min(_LONG, len(words_without_digits(_SENTENCE_END.split(text.rstrip(" .!?"))[-1]))) / _LONG,
         ]
     )

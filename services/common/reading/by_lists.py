@@ -19,13 +19,7 @@ _SHORTEST: Final = 3
 _MORE: Final = 8
 #: So many words in one turn are no question and no remark any more.
 _LONG: Final = 30
-_LONGEST_ANSWER: Final = 2
 _LONGEST_ACKNOWLEDGEMENT: Final = 3
-#: Logits, set by hand: small enough that a wrong guess costs at most about half a second of silence.
-FINISHED: Final = 0.8
-ANSWER: Final = 0.5
-TRAILING: Final = -0.8
-UNFINISHED: Final = -1.5
 
 
 class ListReader:
@@ -36,11 +30,9 @@ class ListReader:
         self._unfinished = lists.dangling | lists.question_words | lists.dangling_in_questions
         self._openings = lists.openings | lists.before_more
         self._opening_phrases = [phrase.split() for phrase in lists.opening_phrases | lists.filler_phrases]
-        self._filler_phrases = [phrase.split() for phrase in lists.filler_phrases]
         self._asking_nothing = _compiled(rf"{any_of(lists.asking_nothing)}\b")
         self._to_be_told = [phrase.split() for phrase in lists.to_be_told]
         self._fillers = lists.fillers | lists.hums
-        self._leaving_open = lists.dangling | lists.leaving_open | lists.fillers
         self._wondering = _compiled(rf"\b{any_of(lists.wondering)}\s+\w+\s+\w")
         hesitating = any_of(lists.hesitations | lists.filler_phrases)
         alone = "".join(rf"(?<!{word}\s)" for word in sorted(lists.no_fillers_after))
@@ -59,8 +51,6 @@ class ListReader:
             tells_a_story=float(self._tells_a_story(text)),
             begins=float(len(text.split()) < _MORE and len(sentences_of(text)) < 2),
             demands=float("?" in text or any(map(self._demands, sentences_of(text)))),
-            completeness=self._completeness(text, said),
-            ends_in_filler=float(bool(said) and (self._fills(said[-1]) or said[-2:] in self._filler_phrases)),
             says_nothing=float(nothing),
             acknowledges=float(acknowledges),
             wants_floor=float(not (nothing or acknowledges) and self._wants_floor(said)),
@@ -138,18 +128,6 @@ class ListReader:
         # "Surprise me", but not "surprised me".
         wants = second in lists.objects and not first.endswith("ed")
         return wants or stem(first) in lists.question_words or first in lists.requests
-
-    def _completeness(self, text: str, words: list[str]) -> float:
-        if not words:
-            return 0.0
-        if text.rstrip().endswith(("...", "…", "-", "—", ",")):
-            return TRAILING
-        asking = self._begins_a_question(words)
-        if words[-1] in self._leaving_open or (words[-1] in self._lists.leaving_statements_open and not asking):
-            return UNFINISHED
-        if asking or text.rstrip().endswith("?"):
-            return FINISHED
-        return ANSWER if len(words) <= _LONGEST_ANSWER and words[0] in self._lists.answers else 0.0
 
     def _acknowledges(self, words: list[str]) -> bool:
         return len(words) <= _LONGEST_ACKNOWLEDGEMENT and self._lists.acknowledging.issuperset(words)

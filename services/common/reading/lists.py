@@ -63,10 +63,6 @@ class Lists:
     before_infinitive: frozenset[str]
     """Nor with one of these and "to": "where do you go to", but "what do you like to"."""
     to: frozenset[str]
-    leaving_open: frozenset[str]
-    """A sentence that ends with these hardly sounds finished."""
-    leaving_statements_open: frozenset[str]
-    """These leave a statement open, but a question may end with them: "Where are you from?"."""
     # Stories.
     stories: frozenset[str]
     """Phrases that announce one."""
@@ -75,8 +71,6 @@ class Lists:
     joining: frozenset[str]
     """A sentence may begin behind these, without a stop."""
     # Said over somebody's voice, or alone.
-    answers: frozenset[str]
-    """Words that may be all of a turn."""
     acknowledging: frozenset[str]
     demanding: frozenset[str]
     """With these, somebody wants the floor."""

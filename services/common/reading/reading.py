@@ -11,7 +11,7 @@ LIKELY: Final = 0.5
 
 @dataclass(frozen=True)
 class Reading:
-    """Of what somebody has said so far; each value is 0 to 1, but for `completeness`."""
+    """Of what somebody has said so far; each value is 0 to 1."""
 
     asks: float = 0.0
     """The last sentence is a question or a request that sounds whole: an answer is awaited."""
@@ -23,10 +23,6 @@ class Reading:
     """A single sentence, and a short one: the first of a turn is often only the beginning."""
     demands: float = 0.0
     """Somewhere in them something is asked of one who talks, whole or not: "tell me", but not "go forward"."""
-    completeness: float = 0.0
-    """How finished the last words sound, in logits: above 0 finished, below 0 not, 0 no opinion."""
-    ends_in_filler: float = 0.0
-    """The last word is an "um", or fills like one."""
     says_nothing: float = 0.0
     """No words, or those that recognition makes of a cough."""
     acknowledges: float = 0.0
