@@ -77,9 +77,9 @@ def test_a_story_is_listened_to_through_its_pauses() -> None:
         talk(ev.SpeechStopped, at + 1800, "Spk1", last_speech_at=ms(at + 1600))
         talk(ev.WordsFinal, at + 1900, "Spk1", talk.state.flushes, text)
         talk.told(at + 2000, "Spk1", 0.95)
-    talk.until(10_099)
+    talk.until(9599)
     assert not talk.of(fx.Commit)
-    talk.until(10_101)
+    talk.until(9601)
     assert [commit.contribution.text for commit in talk.of(fx.Commit)] == [" ".join(parts)]
 
 

@@ -154,9 +154,9 @@ def test_a_story_is_one_whoever_reads_it(talk: Talk) -> None:
     said(talk, "es war einmal")
     talk.told(1302, "Spk1", 0.95, "es war einmal", STORY)
     assert [prefill.draft for prefill in talk.of(fx.Prefill)] == [False]
-    talk.until(3490)
+    talk.until(2990)
     assert not talk.of(fx.Commit)
-    talk.until(3510)
+    talk.until(3010)
     assert len(talk.of(fx.Commit)) == 1
 
 

@@ -55,12 +55,8 @@ def opened(tmp_path: Path) -> Opened:
     return opened
 
 
-SAID = [
-    "where did you grow up",
-    "I like it here",
-    "I was thinking of this and that today",
-    "let me tell you what happened to me last winter",
-]
+SAID = ["where did you grow up", "I like it here", "I was thinking of this and that today"]
+STORY = "let me tell you what happened to me last winter"
 
 
 def cost_at_commit(opening: Opening, text: str) -> float:
@@ -83,7 +79,17 @@ def test_patience_is_the_price_of_breaking_in(opened: Opened, text: str) -> None
     assert cost_at_commit(opened("patience = 0.5"), text) == pytest.approx(usual / 2, rel=0.02)
 
 
-@pytest.mark.parametrize("text", [*SAID, "I grew up in, what's the word"])
+@pytest.mark.parametrize("patience", [0.5, 1, 2])
+def test_patience_stretches_how_long_a_story_is_listened_to(opened: Opened, patience: float) -> None:
+    talk = Styled(opened(f"patience = {patience}"))
+    talk.say(STORY, 0, 1000, p=0.95)
+    talk.until(1000 + 2000 * patience - 1)
+    assert not talk.of(fx.Commit)
+    talk.until(1000 + 2000 * patience + 1)
+    assert len(talk.of(fx.Commit)) == 1
+
+
+@pytest.mark.parametrize("text", [*SAID, STORY, "I grew up in, what's the word"])
 @pytest.mark.parametrize("patience", [0.5, 1, 2])
 def test_patience_stretches_the_longest_pause(opened: Opened, patience: float, text: str) -> None:
     talk = Styled(opened(f"patience = {patience}"))

@@ -120,7 +120,8 @@ def due(state: State, style: Style) -> list[int]:
     times: list[int] = []
     for person in state.people.values():
         if not person.speaking and person.heard and not person.flush_id:
-            needed = 0 if _over(state, person, 0, style) else style.longest_pause
+            steps = (0, style.story_silence, style.longest_pause)
+            needed = next(silence for silence in steps if _over(state, person, silence, style))
             times.append(max(person.last_speech_at + needed, person.waits_until))
         elif "turn" in state.lost and person.partial and not person.flush_id:
             times.append(person.partial_at + style.voiceless_endpoint)
@@ -132,6 +133,8 @@ def over(waiting_cost_s: float, reading: Reading | None, silence: int, style: St
     if silence >= style.longest_pause:
         return True
     if reading is not None and reading.looks_for_words >= LIKELY:
+        return False
+    if reading is not None and reading.tells_a_story >= LIKELY and silence < style.story_silence:
         return False
     return waiting_cost_s * _urgency(reading, style) >= style.breaking_in_cost_s
 
@@ -157,8 +160,6 @@ def _urgency(reading: Reading | None, style: Style) -> float:
     """How many times as much a second of waiting costs after words that are read so."""
     if reading is None:
         return 1.0
-    awaited = style.awaited_costs if reading.asks >= LIKELY else 1.0
-    if reading.tells_a_story >= LIKELY:
-        # Who asks for something in the middle of a story may well go on with it: both count.
-        return style.story_costs * awaited
-    return style.remark_costs if reading.begins >= LIKELY and awaited == 1.0 else awaited
+    if reading.asks >= LIKELY:
+        return style.awaited_costs
+    return style.remark_costs if reading.begins >= LIKELY else 1.0

@@ -26,11 +26,11 @@ class Style:
     """To break in once is as bad as so many seconds of needless waiting: a turn is over when waiting on costs that much."""
     longest_pause: int = ms(2500)
     """After so much silence it is in any case."""
-    awaited_costs: float = 13.0
+    awaited_costs: float = 8.0
     """A second of waiting costs so many times as much where an answer is awaited: people give one within a quarter second."""
-    story_costs: float = 0.05
-    """While somebody tells a story: they pause after whole sentences, and want a listener."""
-    remark_costs: float = 2.5
+    story_silence: int = ms(2000)
+    """While somebody tells a story, not before so much silence: they pause after whole sentences, and want a listener."""
+    remark_costs: float = 1.5
     """After one short sentence that asks nothing."""
     drafts_a_turn: int = 3
     """So many replies are drafted before the turn is over; after that only to questions."""

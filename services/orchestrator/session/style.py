@@ -31,6 +31,7 @@ def style_of(opening: Opening, settings: OrchestratorSettings) -> Style:
         manual_turns=manual,
         breaking_in_cost_s=usual.breaking_in_cost_s * patience,
         longest_pause=round(usual.longest_pause * patience),
+        story_silence=round(usual.story_silence * patience),
         filler_after=usual.filler_after if wanted.fillers else None,
         nods=_yes(wanted, "nods"),
         nod_every=ev.ms(wanted.nod_interval_ms) if wanted.HasField("nod_interval_ms") else usual.nod_every,
