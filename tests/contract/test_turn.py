@@ -370,12 +370,23 @@ async def test_words_and_how_they_end_move_the_end_of_the_turn(fusion: Served) -
     assert await decided(asked, whole) < await decided(asked, broken_off)
 
 
-async def test_what_waiting_costs_grows_with_the_silence_and_has_no_end_when_the_turn_is_over(service: Served) -> None:
+async def the_last_silence(service: Served) -> list[Any]:
+    """What is said of the silence after a command, up to the end of the turn."""
     command = np.concatenate([recording("goforward.wav"), noise(3)])
     ends = of(await detect(service, config(), user(command), FINISH), "end_of_turn")
-    last = [end for end in ends if end.last_speech_sample == ends[-1].last_speech_sample]
-    assert 0 <= last[0].waiting_cost_s < last[-2].waiting_cost_s or len(last) < 3
-    assert (last[-1].probability, last[-1].waiting_cost_s) == (1, math.inf)
+    return [end for end in ends if end.last_speech_sample == ends[-1].last_speech_sample]
+
+
+async def test_waiting_costs_infinitely_much_when_the_turn_is_over_and_not_before(service: Served) -> None:
+    *before, over = await the_last_silence(service)
+    assert before
+    assert all(math.isfinite(end.waiting_cost_s) for end in before)
+    assert (over.probability, over.waiting_cost_s) == (1, math.inf)
+
+
+async def test_waiting_costs_more_in_a_longer_silence(fusion: Served) -> None:
+    *before, _ = await the_last_silence(fusion)
+    assert 0 < before[0].waiting_cost_s < before[-1].waiting_cost_s
 
 
 def speaking_persona() -> Audio:

@@ -25,8 +25,9 @@ def english() -> Reader:
 
 
 def asks(text: str) -> bool:
-    """Whether English words ask for something."""
-    return english().read(text).asks >= LIKELY
+    """Whether English words ask something of somebody who talks; a command may be for anybody who is there."""
+    reading = english().read(text)
+    return min(reading.asks, reading.demands) >= LIKELY
 
 
 @cache
