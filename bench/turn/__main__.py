@@ -66,31 +66,8 @@ def measure(read: int, other: Path | None) -> dict[str, Any]:
         _print(title, groups[title], panel, chosen[title])
     _print_chosen("in use: over once waiting costs more than breaking in", chosen)
     _print_chosen("before: counted words and tables of silence and probability", before)
-    result: dict[str, Any] = {
-        "breaking_in_cost_s": STYLE.breaking_in_cost_s,
-        "cutoff_pct": round(chosen["made turns"].cut_pct, 1),
-        "cutoff_turns_pct": round(chosen["made turns"].turns_cut_pct, 1),
-        "cutoff_real_pct": round(chosen["meetings and questions"].cut_pct, 1),
-        "cutoff_read_pct": round(chosen["read"].cut_pct, 1),
-        "delay_p50_ms": round(chosen["made turns"].p50_ms),
-        "delay_mean_ms": round(chosen["made turns"].mean_ms),
-        "delay_real_p50_ms": round(chosen["meetings and questions"].p50_ms),
-        "delay_real_mean_ms": round(chosen["meetings and questions"].mean_ms),
-        "delay_p95_ms": round(chosen["made turns"].p95_ms),
-        "delay_questions_p95_ms": round(chosen["questions"].p95_ms),
-        "delay_questions_p50_ms": round(chosen["questions"].p50_ms),
-        "before_cutoff_pct": round(before["made turns"].cut_pct, 1),
-        "before_cutoff_turns_pct": round(before["made turns"].turns_cut_pct, 1),
-        "before_cutoff_real_pct": round(before["meetings and questions"].cut_pct, 1),
-        "before_cutoff_read_pct": round(before["read"].cut_pct, 1),
-        "before_delay_p50_ms": round(before["made turns"].p50_ms),
-        "before_delay_mean_ms": round(before["made turns"].mean_ms),
-        "before_delay_real_p50_ms": round(before["meetings and questions"].p50_ms),
-        "before_delay_real_mean_ms": round(before["meetings and questions"].mean_ms),
-        "before_delay_p95_ms": round(before["made turns"].p95_ms),
-        "before_delay_questions_p95_ms": round(before["questions"].p95_ms),
-        "before_delay_questions_p50_ms": round(before["questions"].p50_ms),
-    }
+    result: dict[str, Any] = {"breaking_in_cost_s": STYLE.breaking_in_cost_s, **_figures(chosen)}
+    result |= {f"before_{name}": figure for name, figure in _figures(before).items()}
     for title, key in (("made turns", "made"), ("meetings and questions", "real")):
         for name, short in (
             ("silence only", "silence"),
@@ -100,6 +77,24 @@ def measure(read: int, other: Path | None) -> dict[str, Any]:
             equal = curves.at_delay(panels[title][name], chosen[title].mean_ms)
             result[f"{short}_{key}_pct"] = round(equal.cut_pct, 1) if equal else None
     return result
+
+
+def _figures(points: dict[str, Point]) -> dict[str, float]:
+    """Of one policy on each material."""
+    made, real, read, asked = (points[title] for title in ("made turns", "meetings and questions", "read", "questions"))
+    return {
+        "cutoff_pct": round(made.cut_pct, 1),
+        "cutoff_turns_pct": round(made.turns_cut_pct, 1),
+        "cutoff_real_pct": round(real.cut_pct, 1),
+        "cutoff_read_pct": round(read.cut_pct, 1),
+        "delay_p50_ms": round(made.p50_ms),
+        "delay_mean_ms": round(made.mean_ms),
+        "delay_p95_ms": round(made.p95_ms),
+        "delay_real_p50_ms": round(real.p50_ms),
+        "delay_real_mean_ms": round(real.mean_ms),
+        "delay_questions_p50_ms": round(asked.p50_ms),
+        "delay_questions_p95_ms": round(asked.p95_ms),
+    }
 
 
 def _print(title: str, silences: Sequence[Silence], panel: dict[str, list[Point]], chosen: Point) -> None:
