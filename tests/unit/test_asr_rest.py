@@ -5,8 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from services.asr.engines.whisper_decoder import Hypothesis, Task, TimedWord
+from services.asr.engines.whisper_decoder import Hypothesis, Task
 from services.asr.engines.whisper_rest import whole
+from services.asr.engines.whisper_text import TimedWord
 
 #: Half a second of speech, a pause, and five seconds of speech.
 SPEECH = [(20.0, 70.0), (150.0, 650.0)]

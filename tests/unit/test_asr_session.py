@@ -14,9 +14,10 @@ import pytest
 from services.asr.engine import Ends, Event, Final, NoSpeech, Partial, StreamConfig
 from services.asr.engines.decode_pool import DecodePool
 from services.asr.engines.speech_gate import SpeechGate
-from services.asr.engines.whisper_decoder import Hypothesis, Task, TimedWord
-from services.asr.engines.whisper_ending import Question
+from services.asr.engines.whisper_decoder import Hypothesis, Task
+from services.asr.engines.whisper_ending import Judge, Question
 from services.asr.engines.whisper_session import WhisperSession
+from services.asr.engines.whisper_text import TimedWord
 from services.asr.settings import WhisperOptions
 from services.common.ending import Ending
 from tests.harness.waiting import until
@@ -77,10 +78,20 @@ class ScriptedJudge:
 
     def __init__(self) -> None:
         self.asked: list[Question] = []
+        self.encoded: list[Any] = []
         self.go = asyncio.Event()
         self.go.set()
 
-    async def __call__(self, question: Question) -> Ending | None:
+    @property
+    def judge(self) -> Judge:
+        return Judge(self._encode, self._tell)
+
+    async def _encode(self, columns: Any, context: int) -> Any:
+        assert context >= columns.shape[1]
+        self.encoded.append(columns)
+        return columns
+
+    async def _tell(self, question: Question) -> Ending | None:
         self.asked.append(question)
         await self.go.wait()
         return None if question.abandoned.is_set() else Ending(1.0, 0.0, 0.0)
@@ -93,7 +104,9 @@ class Stream:
         self, decode: Scripted, *, partials: bool = True, judge: ScriptedJudge | None = None, language: str = "en"
     ) -> None:
         gate: Any = SpeechGate(Loud())  # type: ignore[arg-type]
-        self.session = WhisperSession(StreamConfig(RATE, language, partials), WhisperOptions(), decode, gate, judge=judge)
+        self.session = WhisperSession(
+            StreamConfig(RATE, language, partials), WhisperOptions(), decode, gate, judge=judge and judge.judge
+        )
         self.at = 0
         self._heard: list[Event] = []
         self._reader = asyncio.create_task(self._read())
@@ -336,6 +349,31 @@ async def test_how_words_end_comes_after_them_and_holds_nothing_up(decode: Scrip
     assert judge.asked[0].tokens == tuple(range(len(final.words)))
 
 
+async def test_how_words_end_is_asked_as_soon_as_somebody_pauses_and_told_after_a_flush(decode: Scripted) -> None:
+    judge = ScriptedJudge()
+    stream = Stream(decode, judge=judge)
+    await stream.say(1.2)
+    assert not judge.asked
+    await stream.rest(0.2)
+    assert len(judge.asked) == 1
+    await stream.session.flush(7)
+    final, ends = [event for event in await stream.events() if isinstance(event, Final | Ends)]
+    assert isinstance(final, Final)
+    assert ends == Ends(7, Ending(1.0, 0.0, 0.0))
+    assert len(judge.asked) == 1
+
+
+async def test_who_goes_on_after_a_pause_is_asked_about_anew(decode: Scripted) -> None:
+    judge = ScriptedJudge()
+    stream = Stream(decode, judge=judge)
+    for _ in range(2):
+        await stream.say(1.2)
+        await stream.rest(0.15)
+    assert [question.abandoned.is_set() for question in judge.asked] == [True, False]
+    await stream.session.flush(1)
+    assert [event.flush_id for event in await stream.events() if isinstance(event, Ends)] == [1]
+
+
 async def test_after_a_short_pause_the_words_before_it_are_heard_again(decode: Scripted) -> None:
     judge = ScriptedJudge()
     stream = Stream(decode, partials=False, judge=judge)
@@ -346,8 +384,8 @@ async def test_after_a_short_pause_the_words_before_it_are_heard_again(decode: S
         await stream.rest(pause_s)
     first, second, third = judge.asked
     assert second.tokens[: len(first.tokens)] == first.tokens
-    np.testing.assert_array_equal(second.columns[:, : first.columns.shape[1]], first.columns)
-    assert second.columns.shape[1] > 1.8 * first.columns.shape[1]
+    assert second.length > 1.8 * first.length
+    assert [columns.shape[1] for columns in judge.encoded] == [second.length], "what is decoded alone is encoded then"
     assert len(third.tokens) < len(second.tokens), "after a long one they belong to something else"
     await stream.events()
 
@@ -359,7 +397,7 @@ async def test_what_is_heard_again_is_bounded(decode: Scripted) -> None:
         await stream.say(2.0)
         await stream.rest(0.2)
         await stream.session.flush(number)
-    assert max(question.columns.shape[1] for question in judge.asked) <= 1000
+    assert max(question.length for question in judge.asked) <= 1000
     await stream.events()
 
 

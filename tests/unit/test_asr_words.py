@@ -5,8 +5,7 @@ from __future__ import annotations
 import pytest
 
 from services.asr.engines.stability import agreed, covered
-from services.asr.engines.whisper_decoder import TimedWord
-from services.asr.engines.whisper_text import TokenWord, looks_looped
+from services.asr.engines.whisper_text import TimedWord, TokenWord, looks_looped
 from services.asr.engines.whisper_transcript import Transcript, place_to_cut
 from services.common.labels import Labels
 

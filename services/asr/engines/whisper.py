@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import ctranslate2
 import numpy as np
+from numpy.typing import NDArray
 
 from services.asr.engine import AsrInfo, StreamConfig
 from services.asr.engines.decode_pool import DecodePool
 from services.asr.engines.speech_gate import SpeechGate
 from services.asr.engines.whisper_decoder import Decoder, Hypothesis, Task
-from services.asr.engines.whisper_ending import HESITANT, Question
+from services.asr.engines.whisper_ending import HESITANT, Judge, Question
 from services.asr.engines.whisper_session import WhisperSession
 from services.asr.engines.whisper_text import LANGUAGES
 from services.asr.settings import WhisperOptions
@@ -90,12 +91,14 @@ class WhisperEngine:
         async def decode(task: Task) -> Hypothesis | None:
             return await self._pool.run(lambda: decoder.decode(task), urgent=task.final)
 
-        async def judge(asked: Question) -> Ending | None:
+        async def encode(columns: NDArray[np.float32], context: int) -> Any:
+            return await self._pool.run(lambda: decoder.encode(columns, context), urgent=False)
+
+        async def tell(asked: Question) -> Ending | None:
             return await self._pool.run(lambda: decoder.judge(asked), urgent=True)
 
-        return WhisperSession(
-            config, self._options, decode, SpeechGate(self._silero), listening, judge=judge if config.endings else None
-        )
+        judge = Judge(encode, tell) if config.endings else None
+        return WhisperSession(config, self._options, decode, SpeechGate(self._silero), listening, judge=judge)
 
     def close(self) -> None:
         self._pool.close()

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from services.asr.engine import Final, NoSpeech, Partial, StreamConfig, Word
 from services.asr.engines.speech_gate import SpeechGate
-from services.asr.engines.whisper_decoder import TimedWord
+from services.asr.engines.whisper_text import TimedWord
 from services.asr.engines.whisper_transcript import Transcript
 from services.asr.voices.listening import Listening
 from services.common.log_mel import FRAMES_PER_S, HOP_SAMPLES

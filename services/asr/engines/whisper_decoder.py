@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from services.asr.engines.whisper_ending import Question, judge
 from services.asr.engines.whisper_features import FULL_FRAMES
-from services.asr.engines.whisper_text import TokenWord, Vocabulary, looks_looped
+from services.asr.engines.whisper_text import TimedWord, TokenWord, Vocabulary, looks_looped
 from services.common.ending import Ending
 from services.common.log_mel import FRAMES_PER_S, whisper_input
 
@@ -56,15 +56,6 @@ class Task:
 
 
 @dataclass(frozen=True)
-class TimedWord(TokenWord):
-    """A word and where it was said, in columns: of the stretch from the decoder, of the stream in a session."""
-
-    start: float
-    end: float
-    confidence: float
-
-
-@dataclass(frozen=True)
 class Hypothesis:
     words: tuple[TokenWord, ...]
     timed: tuple[TimedWord, ...]
@@ -72,6 +63,8 @@ class Hypothesis:
     looped: bool
     silent: bool
     """The model holds it for silence."""
+    encoded: Any = None
+    """What the encoder made of the columns, if more may be asked about them."""
 
 
 class Decoder:
@@ -93,12 +86,10 @@ class Decoder:
 
     def judge(self, asked: Question) -> Ending | None:
         """Blocking. How words end; None when nobody wanted to know any more."""
-        if asked.abandoned.is_set():
-            return None
-        encoded = self._encode(asked.columns, asked.context)
-        return None if asked.abandoned.is_set() else judge(self._model, self.vocabulary, encoded, asked)
+        return None if asked.abandoned.is_set() else judge(self._model, self.vocabulary, asked)
 
-    def _encode(self, columns: NDArray[np.float32], context: int) -> Any:
+    def encode(self, columns: NDArray[np.float32], context: int) -> Any:
+        """Blocking. Columns, float32 `[80, n]`, with silence behind them, so that they are `context` or more."""
         context = min(FULL_FRAMES, max(context, columns.shape[1]))
         features = whisper_input(columns, context + context % _COLUMNS_PER_POSITION)
         return self._model.encode(ctranslate2.StorageView.from_array(features))
@@ -107,7 +98,7 @@ class Decoder:
         if task.abandoned.is_set():
             return None
         seconds = task.columns.shape[1] / FRAMES_PER_S
-        encoded = self._encode(task.columns, context)
+        encoded = self.encode(task.columns, context)
         if task.abandoned.is_set():
             return None
         prompt = self.vocabulary.prompt(task.language, task.previous, task.prefix)
@@ -128,7 +119,7 @@ class Decoder:
         silent = result.no_speech_prob > _NO_SPEECH_PROBABILITY and result.scores[0] < _NO_SPEECH_SCORE
         looped = looks_looped(self.vocabulary.text(tokens), seconds)
         timed = self._align(encoded, task, words) if task.times and words else ()
-        return Hypothesis(words, timed, looped, silent)
+        return Hypothesis(words, timed, looped, silent, encoded if task.final else None)
 
     def _align(self, encoded: Any, task: Task, words: Sequence[TokenWord]) -> tuple[TimedWord, ...]:
         """Word times from the cross attention (dynamic time warping, as in OpenAI's `timing.py`)."""

@@ -11,7 +11,8 @@ from dataclasses import replace
 from math import inf
 from typing import Final
 
-from services.asr.engines.whisper_decoder import Hypothesis, Task, TimedWord
+from services.asr.engines.whisper_decoder import Hypothesis, Task
+from services.asr.engines.whisper_text import TimedWord
 from services.common.log_mel import FRAMES_PER_S
 
 Decode = Callable[[Task], Awaitable[Hypothesis | None]]

@@ -19,10 +19,11 @@ from services.asr.engine import Final as FinalEvent
 from services.asr.engines.outbox import Outbox
 from services.asr.engines.speech_gate import SpeechGate
 from services.asr.engines.whisper_answers import Answers
-from services.asr.engines.whisper_decoder import Task, TimedWord
-from services.asr.engines.whisper_ending import Endings, Judge
+from services.asr.engines.whisper_decoder import Task
+from services.asr.engines.whisper_ending import Endings, Judge, Settled
 from services.asr.engines.whisper_features import LogMelStream
 from services.asr.engines.whisper_rest import Decode, whole
+from services.asr.engines.whisper_text import TimedWord
 from services.asr.engines.whisper_transcript import Transcript
 from services.asr.settings import WhisperOptions
 from services.asr.voices.listening import Listening
@@ -36,10 +37,10 @@ _PRE_ROLL: Final = 80
 _MIN_VOICED: Final = SAMPLE_RATE_HZ * 96 // 1000
 #: With less speech than this a partial result would be a guess.
 _MIN_GUESSED: Final = SAMPLE_RATE_HZ * 256 // 1000
-#: After this much silence no partial result is begun: the words may be complete, and are decoded anew then.
-_LULL: Final = SAMPLE_RATE_HZ * 64 // 1000
-#: After this much silence the words are decoded as if they were complete: a flush is likely to come.
-_SETTLE: Final = SAMPLE_RATE_HZ * 128 // 1000
+#: After this much silence the words are decoded as if they were complete: so they are there when a flush comes, after 0.2 s.
+_SETTLE: Final = SAMPLE_RATE_HZ * 64 // 1000
+#: After this much silence it is found out who spoke.
+_WHO: Final = SAMPLE_RATE_HZ * 128 // 1000
 #: After this much silence they are committed and their audio is forgotten.
 _CLOSE: Final = SAMPLE_RATE_HZ * 3 // 2
 #: From this length on, partial results leave out older words: they must be cheap.
@@ -97,7 +98,7 @@ class WhisperSession:
         self._job: asyncio.Task[None] | None = None
         self._tried = 0
         self._shown_from = 0
-        self._settled: tuple[int, Sequence[TimedWord], NDArray[np.float32]] | None = None
+        self._settled: Settled | None = None
         self._endings = Endings(judge, self._outbox, config.language, options)
 
     async def push(self, samples: NDArray[np.float32], start_sample: int) -> None:
@@ -149,13 +150,13 @@ class WhisperSession:
         return self._gate.voiced >= _MIN_VOICED
 
     def _is_settled(self) -> bool:
-        return self._settled is not None and self._settled[0] * HOP_SAMPLES >= self._gate.speech_end
+        return self._settled is not None and self._settled.end * HOP_SAMPLES >= self._gate.speech_end
 
     async def _advance(self) -> None:
         """Starts the decoding that is due, if none runs."""
         silence = self._gate.position - self._gate.speech_end
         partials = self._config.partials
-        if self._listening and self._speech_column is not None and self._spoken and _SETTLE <= silence < _CLOSE:
+        if self._listening and self._speech_column is not None and self._spoken and _WHO <= silence < _CLOSE:
             self._listening.begin(self._speech_column * HOP_SAMPLES, self._gate.speech_end)
         if silence >= _CLOSE:
             await self._settle()
@@ -174,12 +175,7 @@ class WhisperSession:
                 self._start(_Kind.SETTLE)
         elif self._kept >= _COMMIT:
             self._start(_Kind.COMMIT)
-        elif (
-            partials
-            and silence < _LULL
-            and self._gate.voiced >= _MIN_GUESSED
-            and self._mel.end - self._tried >= self._partial_columns
-        ):
+        elif partials and self._gate.voiced >= _MIN_GUESSED and self._mel.end - self._tried >= self._partial_columns:
             self._start(_Kind.PARTIAL)
 
     def _start(self, kind: _Kind) -> None:
@@ -199,27 +195,28 @@ class WhisperSession:
             times=not quick or end - start >= _ADVANCE,
         )
         self._job = asyncio.create_task(self._run(kind, self._task, start, end), name="decode")
+        if kind is _Kind.SETTLE:
+            self._endings.prepare(end, self._task.columns)
 
     async def _run(self, kind: _Kind, task: Task, start: int, end: int) -> None:
-        if kind is _Kind.PARTIAL:
-            found = await self._decode(task)
-        else:
-            found = await whole(self._decode, task, self._answers.speech(start, end))
+        speech = self._answers.speech(start, end)
+        found = await (self._decode(task) if kind is _Kind.PARTIAL else whole(self._decode, task, speech))
         if found is None or (found.looped and kind is _Kind.PARTIAL):
             return
         words, timed = found.words, [self._answers.placed(word, start) for word in found.timed]
-        transcript = self._transcript
-        if transcript.empty and found.silent:
+        if self._transcript.empty and found.silent:
             words, timed = (), []
         if kind is _Kind.PARTIAL:
-            transcript.hear(words)
-            self._shown_from = round(transcript.advance(timed, end - _KEEP) or self._shown_from)
+            self._transcript.hear(words)
+            self._shown_from = round(self._transcript.advance(timed, end - _KEEP) or self._shown_from)
         else:
-            transcript.show(words)
+            self._transcript.show(words)
         if self._config.partials:
             self._report(end)
         if kind is _Kind.SETTLE:
-            self._settled = (end, timed, task.columns)
+            self._settled = Settled(end, timed, task.columns, found.encoded)
+            if timed and self._is_settled():
+                self._endings.begin(self._settled)
         elif kind is _Kind.COMMIT:
             self._commit(timed, end)
 
@@ -241,7 +238,7 @@ class WhisperSession:
     def _close(self) -> None:
         """Commits what is settled and waits for speech again."""
         if self._settled is not None:
-            self._transcript.close(self._settled[1])
+            self._transcript.close(self._settled.words)
         self._settled = None
         self._open = False
         self._gate.restart()
@@ -269,11 +266,11 @@ class WhisperSession:
     async def flush(self, flush_id: int) -> None:
         await self._outbox.room()
         await self._settle()
-        words = [*self._transcript.committed, *(self._settled[1] if self._settled else ())]
+        words = [*self._transcript.committed, *(self._settled.words if self._settled else ())]
         final = await self._answers.final(flush_id, words, self._flushed_sample, self._next_sample)
         self._outbox.put(final)
         if isinstance(final, FinalEvent) and self._settled is not None:
-            await self._endings.after(final, *self._settled)
+            await self._endings.tell(final, self._settled)
         self._transcript = Transcript()
         self._settled = self._speech_column = None
         self._open = False

@@ -38,6 +38,15 @@ class TokenWord:
     tokens: tuple[int, ...]
 
 
+@dataclass(frozen=True)
+class TimedWord(TokenWord):
+    """A word and where it was said, in columns: of the stretch from the decoder, of the stream in a session."""
+
+    start: float
+    end: float
+    confidence: float
+
+
 class Vocabulary:
     """The tokenizer of one Whisper model."""
 

@@ -12,8 +12,7 @@ from itertools import pairwise
 from typing import Final
 
 from services.asr.engines.stability import agreed, covered
-from services.asr.engines.whisper_decoder import TimedWord
-from services.asr.engines.whisper_text import TokenWord
+from services.asr.engines.whisper_text import TimedWord, TokenWord
 
 #: Tokens of committed words that the decoder is told as what was said before.
 _MEMORY_TOKENS: Final = 48
