@@ -8,6 +8,7 @@ from typing import cast
 import numpy as np
 import pytest
 
+from services.common.reading.reading import Reading
 from services.orchestrator.dialog import effects as fx
 from services.orchestrator.dialog import events as ev
 from services.orchestrator.dialog import quiet
@@ -47,6 +48,18 @@ def test_no_word_is_said_where_the_turn_may_be_over() -> None:
     talk.told(4240, "Spk1", 0.45)
     talk(ev.Opportunity, 4250, "Spk1", 0.55)
     assert talk.of(fx.Backchannel) == [fx.Backchannel(nod=True, voice=False)]
+
+
+def test_a_story_is_one_too_while_its_newest_words_are_not_read_yet() -> None:
+    talk = Talk(STYLE, reads=False)
+    begun = "let me tell you what happened"
+    talk(ev.SpeechStarted, 0, "Spk1")
+    talk(ev.WordsHeard, 2000, "Spk1", begun)
+    talk(ev.SpeechStopped, 4200, "Spk1", last_speech_at=ms(4000))
+    talk(ev.EndOfTurn, 4220, "Spk1", 0.2, 0.0, begun, Reading(tells_a_story=1.0))
+    talk(ev.WordsHeard, 4230, "Spk1", f"{begun} to my brother")
+    talk(ev.Opportunity, 4240, "Spk1", 0.8)
+    assert talk.of(fx.Backchannel) == [fx.Backchannel(nod=True, voice=True)]
 
 
 def test_a_persona_that_neither_nods_nor_speaks_only_listens() -> None:

@@ -9,6 +9,7 @@ import json
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Final
 
@@ -76,8 +77,49 @@ class Lists:
     """With these, somebody wants the floor."""
     noise: frozenset[str]
     """What Whisper makes of a cough or a hum, as a whole."""
+    # Whom words call by name, and who somebody is.
+    before_names: frozenset[str]
+    """Words before a name at the beginning of a sentence that is called."""
+    after_names: frozenset[str]
+    """Words after a name at the beginning that make it one that is called even without a comma."""
+    helping: frozenset[str]
+    """And these, before "you"."""
+    speaking_of: frozenset[str]
+    """A name after one of these is spoken about."""
+    no_names: frozenset[str]
+    """Beginnings of sentences that look like names."""
+    and_or: frozenset[str]
+    """Between two who are spoken about."""
+    no_call_after: frozenset[str]
+    """Of the words before names, those behind which somebody may as well be spoken about: "and June"."""
+    said_to_somebody: frozenset[str]
+    """A sentence with one of these is."""
+    asked_of_somebody: frozenset[str]
+    """And with one of these it also asks or tells."""
+    own_names: frozenset[str]
+    """Phrases before the name that somebody has."""
+    presenting: frozenset[str]
+    """And before the name of somebody who is presented."""
+    presented_as: frozenset[str]
+    """Between the two may stand whose the presented one is: "my friend"."""
+    # Asking to wait.
+    asking_to_wait: frozenset[str]
+    """Phrases that do."""
+    more_than_waiting: frozenset[str]
+    """Beside these, they are the beginning of something else: "hold on, what did you just say?"."""
+    # What tells among several people who is meant.
+    you: frozenset[str]
+    greetings: frozenset[str]
+    """Phrases at the beginning."""
+    plans: frozenset[str]
+    """Phrases for what "we" might do."""
+    third_persons: frozenset[str]
+    third_objects: frozenset[str]
+    saying: frozenset[str]
+    """Verbs that report what a third person says, or is told."""
 
 
+@cache
 def lists(language: str) -> Lists:
     """Those of a language that has a file."""
     data: dict[str, list[str]] = json.loads((_FOLDER / f"{language}.json").read_text(encoding="utf-8"))

@@ -17,6 +17,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any, Final
 
+from services.common.reading.lists import any_of, lists
 from services.common.reading.readers import asks
 from services.orchestrator.dialog.events import Contribution, Evidence
 from services.orchestrator.dialog.participants import Exchange
@@ -37,12 +38,14 @@ NAMES: Final = (*_WORDS, *_BEFORE, *EVIDENCE)
 _TALK: Final = 2
 #: A name that was called holds for so many exchanges.
 _CALLED: Final = 3
-_YOU: Final = re.compile(r"\b(you|your|yours|yourself|yourselves)\b", re.IGNORECASE)
-_GREETING: Final = re.compile(r"\W*(hello|hi|hey|good (morning|afternoon|evening))\b", re.IGNORECASE)
-_MODAL: Final = "(shall|should|can|could|must|may|might|need to|have to|ought to|had better)"
-_PLANS: Final = re.compile(rf"\blet['’]s\b|\b({_MODAL} we|we {_MODAL})\b", re.IGNORECASE)
-_SAYING: Final = "(says?|said|tells?|told|asks?|asked|shows?|showed)"
-_REPORTS: Final = re.compile(rf"\b((she|he|it) (\w+ )?{_SAYING}|{_SAYING} (her|him|it))\b", re.IGNORECASE)
+_LISTS: Final = lists("en")
+_YOU: Final = re.compile(rf"\b{any_of(_LISTS.you)}\b", re.IGNORECASE)
+_GREETING: Final = re.compile(rf"\W*{any_of(_LISTS.greetings)}\b", re.IGNORECASE)
+_PLANS: Final = re.compile(rf"\b{any_of(_LISTS.plans)}\b", re.IGNORECASE)
+_SAYING: Final = any_of(_LISTS.saying)
+_REPORTS: Final = re.compile(
+    rf"\b(?:{any_of(_LISTS.third_persons)}\s(?:\w+\s)?{_SAYING}|{_SAYING}\s{any_of(_LISTS.third_objects)})\b", re.IGNORECASE
+)
 
 Clues = tuple[float, ...]
 

@@ -6,27 +6,20 @@ import re
 from dataclasses import replace
 from typing import Final
 
+from services.common.reading.lists import any_of, lists
 from services.common.reading.reading import LIKELY
 from services.orchestrator.dialog import effects as fx
 from services.orchestrator.dialog import endpointing
 from services.orchestrator.dialog import events as ev
 from services.orchestrator.dialog.effects import Effect
 from services.orchestrator.dialog.events import Contribution, Line, Phase
-from services.orchestrator.dialog.state import Rule, State, Step, Style, enter, forget_turn, person_of, words_of
+from services.orchestrator.dialog.state import Rule, State, Step, Style, enter, forget_turn, person_of
 
 _MOST_PROMPTS: Final = 2
 _LONGEST_REQUEST: Final = 9
-_WAIT: Final = re.compile(
-    r"""\b(
-        (wait|hold|hang) \s on | wait \s (up|please) | (please|just) \s wait | bear \s with \s me
-        | (be|i'll \s be) \s right \s back
-        | (wait|hold \s on|just|give \s me|need|one) \s (just \s)? (a|one|another)? \s? (little \s)?
-          (moment|second|sec|minute|bit)
-    )\b""",
-    re.VERBOSE,
-)
-#: After these a request to wait is the beginning of something else: "hold on, what did you just say?"
-_MORE: Final = re.compile(r"\b(what|who|where|when|why|how|which|did|do|does|are|is|was|can|could|tell|say|said|no)\b")
+_LISTS: Final = lists("en")
+_WAIT: Final = re.compile(rf"\b{any_of(_LISTS.asking_to_wait)}\b", re.IGNORECASE)
+_MORE: Final = re.compile(rf"\b{any_of(_LISTS.more_than_waiting)}\b", re.IGNORECASE)
 
 
 def opportunity(state: State, event: ev.Opportunity, style: Style) -> Step:
@@ -37,14 +30,13 @@ def opportunity(state: State, event: ev.Opportunity, style: Style) -> Step:
     person = person_of(state, event.speaker)
     if person.speaking or style.manual_turns or state.finishing:
         return state, []
-    reading = endpointing.reading_of(person, words_of(person))
     nod = style.nods and event.at >= state.nodded_at + style.nod_every
     voice = (
         style.backchannel_every is not None
         and event.at >= state.backchannelled_at + style.backchannel_every
         and person.probability <= style.backchannel_below
-        and reading is not None
-        and reading.tells_a_story >= LIKELY
+        and person.reading is not None
+        and person.reading.tells_a_story >= LIKELY
     )
     if not (nod or voice):
         return state, []
@@ -94,7 +86,7 @@ def woken(rule: Rule) -> Rule:
 
 def asks_to_wait(said: Contribution) -> bool:
     """Whether this is nothing but a request to wait: "hang on a second"."""
-    text = said.text.lower()
+    text = said.text
     return len(text.split()) <= _LONGEST_REQUEST and bool(_WAIT.search(text)) and not _MORE.search(text)
 
 

@@ -10,39 +10,20 @@ from collections.abc import Iterable, Mapping
 from difflib import SequenceMatcher
 from typing import Final
 
+from services.common.reading.lists import any_of, lists
+
 _SENTENCE: Final = re.compile(r"[^.?!…]+[.?!…]*")
 _WORD: Final = re.compile(r"([\w'’-]+)([^\w'’-]*)")
-#: Words before a name at the beginning of a sentence that is called.
-_OPENING: Final = """
-ah alright and but dear excuse fine good great ha hello hey hi listen look me morning evening afternoon night no now oh ok
-okay please right say see so sorry sure thank thanks um uh wait well welcome yeah yes yep you
-"""
-#: Words after a name at the beginning that make it one that is called even without a comma.
-_REQUESTING: Final = "tell please let's look listen wait come don't show give say"
-_ASKING: Final = "what how where when why who which"
-_HELPING: Final = "do did can could will would have are were may should shall don't didn't can't won't"
-#: A name after one of these is spoken about.
-_SPEAKING_OF: Final = """
-to with about for of from by at see saw seen meet met know knew ask asked tell told like love than and or is was my our his
-her their your the call called named friend wife husband brother sister son daughter mother father uncle aunt i'm am that's
-it's this give show visit help miss
-"""
-#: Beginnings of sentences that look like names.
-_BEGINNING: Final = """
-absolutely actually again also although anyway anything because before besides course definitely especially everybody
-everyone exactly folks friday god grandma grandpa guys he honestly however i if in it jesus just later man maybe meanwhile
-mine mom dad mum monday nearly never nice not nothing oh once only perhaps personally really recently saturday seriously she
-since something sometimes still suddenly sunday that then there these they this those thursday today tomorrow tonight
-tuesday unfortunately usually we wednesday what when where while yesterday you
-"""
-_OPENERS: Final = frozenset(_OPENING.split())
-_AUXILIARY: Final = frozenset(_HELPING.split())
-_CALLING: Final = frozenset((_REQUESTING + " " + _ASKING).split())
-_ABOUT: Final = frozenset(_SPEAKING_OF.split())
-_NO_NAMES: Final = frozenset(_BEGINNING.split()) | _OPENERS | _AUXILIARY | _CALLING | _ABOUT
-_TO_SOMEBODY: Final = re.compile(r"\b(you|your|yours|thanks|sorry|hello|hi|hey|please|let's)\b", re.IGNORECASE)
-_INTRODUCED: Final = re.compile(r"\b(?:[Ii]['’]m|[Ii] am|[Mm]y name(?: is|['’]s)|[Cc]all me)\s+([A-Z][a-z]+)\b")
-_PRESENTED: Final = re.compile(r"\b[Tt]his is (?:my (?:\w+ ){1,2}|our (?:\w+ ){1,2})?([A-Z][a-z]+)\b")
+_LISTS: Final = lists("en")
+_CALLING: Final = _LISTS.after_names
+_AUXILIARY: Final = _LISTS.helping
+_NO_NAMES: Final = _LISTS.no_names | _LISTS.before_names | _AUXILIARY | _CALLING | _LISTS.speaking_of
+_TO_SOMEBODY: Final = re.compile(rf"\b{any_of(_LISTS.said_to_somebody)}\b", re.IGNORECASE)
+_NAME: Final = r"\s+([A-Z][a-z]+)\b"
+_INTRODUCED: Final = re.compile(rf"\b(?i:{any_of(_LISTS.own_names)}){_NAME}")
+_PRESENTED: Final = re.compile(
+    rf"\b(?i:{any_of(_LISTS.presenting)})(?:\s(?i:{any_of(_LISTS.presented_as)})(?:\s\w+){{1,2}})?{_NAME}"
+)
 #: So much of the persona's name has to be there for one that was not heard right.
 _ALIKE: Final = 0.75
 #: Emily, Sally, Kelly.
@@ -112,17 +93,17 @@ def _is_adverb(word: str) -> bool:
 def _asks_or_tells(rest: list[str]) -> bool:
     """What is said to somebody asks, requests, or says "you". So "Basically, I have an idea" and "Hello World" call nobody."""
     asks = bool(rest) and (rest[0] in _CALLING or rest[0] in _AUXILIARY)
-    return asks or any(word in ("you", "your", "yours", "thanks", "sorry", "please") for word in rest)
+    return asks or not _LISTS.asked_of_somebody.isdisjoint(rest)
 
 
 def _clearly_called(words: list[tuple[str, str]], plain: list[str], index: int) -> bool:
     """The name stands apart: first and then a comma, first and then a question or a request, or last after a comma."""
     after = words[index][1].strip()
     rest = plain[index + 1 :]
-    if all(word in _OPENERS for word in plain[:index]):
-        if after[:1] == "," and rest[:1] not in (["and"], ["or"]):
+    if all(word in _LISTS.before_names for word in plain[:index]):
+        if after[:1] == "," and not _LISTS.and_or.intersection(rest[:1]):
             return True
-        if rest and (rest[0] in _CALLING or (rest[0] in _AUXILIARY and rest[1:2] == ["you"])):
+        if rest and (rest[0] in _CALLING or (rest[0] in _AUXILIARY and _LISTS.you.intersection(rest[1:2]))):
             return True
         if index and not rest:
             return True
@@ -133,12 +114,12 @@ def _loosely_called(sentence: str, words: list[tuple[str, str]], plain: list[str
     """A known name between commas, alone, behind a greeting, or last in a sentence that is said to somebody."""
     after, rest = words[index][1].strip(), plain[index + 1 :]
     before = words[index - 1][1].strip() if index else ","
-    if before == "," and after[:1] in (",", "?", "!") and rest[:1] not in (["and"], ["or"]):
+    if before == "," and after[:1] in (",", "?", "!") and not _LISTS.and_or.intersection(rest[:1]):
         return True
-    if not rest and (len(words) == 1 or (plain[index - 1] not in _ABOUT and _TO_SOMEBODY.search(sentence))):
+    if not rest and (len(words) == 1 or (plain[index - 1] not in _LISTS.speaking_of and _TO_SOMEBODY.search(sentence))):
         return True
-    opened = bool(index) and all(word in _OPENERS for word in plain[:index])
-    return opened and plain[index - 1] not in ("and", "but", "so", "say", "see") and after[:1] in (",", "")
+    opened = bool(index) and all(word in _LISTS.before_names for word in plain[:index])
+    return opened and plain[index - 1] not in _LISTS.no_call_after and after[:1] in (",", "")
 
 
 def _alike(word: str, name: str) -> bool:
