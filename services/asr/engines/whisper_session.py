@@ -199,8 +199,10 @@ class WhisperSession:
             self._endings.prepare(end, self._task.columns)
 
     async def _run(self, kind: _Kind, task: Task, start: int, end: int) -> None:
-        speech = self._answers.speech(start, end)
-        found = await (self._decode(task) if kind is _Kind.PARTIAL else whole(self._decode, task, speech))
+        if kind is _Kind.PARTIAL:
+            found = await self._decode(task)
+        else:
+            found = await whole(self._decode, task, self._answers.speech(start, end))
         if found is None or (found.looped and kind is _Kind.PARTIAL):
             return
         words, timed = found.words, [self._answers.placed(word, start) for word in found.timed]
