@@ -20,14 +20,14 @@ _UNUSABLE: Final = (
 )
 
 
-def open_model(path: Path, *, threads: int = 1) -> Any:
+def open_model(path: Path, *, threads: int = 1, fetch: str = "make models") -> Any:
     """An onnxruntime.InferenceSession, whose `run` may be called from several threads.
 
-    Raises Unusable when the file is missing or broken.
+    Raises Unusable when the file is missing or broken; `fetch` is the command that brings it.
     One thread a call is the default: sessions run beside each other, and small models only lose by being split.
     """
     if not path.is_file():
-        raise Unusable(f"no model file {path}; run: make models", reason="model_missing")
+        raise Unusable(f"no model file {path}; run: {fetch}", reason="model_missing")
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = threads
     options.inter_op_num_threads = 1
@@ -35,4 +35,4 @@ def open_model(path: Path, *, threads: int = 1) -> Any:
     try:
         return onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
     except _UNUSABLE as exc:
-        raise Unusable(f"{path} is not a usable ONNX model; run: make models", reason="model_unusable") from exc
+        raise Unusable(f"{path} is not a usable ONNX model; run: {fetch}", reason="model_unusable") from exc

@@ -67,7 +67,11 @@ class Word:
 
 @dataclass(frozen=True)
 class Speech:
-    """One stretch: its phonemes cover it from first to last sample without gap or overlap."""
+    """One stretch of sound.
+
+    Phonemes and words come with the stretch in which they begin, or with an earlier one; all phonemes of a reply cover it from
+    its first to its last sample without gap or overlap.
+    """
 
     pcm: bytes
     """16-bit little-endian mono."""

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from services.tts.engines.hibari_text import MAX_SYMBOLS, Symbol, split_runs
-from services.tts.engines.hibari_timing import STEP, lead_samples, time_run, word_list
+from services.tts.engines.pronounce import MAX_SYMBOLS, Symbol, split_runs
+from services.tts.engines.timing import STEP, lead_samples, silence, time_run, word_list
 from services.tts.spoken import SpokenWord
 
 
@@ -27,7 +27,7 @@ def test_phonemes_cover_the_audio_and_words_take_theirs() -> None:
     steps = np.array([13, 2, 2, 3, 2, 2, 1, 3, 8, 7, 1], np.float32)
     total = int(steps.sum()) * STEP
     speech_end = 29 * STEP
-    timing = time_run(run, steps, audio((11 * STEP, 0), (speech_end - 11 * STEP, 0.1), (total - speech_end, 0)), 1.0)
+    timing = time_run(run, steps, silence(audio((11 * STEP, 0), (speech_end - 11 * STEP, 0.1), (total - speech_end, 0))), 1.0)
     assert [p.symbol for p in timing.phonemes] == ["", "h", "oʊ", "ð", "ɛ", "ɹ", ""]
     assert [p.stress for p in timing.phonemes] == [0, 0, 1, 0, 2, 0, 0]
     assert timing.phonemes[0].start_sample == 0
@@ -44,7 +44,9 @@ def test_phonemes_cover_the_audio_and_words_take_theirs() -> None:
 def test_a_pause_hidden_in_the_sound_before_a_comma_is_found() -> None:
     run = symbols("m, ", "m")
     steps = np.array([4, 12, 2, 2, 4, 4], np.float32)
-    timing = time_run(run, steps, audio((2 * STEP, 0), (4 * STEP, 0.1), (9 * STEP, 0), (6 * STEP, 0.1), (7 * STEP, 0)), 1.0)
+    timing = time_run(
+        run, steps, silence(audio((2 * STEP, 0), (4 * STEP, 0.1), (9 * STEP, 0), (6 * STEP, 0.1), (7 * STEP, 0))), 1.0
+    )
     assert [p.symbol for p in timing.phonemes] == ["", "m", "", "m", ""]
     pause = timing.phonemes[2]
     assert pause.start_sample == pytest.approx(6 * STEP, abs=200)
@@ -54,7 +56,7 @@ def test_a_pause_hidden_in_the_sound_before_a_comma_is_found() -> None:
 def test_a_comma_spoken_through_makes_no_pause() -> None:
     run = symbols("m, ", "m")
     steps = np.array([4, 4, 1, 2, 4, 4], np.float32)
-    timing = time_run(run, steps, audio((2 * STEP, 0), (13 * STEP, 0.1), (4 * STEP, 0)), 1.0)
+    timing = time_run(run, steps, silence(audio((2 * STEP, 0), (13 * STEP, 0.1), (4 * STEP, 0))), 1.0)
     assert [p.symbol for p in timing.phonemes] == ["", "m", "m", ""]
 
 

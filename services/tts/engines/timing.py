@@ -22,8 +22,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from services.tts.engine import Phoneme, Word
-from services.tts.engines.hibari_text import Symbol
+from services.tts.engines.pronounce import Symbol
 
+RATE_HZ: Final = 24_000
 STEP: Final = 600
 """Samples of one step: 25 ms at 24 kHz."""
 _MARKS: Final = {"ˈ": 1, "ˌ": 2}
@@ -73,24 +74,24 @@ def lead_samples(speed: float) -> int:
     return round(STEP + STEP / speed)
 
 
-def time_run(symbols: Sequence[Symbol], steps: NDArray[np.float32], audio: NDArray[np.float32], speed: float) -> Timing:
+def time_run(symbols: Sequence[Symbol], steps: NDArray[np.float32], silent: NDArray[np.bool_], speed: float) -> Timing:
     """Times of one run.
 
-    `steps` has one value for each symbol and one for each of the two pads; `audio` [n] float32 at 24 kHz, n = 600 * sum(steps).
+    `steps` has one value for each symbol and one for each of the two pads; `silent` [n] tells of each sample whether it is part
+    of a silence, n = 600 * sum(steps).
     """
     sounds = _sounds(symbols)
     if not sounds:
-        return Timing([Phoneme("", 0, len(audio))], {}, 0, 0)
+        return Timing([Phoneme("", 0, len(silent))], {}, 0, 0)
     # begins[i] is where symbol i begins; the pad at the end is one symbol more.
     begins = np.maximum(0, np.cumsum(steps).astype(np.int64) * STEP - lead_samples(speed))
-    silent = _silence(audio)
     start = _rise(silent, int(begins[sounds[0].first]))
     phonemes = [Phoneme("", 0, start)] if start else []
     spans: list[tuple[int, int]] = []
     for sound, following in zip(sounds, [*sounds[1:], None], strict=True):
         if following is None:
-            end = min(max(start + _LEAST_SOUND, _fall(silent, start)), len(audio))
-            next_start = len(audio)
+            end = min(max(start + _LEAST_SOUND, _fall(silent, start)), len(silent))
+            next_start = len(silent)
         else:
             end, next_start = _border(symbols, begins, silent, start, slice(sound.last + 1, following.first))
         spans.append((start, end))
@@ -99,6 +100,13 @@ def time_run(symbols: Sequence[Symbol], steps: NDArray[np.float32], audio: NDArr
             phonemes.append(Phoneme("", end, next_start))
         start = next_start
     return Timing(phonemes, _words(sounds, spans), spans[0][0], spans[-1][1])
+
+
+def silence(audio: NDArray[np.float32]) -> NDArray[np.bool_]:
+    """Which samples of a run are silent. `audio` [n] float32 at 24 kHz."""
+    window = np.ones(_ENERGY_WINDOW, np.float32) / _ENERGY_WINDOW
+    energy = np.convolve(audio * audio, window, "same")
+    return np.asarray(energy < max(float(energy.max()) * _SILENCE_RATIO, 1e-9))
 
 
 def cut(timing: Timing, begin: int, end: int) -> Timing:
@@ -157,12 +165,6 @@ def _border(
     if pause is None:
         return border, border
     return pause[0], max(pause[0], min(pause[1], label))
-
-
-def _silence(audio: NDArray[np.float32]) -> NDArray[np.bool_]:
-    window = np.ones(_ENERGY_WINDOW, np.float32) / _ENERGY_WINDOW
-    energy = np.convolve(audio * audio, window, "same")
-    return np.asarray(energy < max(float(energy.max()) * _SILENCE_RATIO, 1e-9))
 
 
 def _rise(silent: NDArray[np.bool_], label: int) -> int:

@@ -1,19 +1,23 @@
-"""Written words to the symbols of the hibari voice, each symbol knowing which word it belongs to."""
+"""Written words to the symbols of Kokoro, and of the voices distilled from it, each symbol knowing which word it belongs to."""
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass
+from importlib.resources import files
 from itertools import groupby
 from threading import Lock
 from typing import Any, Final
 
+import numpy as np
 from hibari.g2p import G2P
+from numpy.typing import NDArray
 
 from services.tts.english import read
 from services.tts.spoken import SpokenWord
 
-#: The voice was made with sentences of at most this many symbols.
+#: The voices were made with sentences of at most about this many symbols.
 MAX_SYMBOLS: Final = 400
 _STOPS: Final = frozenset(".,;:!?")
 _SILENT: Final = frozenset(' ;:,.!?—…"()“”ˈˌ')
@@ -29,10 +33,13 @@ class Symbol:
 
 
 class Pronouncer:
-    """English words to symbols. Safe to call from several threads."""
+    """English words to symbols. Safe to call from several threads.
 
-    def __init__(self, vocabulary: frozenset[str], *, british: bool = False) -> None:
-        self._vocabulary = vocabulary
+    The package hibari-tts pronounces as Kokoro's own G2P does (misaki) and has its alphabet, which is Kokoro's.
+    """
+
+    def __init__(self, *, british: bool = False) -> None:
+        self._vocabulary: dict[str, int] = json.loads((files("hibari") / "assets" / "vocab.json").read_text("utf-8"))
         self._g2p: Any = G2P(british=british)
         # The lexicon and the net for unknown words are made lazily inside; one caller at a time, each well under 5 ms.
         self._lock = Lock()
@@ -54,6 +61,10 @@ class Pronouncer:
         while symbols and symbols[-1].char == " ":
             symbols.pop()
         return symbols
+
+    def ids(self, symbols: Sequence[Symbol]) -> NDArray[np.int64]:
+        """What a model is fed with, [1, n + 2]: a pad, which is silent, at both ends."""
+        return np.asarray([[0, *(self._vocabulary[symbol.char] for symbol in symbols), 0]], np.int64)
 
 
 @dataclass(frozen=True)
