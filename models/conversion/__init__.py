@@ -13,6 +13,9 @@ from typing import Final
 #: What the manifest may name after `convert`, and the function that does it: `(path of the weights) -> bytes`.
 CONVERSIONS: Final[Mapping[str, str]] = {
     "ge2e": "models.conversion.ge2e:model",
+    "kokoro-front": "models.conversion.kokoro:front",
+    "kokoro-norms": "models.conversion.kokoro:norms_of_vocoder",
+    "kokoro-vocoder": "models.conversion.kokoro:vocoder",
     "minilm": "models.conversion.minilm:model",
     "minilm-pieces": "models.conversion.minilm:pieces",
 }
