@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
@@ -60,7 +60,7 @@ def system_info(response: session_pb2.GetInfoResponse) -> SystemInfo:
                 address=item.address,
                 ready=item.ready,
                 reason=_given(item, "reason"),
-                info=service_info(item.info) if item.HasField("info") else None,
+                info=service_info(item.info, item.voices) if item.HasField("info") else None,
                 loading=item.loading,
             )
             for item in response.components
@@ -71,8 +71,8 @@ def system_info(response: session_pb2.GetInfoResponse) -> SystemInfo:
     )
 
 
-def service_info(info: common_pb2.ServiceInfo) -> ServiceInfo:
-    """What a service says of itself."""
+def service_info(info: common_pb2.ServiceInfo, voices: Iterable[str] = ()) -> ServiceInfo:
+    """What a service says of itself; a voice engine names its voices beside it."""
     return ServiceInfo(
         service=info.service,
         engine=info.engine,
@@ -87,6 +87,7 @@ def service_info(info: common_pb2.ServiceInfo) -> ServiceInfo:
         ready=info.ready,
         models=tuple(Model(item.name, item.licence, item.notice) for item in info.models),
         activities=tuple(info.activities),
+        voices=tuple(voices),
     )
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping
-from dataclasses import replace
 from typing import Any, Final
 
 import grpc
@@ -55,5 +54,5 @@ async def _ask(service: str, address: str) -> Component:
                 raise translate(exc, address) from exc
     except VivantError as exc:
         return Component(service, address, ready=False, reason=exc.message, info=None)
-    info = replace(_wire.service_info(response.info), voices=tuple(getattr(response, "voices", ())))
+    info = _wire.service_info(response.info, getattr(response, "voices", ()))
     return Component(service, address, ready=info.ready, reason=None if info.ready else "loading", info=info)

@@ -34,7 +34,7 @@ def misfits(
             have = "; ".join(f"{service} has {_listed(offered[service])}" for service in lacking)
             found.append(f"the language {language!r} is not {does} here ({have})")
     if voice and voices and voice not in voices:
-        found.append(f"there is no voice {voice!r} here; there is: {_listed(voices)}; empty is the default")
+        found.append(f"there is no voice {voice!r} here; there is: {', '.join(voices)}; empty is the default")
     return found
 
 

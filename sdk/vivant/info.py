@@ -39,7 +39,7 @@ class ServiceInfo:
     activities: tuple[str, ...] = ()
     """What it does in the background: "preparing anna, 40 %"."""
     voices: tuple[str, ...] = ()
-    """Of a voice engine that was asked itself."""
+    """Of a voice engine: what a persona may name as its voice, the default first."""
 
 
 @dataclass(frozen=True, slots=True)

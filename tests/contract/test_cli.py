@@ -326,11 +326,12 @@ async def llm_and_face() -> AsyncIterator[dict[str, str]]:
 
 async def test_info_without_an_orchestrator_asks_the_services_themselves() -> None:
     async with llm_and_face() as environment:
-        environment |= {f"VIVANT_{name}_ADDRESS": "localhost:1" for name in ("ASR", "TURN", "TTS", "FACE")}
+        environment |= {f"VIVANT_{name}_ADDRESS": "localhost:1" for name in ("ASR", "TURN", "FACE")}
         result = await vivant("info", "--address", "localhost:1", **environment)
     assert result.status == 1
     assert result.err == "vivant: nothing answers at localhost:1; start it with `make up`\n"
     assert "llamacpp" in result.out and "asr: nothing answers at localhost:1" in result.out
+    assert "Voices: heart, bella. The first is for personas that name none." in result.out
 
 
 async def test_enroll(tmp_path: Path) -> None:

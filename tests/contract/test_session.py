@@ -254,6 +254,7 @@ async def test_get_info_lists_every_service_and_persona(door: Served) -> None:
     answer = await door.stub.GetInfo(pb.GetInfoRequest())
     assert [component.service for component in answer.components] == list(NAMES)
     assert all(component.ready for component in answer.components)
+    assert {component.service: [*component.voices] for component in answer.components if component.voices} == {"tts": ["tone"]}
     assert answer.info.ready
     assert "june" in [card.id for card in answer.personas]
     assert all(card.disclosure for card in answer.personas)

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import shutil
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -14,8 +16,9 @@ import pytest_asyncio
 import vivant
 from services.orchestrator.links import clients
 from services.orchestrator.settings import OrchestratorSettings
-from tests.harness.scripted_engines import NAMES, Engines, addresses, orchestrating, scripted_engines
-from vivant.errors import Unavailable
+from tests.harness.scripted_engines import NAMES, Engines, Orchestrator, addresses, orchestrating, scripted_engines
+from tests.harness.waiting import until
+from vivant.errors import Unavailable, Unusable
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
@@ -26,6 +29,7 @@ class System:
 
     client: vivant.Client
     engines: Engines
+    orchestrator: Orchestrator
 
     async def loading(self) -> tuple[str, ...]:
         return (await self.client.info()).loading
@@ -49,7 +53,7 @@ async def starting(engines: Engines, **elsewhere: str) -> AsyncIterator[System]:
         service.admission.ready = False
     settings = OrchestratorSettings(capacity=2, **addresses(engines.address, **elsewhere))
     async with orchestrating(settings) as made, vivant.connect(made.address) as client:
-        yield System(client, engines)
+        yield System(client, engines, made)
 
 
 async def test_a_conversation_waits_for_what_it_needs(engines: Engines) -> None:
@@ -114,3 +118,22 @@ async def test_who_does_not_answer_is_starting_for_a_while_and_then_missing(
         monkeypatch.setattr(clients, "STARTING_S", 0.0)
         assert "tts" not in await system.loading()
         assert (await system.open()).missing == ("tts",)
+
+
+async def test_a_default_persona_whose_voice_is_not_here_is_told_at_start_and_at_every_opening(tmp_path: Path) -> None:
+    shutil.copytree("personas/june", tmp_path / "june")
+    toml = tmp_path / "june" / "persona.toml"
+    as_shipped = toml.read_text("utf-8")
+    toml.write_text(as_shipped.replace('voice = ""', 'voice = "emma"'), "utf-8")
+    async with scripted_engines(VIVANT_PERSONAS_DIR=str(tmp_path)) as engines, starting(engines) as system:
+        engines.ready()
+        peers = system.orchestrator.peers
+        await until(lambda: any("the default persona" in problem for problem in peers.problems))
+        [problem] = peers.problems
+        says = "there is no voice 'emma' here; there is: tone"
+        assert "VIVANT_PERSONA" in problem and says in problem
+        with pytest.raises(Unusable, match=says):
+            await system.open()
+        toml.write_text(as_shipped, "utf-8")
+        await until(lambda: not peers.problems)
+        assert (await system.open()).persona.id == "june"

@@ -58,6 +58,9 @@ def _print(console: Console, components: tuple[Component, ...], system: SystemIn
     models = screen.models(components)
     if models is not None:
         console.print(models)
+    for item in components:
+        if item.info and item.info.voices:
+            console.print(f"Voices: {', '.join(item.info.voices)}. The first is for personas that name none.", markup=False)
     if system is not None and system.personas:
         console.print(screen.personas(system))
     for item in components:

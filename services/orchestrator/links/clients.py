@@ -19,6 +19,7 @@ from services.orchestrator.links import synthesis
 from services.orchestrator.links.link import Link
 from services.orchestrator.links.pairing import misfits
 from services.orchestrator.settings import OrchestratorSettings
+from vivant import fitting
 from vivant.asr.v1 import asr_pb2, asr_pb2_grpc
 from vivant.channel import open_channel
 from vivant.common.v1 import common_pb2
@@ -123,7 +124,7 @@ class Peers:
     async def _ask(self) -> None:
         components = await self.components()
         problems = [*self.misfits, *(f"{item.service}: {item.reason}" for item in components if not item.ready)]
-        self.problems = problems or await self._nobody_there()
+        self.problems = problems or await self._nobody_there() or self._cannot_talk(components)
 
     async def _nobody_there(self) -> list[str]:
         """What is wrong with the default persona, until it was seen once."""
@@ -133,8 +134,23 @@ class Peers:
             await self.persona(self._settings.persona)
         except VivantError as exc:
             return [f"the default persona (VIVANT_PERSONA or ORCHESTRATOR_PERSONA): {exc.message}"]
-        self._default_seen = True
+        # One that is still being prepared is not kept yet, and asked for again.
+        self._default_seen = self.known(self._settings.persona) is not None
         return []
+
+    def _cannot_talk(self, components: Sequence[session_pb2.Component]) -> list[str]:
+        """What the default persona asks of voice and languages and the engines, all of them ready, do not have."""
+        persona = self.known(self._settings.persona)
+        if persona is None:
+            return []
+        offered = {item.service: item.info.languages for item in components if item.service in ("asr", "llm", "tts")}
+        language = next(iter(persona.card.languages), "")
+        found = fitting.misfits([language], persona.manner.voice, offered, self.tts.voices)
+        if not found:
+            return []
+        # It is read anew until it fits: somebody may be correcting it.
+        self._default_seen = False
+        return [f"the default persona (VIVANT_PERSONA or ORCHESTRATOR_PERSONA) cannot talk here: {'; '.join(found)}"]
 
     async def components(self) -> list[session_pb2.Component]:
         """What every service says of itself, asked at the same time; also brings `places` and `misfits` up to date."""
@@ -154,6 +170,7 @@ class Peers:
         component = session_pb2.Component(service=peer.ability, address=peer.address)
         try:
             component.info.CopyFrom(await peer.info(self._timeout_s))
+            component.voices.extend(peer.voices)
             component.ready = component.info.ready
             if not component.ready:
                 component.reason = "still loading"
