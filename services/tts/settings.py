@@ -32,6 +32,15 @@ class HibariOptions(Frozen):
     """Clauses synthesised at once, each on one thread."""
 
 
+class KokoroOptions(Frozen):
+    """The voices of Kokoro-82M on the CPU."""
+
+    model_config = SettingsConfigDict(env_prefix="TTS_KOKORO_")
+
+    workers: int = Field(default=2, ge=1, le=64)
+    """Chunks of sound made at once, each on one thread."""
+
+
 class FakeOptions(Frozen):
     """The scripted voice for tests: a tone for each letter."""
 
