@@ -8,6 +8,7 @@ from typing import Literal
 from pydantic import Field
 from pydantic_settings import SettingsConfigDict
 
+from services.common.riva.options import ServerOptions
 from services.common.settings import EngineSettings, Frozen, Port
 
 
@@ -17,7 +18,7 @@ class AsrSettings(EngineSettings):
     port: Port = 50051
     metrics_port: Port = 51051
     engine: str = "whisper"
-    """Which recogniser: whisper or fake."""
+    """Which recogniser: whisper, riva or fake."""
 
 
 class WhisperOptions(Frozen):
@@ -49,6 +50,19 @@ class WhisperOptions(Frozen):
     """Speech and silence together are at least this long for a final result."""
     beam: int = Field(3, ge=1, le=10)
     """How many hypotheses are followed side by side for a final result. A partial result follows one."""
+
+
+class RivaOptions(ServerOptions):
+    model_config = SettingsConfigDict(env_prefix="ASR_RIVA_")
+
+    model: str = ""
+    """Name of a streaming model on that server; empty: the server chooses one for the language."""
+    punctuation: bool = True
+    """Have the words written with capitals and punctuation, which turn-taking goes by."""
+    boosted_words: tuple[str, ...] = ()
+    """Words and phrases that are likelier here than elsewhere: names, terms."""
+    boost: float = Field(default=10.0, ge=0, le=100)
+    """How much likelier: 0 to 20 is usual, more finds them where nobody said them."""
 
 
 class FakeOptions(Frozen):
