@@ -24,6 +24,8 @@ from services.common.metrics import SERVED, SERVED_BY_ALL
 from services.common.settings import SharedSettings
 from tests.harness.data import BENCH, recording
 from tests.harness.grpc_server import Served, admission_of, refusal, served
+from tests.harness.riva_engines import connected, recogniser
+from tests.harness.riva_server import riva_serving
 from tests.harness.waiting import until
 from vivant.asr.v1 import asr_pb2, asr_pb2_grpc
 from vivant.common.v1 import common_pb2
@@ -37,12 +39,16 @@ Samples = NDArray[np.float32]
 
 
 @pytest.fixture(scope="session", params=[spec.name for spec in ENGINES])
-def engine(request: pytest.FixtureRequest) -> Engine:
-    """Each engine once, loaded."""
+async def engine(request: pytest.FixtureRequest) -> AsyncIterator[Engine]:
+    """Each engine once, loaded; riva with a stand-in for its server."""
+    if request.param == "riva":
+        async with riva_serving() as server, connected(recogniser(server)) as riva:
+            yield riva
+        return
     made: Engine = registry.load(registry.find(ENGINES, request.param, "ASR_ENGINE"), SharedSettings())
     made.load()
-    request.addfinalizer(made.close)
-    return made
+    yield made
+    made.close()
 
 
 @pytest.fixture(scope="session")
