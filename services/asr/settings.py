@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Literal
 
 from pydantic import Field
@@ -24,18 +23,19 @@ class AsrSettings(EngineSettings):
 class WhisperOptions(Frozen):
     model_config = SettingsConfigDict(env_prefix="ASR_WHISPER_")
 
-    model: Path | None = None
-    """Folder of a Whisper model in CTranslate2 form; by default whisper-base from the models folder."""
+    model: str = "whisper-base"
+    """A Whisper model in CTranslate2 form: its name in the models folder, such as whisper-large-v3-turbo, or the path of a
+    folder of your own, with a / in it."""
     model_name: str = ""
     """How to call a model of your own in `vivant info`; by default the name of its folder."""
     licence: str = "unknown"
-    """The licence of a model of your own, shown by `vivant info`."""
+    """The licence of a model of your own, shown by `vivant info`. OpenAI's, which are called whisper-..., are MIT."""
     language: str = "en"
     """The language of streams that do not name one."""
     device: Literal["cpu", "cuda", "auto"] = "cpu"
     """What it computes on."""
-    compute_type: str = "int8"
-    """How CTranslate2 computes: int8 on a CPU, float16 or int8_float16 on a GPU."""
+    compute_type: str = ""
+    """How CTranslate2 computes: int8, float16, int8_float16 and so on. By default int8 on a CPU and float16 on a GPU."""
     workers: int = Field(2, ge=1, le=32)
     """Decodings that run at the same time, for all streams together."""
     threads: int = Field(1, ge=1, le=64)
