@@ -25,6 +25,7 @@ from services.asr.server import AsrServicer
 from services.asr.settings import AsrSettings
 from services.common import serving
 from services.common.audio import pcm_format, to_float, to_pcm
+from services.orchestrator.links.pairing import misfits
 from services.tts.server import TtsServicer
 from tests.harness.grpc_server import Served, admission_of, refusal, served
 from tests.harness.riva_engines import connected, recogniser, voice
@@ -42,6 +43,7 @@ from tests.harness.riva_server import (
 )
 from tests.harness.waiting import until
 from vivant.asr.v1 import asr_pb2, asr_pb2_grpc
+from vivant.common.v1 import common_pb2
 from vivant.errors import Unavailable, Unusable
 from vivant.status import FinalStatus
 from vivant.tts.v1 import tts_pb2, tts_pb2_grpc
@@ -445,7 +447,7 @@ async def test_a_server_that_is_not_there_is_waited_for_and_then_given_up(server
             async with connected(engine):
                 pass
     assert caught.value.reason == "model_unavailable"
-    assert "waiting for the Riva server" in engine.problems()[0]
+    assert "waiting: the Riva server at 127.0.0.1" in engine.problems()[0]
 
 
 async def test_a_server_that_comes_later_is_found_and_one_that_goes_is_missed() -> None:
@@ -539,6 +541,16 @@ def _certificate() -> tuple[bytes, bytes]:
     pem = serialization.Encoding.PEM
     private = key.private_bytes(pem, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
     return private, made.public_bytes(pem)
+
+
+async def test_both_fit_a_face_that_takes_24_khz_and_each_other(server: RivaServer) -> None:
+    face = common_pb2.ServiceInfo(
+        input_audio=[pcm_format(VOICE_HZ)], face=common_pb2.FaceCapabilities(phonemes=True), service="face"
+    )
+    async with hearing(server) as ears, speaking(server) as mouth:
+        asr = (await ears.stub.GetInfo(asr_pb2.GetInfoRequest())).info
+        tts = (await mouth.stub.GetInfo(tts_pb2.GetInfoRequest())).info
+    assert misfits({"asr": asr, "tts": tts, "face": face}) == []
 
 
 @BOTH

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable
 from typing import Any
 
@@ -9,6 +10,7 @@ import numpy as np
 import pytest
 from riva.client.proto import riva_asr_pb2, riva_tts_pb2
 
+from environment import ROOT
 from services.asr.engine import Final, NoSpeech, StreamConfig, Word
 from services.asr.engines.riva.results import Clock, Hypothesis, final_words, hypothesis, probability
 from services.asr.engines.riva.session import RivaSession
@@ -275,7 +277,18 @@ async def test_what_is_kept_of_a_long_silence_is_bounded() -> None:
     assert len(server.streams[1].sent) // 2 / RATE == pytest.approx(20, abs=1.1)
 
 
-# --- what a server has ---
+# --- what a server has, and what is needed to ask it ---
+
+
+@pytest.mark.parametrize("service", ["asr", "tts"])
+def test_the_lock_fits_on_top_of_that_of_the_service(service: str) -> None:
+    riva, other = (
+        dict(re.findall(r"^([\w-]+)==(\S+)", (ROOT / "requirements" / f"{name}.txt").read_text("utf-8"), re.MULTILINE))
+        for name in ("riva", service)
+    )
+    both = riva.keys() & other.keys()
+    assert {"grpcio", "protobuf"} <= both
+    assert {name: riva[name] for name in both} == {name: other[name] for name in both}
 
 
 def test_languages_are_found_by_their_nearest_region() -> None:

@@ -104,7 +104,7 @@ class Connection:
         """
         loop, patience_s = asyncio.get_running_loop(), self._options.load_timeout_s
         end, attempt = loop.time() + patience_s, 0
-        self._waiting = "it has not answered yet"
+        self._waiting = f"the Riva server at {self._options.address} has not answered yet"
         while True:
             try:
                 timeout_s = min(_MEET_TIMEOUT_S, max(0.1, end - loop.time()))
@@ -125,8 +125,8 @@ class Connection:
             attempt += 1
             if loop.time() + wait_s >= end:
                 raise Unavailable(
-                    f"the Riva server at {self._options.address} was not ready within {patience_s:.0f} s, "
-                    f"which {self._options.variable('load_timeout_s')} sets: {self._waiting}",
+                    f"not ready within the {patience_s:g} s that {self._options.variable('load_timeout_s')} sets: "
+                    f"{self._waiting}",
                     reason="model_unavailable",
                 )
             await asyncio.sleep(wait_s)
@@ -141,7 +141,7 @@ class Connection:
     def problems(self) -> tuple[str, ...]:
         """Sentences that say why it cannot be used at the moment."""
         if self._waiting:
-            return (f"waiting for the Riva server at {self._options.address}: {self._waiting}",)
+            return (f"waiting: {self._waiting}",)
         return (self._problem,) if self._problem else ()
 
     def well(self) -> None:
