@@ -61,6 +61,7 @@ class RivaSession:
         self._attempts = 0
         self._end = 0
         self._told: Partial | None = None
+        self._flushing = False
 
     async def push(self, samples: NDArray[np.float32], start_sample: int) -> None:
         if gap := start_sample - self._end:
@@ -149,7 +150,7 @@ class RivaSession:
                 interim.append(result)
         if found := hypothesis(interim, listening.clock):
             self._stretch.hear(found)
-        if self._config.partials:
+        if self._config.partials and not self._flushing:
             self._tell(self._stretch.partial())
 
     def _tell(self, partial: Partial | None) -> None:
@@ -161,7 +162,9 @@ class RivaSession:
 
     async def flush(self, flush_id: int) -> None:
         await self._outbox.room()
+        self._flushing = True
         await self._complete()
+        self._flushing = False
         self._outbox.put(self._stretch.answer(flush_id, self._end, self._config.language))
         self._stretch, self._told = Stretch(self._end), None
 
