@@ -21,6 +21,8 @@ class TtsInfo(EngineInfo):
     """The first one is the default."""
     speed: bool = True
     """It can speak faster and slower."""
+    phoneme_times: bool = True
+    """It tells its sounds; a face without them goes by what is heard."""
 
 
 @dataclass(frozen=True)
@@ -30,6 +32,8 @@ class VoiceConfig:
     voice: str
     speed: float = 1.0
     """0.5 to 2; 1 is the voice's own pace."""
+    language: str = ""
+    """BCP 47; empty: the voice's own."""
 
 
 @dataclass(frozen=True)
@@ -67,7 +71,10 @@ class Word:
 
 @dataclass(frozen=True)
 class Speech:
-    """One stretch: its phonemes cover it from first to last sample without gap or overlap."""
+    """One stretch: its phonemes cover it from first to last sample without gap or overlap, if the engine tells any.
+
+    Of a stretch that comes in parts, the first has all the words.
+    """
 
     pcm: bytes
     """16-bit little-endian mono."""

@@ -1,9 +1,10 @@
 """The voices to choose from with `TTS_ENGINE`."""
 
 from services.common.registry import EngineSpec
-from services.tts.settings import FakeOptions, HibariOptions
+from services.tts.settings import FakeOptions, HibariOptions, RivaOptions
 
 ENGINES = (
     EngineSpec("hibari", "services.tts.engines.hibari:HibariEngine", HibariOptions, "requirements/tts.txt"),
+    EngineSpec("riva", "services.tts.engines.riva:RivaEngine", RivaOptions, "requirements/riva.txt"),
     EngineSpec("fake", "services.tts.engines.fake:FakeEngine", FakeOptions, "requirements/tts.txt"),
 )
