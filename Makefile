@@ -9,7 +9,7 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check
 PROTOS := $(shell find protos -name '*.proto')
 STUBS := sdk/vivant/.stubs
-LOCKS := cpu asr turn llm tts face orchestrator gateway sdk models protos
+LOCKS := cpu asr turn llm tts face orchestrator gateway sdk models protos riva
 COMPILE := $(BIN)/uv pip compile --quiet --python-version 3.11 --generate-hashes --no-emit-index-url --no-header \
   $(if $(UPGRADE),--upgrade)
 # What `python -m bench.NAME` runs: a module, or a package, whose other programs are for doing by hand.

@@ -33,6 +33,8 @@ _SHOWN: Final = 48
 _ON_ITS_WAY_S: Final = 0.2
 #: Softer than before by 6 dB is ducked.
 _DUCKED: Final = 0.5
+#: The voice falls in the first 5 of the 40 ms of a unit.
+_FADE_SHARE: Final = 1 / 8
 #: What is typed is over so soon after it came.
 _AT_ONCE_MS: Final = 50
 #: The stage of a reply that says when it was begun, if that was before the turn was known to be over.
@@ -221,20 +223,22 @@ def _yields(take: Take, said: Said, result: LineResult) -> None:
 
 def _ducked(take: Take, turn_id: int, onset: float) -> float:
     """When the first unit after the onset is heard that has no voice of the reply, or a softer one; 0: never."""
-    voiced = [u for u in take.of_turn(turn_id) if u.first is not None and onset - 2 < u.at <= onset]
-    usual = float(np.median([_level(unit) for unit in voiced])) if voiced else 0.0
+    voiced = [_level(u) for u in take.of_turn(turn_id) if u.first is not None and onset - 2 < u.at <= onset]
+    # A loud syllable is lowered too, though it may be no softer than others are.
+    usual = max(float(np.median(voiced)), voiced[-1]) if voiced else 0.0
     held = next((at for at, event in take.states() if at > onset and event.state is vivant.State.PAUSED), np.inf)
     for unit in take.units:
         if unit.at + UNIT_S <= onset:
             continue
-        lowered = (unit.ducked or unit.at >= held) and _level(unit) < _DUCKED * usual
+        lowered = (unit.ducked or unit.at >= held) and _level(unit, after=_FADE_SHARE) < _DUCKED * usual
         if unit.turn_id != turn_id or lowered:
             return unit.at
     return 0.0
 
 
-def _level(unit: Heard) -> float:
-    return float(np.sqrt(np.mean(unit.pcm.astype(np.float64) ** 2)))
+def _level(unit: Heard, after: float = 0.0) -> float:
+    """Of a unit, or of what stands in it after a share of it."""
+    return float(np.sqrt(np.mean(unit.pcm[round(after * len(unit.pcm)) :].astype(np.float64) ** 2)))
 
 
 def _label(take: Take, said: Said) -> str | None:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Literal
 
 from pydantic import Field
 from pydantic_settings import SettingsConfigDict
 
+from services.common.riva.options import ServerOptions
 from services.common.settings import EngineSettings, Frozen, Port
 
 
@@ -17,24 +17,25 @@ class AsrSettings(EngineSettings):
     port: Port = 50051
     metrics_port: Port = 51051
     engine: str = "whisper"
-    """Which recogniser: whisper or fake."""
+    """Which recogniser: whisper, riva or fake."""
 
 
 class WhisperOptions(Frozen):
     model_config = SettingsConfigDict(env_prefix="ASR_WHISPER_")
 
-    model: Path | None = None
-    """Folder of a Whisper model in CTranslate2 form; by default whisper-base from the models folder."""
+    model: str = "whisper-base"
+    """A Whisper model in CTranslate2 form: its name in the models folder, such as whisper-large-v3-turbo, or the path of a
+    folder of your own, with a / in it."""
     model_name: str = ""
     """How to call a model of your own in `vivant info`; by default the name of its folder."""
     licence: str = "unknown"
-    """The licence of a model of your own, shown by `vivant info`."""
+    """The licence of a model of your own, shown by `vivant info`. OpenAI's, which are called whisper-..., are MIT."""
     language: str = "en"
     """The language of streams that do not name one."""
     device: Literal["cpu", "cuda", "auto"] = "cpu"
     """What it computes on."""
-    compute_type: str = "int8"
-    """How CTranslate2 computes: int8 on a CPU, float16 or int8_float16 on a GPU."""
+    compute_type: str = ""
+    """How CTranslate2 computes: int8, float16, int8_float16 and so on. By default int8 on a CPU and float16 on a GPU."""
     workers: int = Field(2, ge=1, le=32)
     """Decodings that run at the same time, for all streams together."""
     threads: int = Field(1, ge=1, le=64)
@@ -49,6 +50,19 @@ class WhisperOptions(Frozen):
     """Speech and silence together are at least this long for a final result."""
     beam: int = Field(3, ge=1, le=10)
     """How many hypotheses are followed side by side for a final result. A partial result follows one."""
+
+
+class RivaOptions(ServerOptions):
+    model_config = SettingsConfigDict(env_prefix="ASR_RIVA_")
+
+    model: str = ""
+    """Name of a streaming model on that server; empty: the server chooses one for the language."""
+    punctuation: bool = True
+    """Have the words written with capitals and punctuation, which turn-taking goes by."""
+    boosted_words: tuple[str, ...] = ()
+    """Words and phrases that are likelier here than elsewhere: names, terms."""
+    boost: float = Field(default=10.0, ge=0, le=100)
+    """How much likelier: 0 to 20 is usual, more finds them where nobody said them."""
 
 
 class FakeOptions(Frozen):

@@ -6,6 +6,7 @@ the reference implementation: 16 kHz, 25 ms Hann window, 10 ms hop, 80 Slaney me
 
 from __future__ import annotations
 
+from functools import cache
 from typing import Final
 
 import numpy as np
@@ -26,6 +27,7 @@ def _mel_to_hz(mel: NDArray[np.float64]) -> NDArray[np.float64]:
     return np.where(mel < 15.0, mel * (200.0 / 3.0), 1000.0 * np.exp((mel - 15.0) * (np.log(6.4) / 27.0)))
 
 
+@cache
 def mel_filters(bands: int) -> NDArray[np.float32]:
     """Triangular filters of constant energy, float32 `[bands, 201]`."""
     top_mel = 15.0 + np.log(SAMPLE_RATE_HZ / 2 / 1000.0) * 27.0 / np.log(6.4)
@@ -49,16 +51,16 @@ def power_spectra(samples: NDArray[np.float32]) -> NDArray[np.float32]:
     return power
 
 
-def log_mel(samples: NDArray[np.float32]) -> NDArray[np.float32]:
-    """One column for each whole window of `samples`, log10 of the mel power: float32 `[80, frames]`."""
-    columns: NDArray[np.float32] = np.log10(np.maximum(_FILTERS @ power_spectra(samples).T, _FLOOR))
+def log_mel(samples: NDArray[np.float32], filters: NDArray[np.float32] = _FILTERS) -> NDArray[np.float32]:
+    """One column for each whole window of `samples`, log10 of the mel power: float32 `[bands, frames]`."""
+    columns: NDArray[np.float32] = np.log10(np.maximum(filters @ power_spectra(samples).T, _FLOOR))
     return columns
 
 
 def whisper_input(columns: NDArray[np.float32], context: int) -> NDArray[np.float32]:
-    """Levels the columns as Whisper wants them and pads them with silence to `context` columns: float32 `[1, 80, context]`."""
+    """Levels the columns as Whisper wants them, and pads them with silence to `context`: float32 `[1, bands, context]`."""
     floor = float(columns.max(initial=-2.0)) - 8.0
-    padded = np.full((1, BANDS, max(context, columns.shape[1])), floor, np.float32)
+    padded = np.full((1, len(columns), max(context, columns.shape[1])), floor, np.float32)
     np.maximum(columns, floor, out=padded[0, :, : columns.shape[1]])
     padded += 4.0
     padded /= 4.0

@@ -21,6 +21,7 @@ from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
 from environment import WrongSetting
 from services.common import logs
+from services.common.engine import Remote
 from services.common.metrics import Metrics
 from services.common.settings import EngineSettings, ServiceSettings, SharedSettings
 from services.common.streams import Admission
@@ -80,8 +81,10 @@ def engine_service(
 ) -> Service:
     """A service around one engine: `servicer` makes what serves it, `add` registers that; the rest is as in `Service`.
 
-    To warm it is to load the engine, unless there is more to do.
+    To warm it is to load the engine, and to connect one that is `Remote`, unless there is more to do.
     """
+    if isinstance(engine, Remote) and warm is None:
+        warm, close, problems = _connected(engine, engine), _disconnected(engine, close), engine.problems
     metrics = Metrics(name, settings.engine)
     admission = Admission(name, settings.capacity, metrics)
     made = servicer(admission, metrics)
@@ -97,6 +100,23 @@ def engine_service(
         problems=problems,
         activities=activities,
     )
+
+
+def _connected(engine: Loadable, remote: Remote) -> Callable[[], Coroutine[Any, Any, None]]:
+    async def warm() -> None:
+        await asyncio.to_thread(engine.load)
+        await remote.connect()
+
+    return warm
+
+
+def _disconnected(remote: Remote, close: Callable[[], Awaitable[None]] | None) -> Callable[[], Awaitable[None]]:
+    async def closed() -> None:
+        if close:
+            await close()
+        await remote.disconnect()
+
+    return closed
 
 
 def run(service: Service | Callable[[], Service], name: str = "") -> None:

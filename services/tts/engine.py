@@ -21,6 +21,8 @@ class TtsInfo(EngineInfo):
     """The first one is the default."""
     speed: bool = True
     """It can speak faster and slower."""
+    phoneme_times: bool = True
+    """It tells its sounds; a face without them goes by what is heard."""
 
 
 @dataclass(frozen=True)
@@ -30,6 +32,8 @@ class VoiceConfig:
     voice: str
     speed: float = 1.0
     """0.5 to 2; 1 is the voice's own pace."""
+    language: str = ""
+    """BCP 47; empty: the voice's own."""
 
 
 @dataclass(frozen=True)
@@ -70,7 +74,7 @@ class Speech:
     """One stretch of sound.
 
     Phonemes and words come with the stretch in which they begin, or with an earlier one; all phonemes of a reply cover it from
-    its first to its last sample without gap or overlap.
+    its first to its last sample without gap or overlap, if the engine tells any.
     """
 
     pcm: bytes

@@ -49,7 +49,7 @@ class TtsServicer(tts_pb2_grpc.TtsServiceServicer):
             info=service_info(
                 info,
                 self._admission,
-                common_pb2.TtsCapabilities(phoneme_times=True, word_times=True, speed=info.speed),
+                common_pb2.TtsCapabilities(phoneme_times=info.phoneme_times, word_times=True, speed=info.speed),
                 output_rates_hz=[info.sample_rate_hz],
             ),
             voices=info.voices,
@@ -155,4 +155,4 @@ def _config(wire: tts_pb2.SynthesizeConfig, info: TtsInfo) -> VoiceConfig:
     speed = wire.speed if wire.HasField("speed") else 1.0
     if not MIN_SPEED <= speed <= MAX_SPEED:
         raise InvalidRequest(f"speed must be {MIN_SPEED} to {MAX_SPEED}, not {wire.speed}", reason="wrong_speed")
-    return VoiceConfig(voice=voice, speed=speed)
+    return VoiceConfig(voice=voice, speed=speed, language=wire.language)

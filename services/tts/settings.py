@@ -5,6 +5,7 @@ from __future__ import annotations
 from pydantic import Field
 from pydantic_settings import SettingsConfigDict
 
+from services.common.riva.options import ServerOptions
 from services.common.settings import EngineSettings, Frozen, Port
 
 
@@ -39,6 +40,17 @@ class KokoroOptions(Frozen):
 
     workers: int = Field(default=2, ge=1, le=64)
     """Chunks of sound made at once, each on one thread."""
+
+
+class RivaOptions(ServerOptions):
+    """The voices of an NVIDIA Riva server."""
+
+    model_config = SettingsConfigDict(env_prefix="TTS_RIVA_")
+
+    voice: str = ""
+    """The voice where none is named, as the server lists it; empty: the first that has the language."""
+    prosody: bool = False
+    """The voices take SSML's prosody, and so can speak faster and slower: FastPitch's do, Magpie's do not."""
 
 
 class FakeOptions(Frozen):

@@ -9,6 +9,7 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
+import ctranslate2
 import grpc
 import jiwer
 import numpy as np
@@ -17,14 +18,20 @@ from numpy.typing import NDArray
 
 from services.asr.engine import Engine, NoSpeech, StreamConfig
 from services.asr.engines import ENGINES
+from services.asr.engines.whisper import WhisperEngine
 from services.asr.server import AsrServicer
+from services.asr.settings import WhisperOptions
 from services.common import registry
 from services.common.audio import pcm_format, to_pcm
+from services.common.engine import Model
 from services.common.metrics import SERVED, SERVED_BY_ALL
 from services.common.settings import SharedSettings
 from tests.harness.data import BENCH, recording
 from tests.harness.grpc_server import Served, admission_of, refusal, served
+from tests.harness.riva_engines import connected, recogniser
+from tests.harness.riva_server import riva_serving
 from tests.harness.waiting import until
+from tests.harness.whisper_model import random_whisper
 from vivant.asr.v1 import asr_pb2, asr_pb2_grpc
 from vivant.common.v1 import common_pb2
 from vivant.errors import Unusable
@@ -37,12 +44,16 @@ Samples = NDArray[np.float32]
 
 
 @pytest.fixture(scope="session", params=[spec.name for spec in ENGINES])
-def engine(request: pytest.FixtureRequest) -> Engine:
-    """Each engine once, loaded."""
+async def engine(request: pytest.FixtureRequest) -> AsyncIterator[Engine]:
+    """Each engine once, loaded; riva with a stand-in for its server."""
+    if request.param == "riva":
+        async with riva_serving() as server, connected(recogniser(server)) as riva:
+            yield riva
+        return
     made: Engine = registry.load(registry.find(ENGINES, request.param, "ASR_ENGINE"), SharedSettings())
     made.load()
-    request.addfinalizer(made.close)
-    return made
+    yield made
+    made.close()
 
 
 @pytest.fixture(scope="session")
@@ -422,6 +433,40 @@ async def test_a_broken_model_is_said_at_the_start(tmp_path: Path) -> None:
     (tmp_path / "silero-vad" / "silero_vad.onnx").write_text("")
     engine: Engine = registry.load(registry.find(ENGINES, "whisper", "ASR_ENGINE"), SharedSettings(models_dir=tmp_path))
     with pytest.raises(Unusable, match="whisper-base") as caught:
+        engine.load()
+    assert caught.value.reason == "model_unusable"
+    engine.close()
+
+
+async def test_a_model_that_is_asked_for_by_name_is_fetched_by_name(tmp_path: Path) -> None:
+    engine = WhisperEngine(WhisperOptions(model="whisper-large-v3-turbo"), SharedSettings(models_dir=tmp_path))
+    with pytest.raises(Unusable, match="models fetch whisper-large-v3-turbo"):
+        engine.load()
+    engine.close()
+
+
+@pytest.mark.parametrize("where", ["name", "path"])
+async def test_a_model_with_a_finer_spectrogram_is_used_by_name_or_path(tmp_path: Path, where: str) -> None:
+    """As large-v3 and its turbo have it: 128 bands. The weights are random."""
+    models = SharedSettings().models_dir
+    for folder in ("silero-vad", "resemblyzer"):
+        (tmp_path / folder).symlink_to(models / folder)
+    folder = tmp_path / "whisper-random"
+    random_whisper(folder, models / "whisper-base", bands=128)
+    options = WhisperOptions(model=folder.name if where == "name" else str(folder))
+    engine = WhisperEngine(options, SharedSettings(models_dir=tmp_path))
+    engine.load()
+    assert engine.info.models[0] == Model("whisper-random", "MIT" if where == "name" else "unknown")
+    async with serving(engine) as served:
+        answers = await served.ask([config(), *chunks(recording("whatstheweatherlike.wav")), flush(1), FINISH])
+    engine.close()
+    assert [answer.flush_id for answer in answers if not isinstance(answer, asr_pb2.Partial)] == [1, 0]
+
+
+@pytest.mark.skipif(ctranslate2.get_cuda_device_count() > 0, reason="there is a GPU")
+async def test_a_gpu_that_is_not_there_is_said_with_how_it_was_to_compute() -> None:
+    engine = WhisperEngine(WhisperOptions(device="cuda"), SharedSettings())
+    with pytest.raises(Unusable, match="ASR_WHISPER_DEVICE=cuda and ASR_WHISPER_COMPUTE_TYPE=float16") as caught:
         engine.load()
     assert caught.value.reason == "model_unusable"
     engine.close()

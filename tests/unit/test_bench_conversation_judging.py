@@ -186,6 +186,12 @@ def test_a_voice_is_ducked_when_it_is_softer_and_not_when_the_server_only_says_s
     assert only(maker.quiet(0.4).over(interrupted=True).quiet(2)).duck_ms == pytest.approx(duck_ms)
 
 
+def test_a_loud_syllable_is_ducked_when_it_is_softer_than_just_before() -> None:
+    maker = Maker().caption(30).speak(1.6).units(10, 1, level=9000).says(Expect.YIELD, (0.0, 1.0)).units(2, 1, level=9000)
+    maker.units(3, 1, level=2300, ducked=True)
+    assert only(maker.quiet(0.4).over(interrupted=True).quiet(2)).duck_ms == pytest.approx(80)
+
+
 def test_a_persona_that_goes_on_has_not_yielded() -> None:
     maker = Maker().caption(30).speak(2).says(Expect.YIELD, (0.0, 1.0)).speak(4).over(heard=heard(12))
     assert (only(maker).yielded, only(maker).stop_ms) == (False, None)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import re
 from pathlib import Path
 from typing import Any
@@ -20,13 +21,22 @@ def test_every_volume_and_every_image_exists(name: str) -> None:
     service = COMPOSE["services"][name]
     build = service["build"]
     assert re.search(rf"(?m)^FROM \w+ AS {build['target']}$", IMAGES)
-    assert build["target"] == name or build["args"] == {"SERVICE": name}
+    assert build["target"] == name or build["args"]["SERVICE"] == name
     for volume in service["volumes"]:
         source, place, *_ = volume.split(":")
         assert source in COMPOSE["volumes"] or source == "./personas"
         assert re.search(rf"mkdir [^\n]*{place}\b", IMAGES), (
             "a folder that the image does not have belongs to nobody it runs as"
         )
+
+
+@pytest.mark.parametrize("name", ["asr", "turn", "llm", "tts", "face"])
+def test_an_engine_with_a_lock_of_its_own_can_be_built_into_the_image(name: str) -> None:
+    engines = importlib.import_module(f"services.{name}.engines").ENGINES
+    further = {spec.requirements for spec in engines} - {f"requirements/{name}.txt"}
+    assert all((ROOT / lock).is_file() for lock in further)
+    with_lock = COMPOSE["services"][name]["build"]["args"].get("WITH")
+    assert with_lock == (f"${{{name.upper()}_WITH:-}}" if further else None)
 
 
 @pytest.mark.parametrize(

@@ -9,11 +9,13 @@ import ctranslate2
 import numpy as np
 from numpy.typing import NDArray
 
+from environment import located
 from services.asr.engine import AsrInfo, StreamConfig
 from services.asr.engines.decode_pool import DecodePool
 from services.asr.engines.speech_gate import SpeechGate
 from services.asr.engines.whisper_decoder import Decoder, Hypothesis, Task
 from services.asr.engines.whisper_ending import HESITANT, Judge, Question
+from services.asr.engines.whisper_features import LogMelStream
 from services.asr.engines.whisper_session import WhisperSession
 from services.asr.engines.whisper_text import LANGUAGES
 from services.asr.settings import WhisperOptions
@@ -26,6 +28,7 @@ from vivant.errors import Unavailable, Unusable
 
 _RATES: Final = (16_000, 8_000, 24_000, 48_000)
 _WARM_COLUMNS: Final = 200
+_DEFAULT: Final = "whisper-base"
 
 
 class WhisperEngine:
@@ -38,7 +41,9 @@ class WhisperEngine:
                 reason="unknown_language",
             )
         self._options = options
-        self._folder = options.model or shared.models_dir / "whisper-base"
+        self._named = "/" not in options.model
+        self._folder = shared.models_dir / options.model if self._named else located(options.model)
+        self._compute_type = options.compute_type or ("float16" if _on_gpu(options.device) else "int8")
         self._gate_file = shared.models_dir / silero.FILE
         self._voices_file = shared.models_dir / "resemblyzer" / "ge2e.onnx"
         self._voices: Voices | None = None
@@ -48,10 +53,9 @@ class WhisperEngine:
 
     @property
     def info(self) -> AsrInfo:
-        if self._options.model is None:
-            model = Model("whisper-base", "MIT")
-        else:
-            model = Model(self._options.model_name or self._folder.name, self._options.licence)
+        options = self._options
+        openai = self._named and options.model.startswith("whisper-") and options.licence == "unknown"
+        model = Model(options.model_name or self._folder.name, "MIT" if openai else options.licence)
         default = self._options.language
         languages = LANGUAGES if self._decoder is None or self._decoder.multilingual else ("en",)
         return AsrInfo(
@@ -66,26 +70,34 @@ class WhisperEngine:
         )
 
     def load(self) -> None:
-        for file in (*(self._folder / name for name in ("model.bin", "config.json", "tokenizer.json")), self._gate_file):
-            _require(file)
+        fetch = (
+            f"python -m models fetch {self._options.model}"
+            if self._named and self._options.model != _DEFAULT
+            else "make models"
+        )
+        for name in ("model.bin", "config.json", "tokenizer.json"):
+            _require(self._folder / name, fetch)
+        _require(self._gate_file, "make models")
         options = self._options
         try:
-            self._decoder = Decoder(self._folder, options.device, options.compute_type, options.workers, options.threads)
+            self._decoder = Decoder(self._folder, options.device, self._compute_type, options.workers, options.threads)
+            # A GPU's libraries are looked for when it has something to do.
+            quiet = np.full((self._decoder.bands, _WARM_COLUMNS), -8.0, np.float32)
+            self._decoder.decode(Task(quiet, options.language, 2 * _WARM_COLUMNS, beam=options.beam, times=True))
         except (RuntimeError, ValueError) as exc:
             raise Unusable(
-                f"the speech model in {self._folder} cannot be loaded with ASR_WHISPER_DEVICE={options.device} and "
-                f"ASR_WHISPER_COMPUTE_TYPE={options.compute_type}: {exc}; if a file is damaged, run: make models",
+                f"the speech model in {self._folder} cannot be used with ASR_WHISPER_DEVICE={options.device} and "
+                f"ASR_WHISPER_COMPUTE_TYPE={self._compute_type}: {exc}; if a file is damaged, run: {fetch}",
                 reason="model_unusable",
             ) from exc
         self._silero = silero.Silero(self._gate_file)
         self._voices = Voices(self._voices_file)
-        quiet = np.full((80, _WARM_COLUMNS), -8.0, np.float32)
-        self._decoder.decode(Task(quiet, options.language, 2 * _WARM_COLUMNS, beam=options.beam, times=True))
 
     def open(self, config: StreamConfig) -> WhisperSession:
         if self._decoder is None or self._silero is None or self._voices is None:
             raise Unavailable("the speech model is still loading; try again in a few seconds", reason="loading")
         decoder = self._decoder
+        mel = LogMelStream(decoder.bands)
         listening = self._voices.open() if config.voices else None
 
         async def decode(task: Task) -> Hypothesis | None:
@@ -98,7 +110,7 @@ class WhisperEngine:
             return await self._pool.run(lambda: decoder.judge(asked), urgent=True)
 
         judge = Judge(encode, tell) if config.endings else None
-        return WhisperSession(config, self._options, decode, SpeechGate(self._silero), listening, judge=judge)
+        return WhisperSession(config, self._options, decode, SpeechGate(self._silero), listening, judge=judge, mel=mel)
 
     def close(self) -> None:
         self._pool.close()
@@ -106,6 +118,10 @@ class WhisperEngine:
             self._voices.close()
 
 
-def _require(file: Path) -> None:
+def _on_gpu(device: str) -> bool:
+    return device == "cuda" or (device == "auto" and ctranslate2.get_cuda_device_count() > 0)
+
+
+def _require(file: Path, fetch: str) -> None:
     if not file.is_file():
-        raise Unusable(f"the model file {file} is missing; run: make models", reason="model_missing")
+        raise Unusable(f"the model file {file} is missing; run: {fetch}", reason="model_missing")

@@ -39,7 +39,7 @@ class Task:
     """What to decode. `abandoned` may be set while it runs: the result is no longer wanted."""
 
     columns: NDArray[np.float32]
-    """From `LogMelStream.cut`, float32 `[80, n]`, n <= 3000."""
+    """From `LogMelStream.cut`, float32 `[bands, n]`, n <= 3000."""
     language: str
     context: int
     """Columns that the encoder sees, speech and silence."""
@@ -75,6 +75,8 @@ class Decoder:
             str(folder), device=device, compute_type=compute_type, inter_threads=workers, intra_threads=threads
         )
         self.multilingual: bool = self._model.is_multilingual
+        self.bands: int = self._model.n_mels
+        """Of its spectrogram: 80, or 128 from large-v3 on."""
         self.vocabulary = Vocabulary(folder / "tokenizer.json", multilingual=self.multilingual)
 
     def decode(self, task: Task) -> Hypothesis | None:
@@ -89,7 +91,7 @@ class Decoder:
         return None if asked.abandoned.is_set() else judge(self._model, self.vocabulary, asked)
 
     def encode(self, columns: NDArray[np.float32], context: int) -> Any:
-        """Blocking. Columns, float32 `[80, n]`, with silence behind them, so that they are `context` or more."""
+        """Blocking. Columns, float32 `[bands, n]`, with silence behind them, so that they are `context` or more."""
         context = min(FULL_FRAMES, max(context, columns.shape[1]))
         features = whisper_input(columns, context + context % _COLUMNS_PER_POSITION)
         return self._model.encode(ctranslate2.StorageView.from_array(features))

@@ -78,6 +78,7 @@ class WhisperSession:
         listening: Listening | None = None,
         *,
         judge: Judge | None = None,
+        mel: LogMelStream | None = None,
     ) -> None:
         self._config = config
         self._options = options
@@ -87,7 +88,7 @@ class WhisperSession:
         self._listening = listening
         self._answers = Answers(config, gate, listening)
         self._resampler = Resampler(config.sample_rate_hz, SAMPLE_RATE_HZ)
-        self._mel = LogMelStream()
+        self._mel = mel or LogMelStream()
         self._transcript = Transcript()
         self._outbox = Outbox()
         self._next_sample = 0

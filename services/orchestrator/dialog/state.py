@@ -22,11 +22,11 @@ Rule = Callable[..., Step]
 class Style:
     """How this persona converses."""
 
-    breaking_in_cost_s: float = 5.0
+    breaking_in_cost_s: float = 4.25
     """To break in once is as bad as so many seconds of needless waiting: a turn is over when waiting on costs that much."""
     longest_pause: int = ms(2500)
     """After so much silence it is in any case."""
-    awaited_costs: float = 7.0
+    awaited_costs: float = 5.0
     """A second of waiting costs so many times as much where an answer is awaited: people give one within a quarter second."""
     story_silence: int = ms(2000)
     """While somebody tells a story, not before so much silence: they pause after whole sentences, and want a listener."""

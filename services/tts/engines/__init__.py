@@ -1,10 +1,11 @@
 """The voices to choose from with `TTS_ENGINE`."""
 
 from services.common.registry import EngineSpec
-from services.tts.settings import FakeOptions, HibariOptions, KokoroOptions
+from services.tts.settings import FakeOptions, HibariOptions, KokoroOptions, RivaOptions
 
 ENGINES = (
     EngineSpec("hibari", "services.tts.engines.hibari:HibariEngine", HibariOptions, "requirements/tts.txt"),
     EngineSpec("kokoro", "services.tts.engines.kokoro:KokoroEngine", KokoroOptions, "requirements/tts.txt"),
+    EngineSpec("riva", "services.tts.engines.riva:RivaEngine", RivaOptions, "requirements/riva.txt"),
     EngineSpec("fake", "services.tts.engines.fake:FakeEngine", FakeOptions, "requirements/tts.txt"),
 )

@@ -1,0 +1,81 @@
+"""The words of a clause as they are written, and what of them a Riva server is sent."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from html import escape
+from typing import Final
+
+from services.common.riva.alignment import Timed, placed
+from services.common.riva.catalogue import tongue
+from services.tts.engine import Word
+from services.tts.spoken import SpokenWord, spoken_form, spoken_words
+
+#: Languages of Riva's voices that are not written in Latin letters: their words are sent as they stand.
+_OTHER_LETTERS: Final = frozenset({"ar", "bg", "el", "he", "hi", "ja", "ko", "ru", "th", "uk", "zh"})
+
+
+@dataclass(frozen=True)
+class Clause:
+    """`tokens` are sent; each belongs to the written word with its index."""
+
+    words: Sequence[SpokenWord]
+    tokens: Sequence[tuple[str, int]]
+
+    @property
+    def sounds(self) -> bool:
+        """There is something to be said."""
+        return any(char.isalnum() for token, _ in self.tokens for char in token)
+
+    @property
+    def unspoken_scripts(self) -> tuple[str, ...]:
+        return tuple(dict.fromkeys(word.unspoken_script for word in self.words if word.unspoken_script))
+
+    def request(self, speed: float) -> str:
+        """The text for the server; another pace than the voice's own is asked for in SSML."""
+        text = " ".join(token for token, _ in self.tokens)
+        return text if speed == 1 else f'<speak><prosody rate="{speed:.0%}">{escape(text)}</prosody></speak>'
+
+    def timed(self, said: Sequence[Timed], first: float, last: float) -> list[tuple[float, float]]:
+        """From when to when each written word sounds, in order: `said` is what the server timed, within [first, last)."""
+        tokens = placed([token for token, _ in self.tokens], said, first, last)
+        spans: dict[int, tuple[float, float]] = {}
+        for (_, owner), token in zip(self.tokens, tokens, strict=True):
+            spans[owner] = (spans[owner][0] if owner in spans else token.start, token.end)
+        return list(self._in_order(spans, first))
+
+    def _in_order(self, spans: dict[int, tuple[float, float]], first: float) -> Iterator[tuple[float, float]]:
+        """A word of which nothing is said takes no time."""
+        at = first
+        for index in range(len(self.words)):
+            start, end = spans.get(index, (at, at))
+            start = max(start, at)
+            at = max(end, start)
+            yield start, at
+
+
+class Written:
+    """The text of one reply on its way into clauses. Pieces without any word are kept for the front of the next clause."""
+
+    def __init__(self, language: str) -> None:
+        self._as_it_stands = tongue(language) in _OTHER_LETTERS
+        self._wordless = ""
+        self._any = False
+
+    def clause(self, piece: str) -> Clause | None:
+        """The clause of a piece of text; None when it has no words."""
+        text = f"{self._wordless} {piece}".strip()
+        words = spoken_words(text)
+        wordy = any(word.audible or word.foreign for word in words)
+        self._wordless = "" if wordy else text
+        self._any = self._any or wordy
+        if not wordy:
+            return None
+        if self._as_it_stands:
+            words = [SpokenWord(word.text, " ".join(map(spoken_form, word.text.split()))) for word in words]
+        return Clause(words, [(token, index) for index, word in enumerate(words) for token in word.spoken.split()])
+
+    def rest(self) -> Word | None:
+        """Symbols behind the last word, which belong to the text of the reply; without any word there is no reply."""
+        return Word(self._wordless, 0, 0) if self._wordless and self._any else None
