@@ -48,6 +48,8 @@ $(VENV)/.cpu: requirements/cpu.txt sdk/pyproject.toml $(MOVED) | $(BIN)/pip
 $(VENV)/.dev: requirements/dev.txt $(MOVED) | $(VENV)/.cpu
 	@echo 'Installing the tools for checks and tests ...'
 	@$(PIP) install --require-hashes -r requirements/dev.txt
+	@# Which build is the right one depends on the device, so no lock has it; some engines for GPUs are tested with it.
+	@$(PIP) install $(if $(TORCH_INDEX),--index-url $(TORCH_INDEX)) torch==2.13.0
 	@touch $@
 
 .venv-enroll/.installed: requirements/enroll.txt

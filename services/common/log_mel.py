@@ -27,12 +27,17 @@ def _mel_to_hz(mel: NDArray[np.float64]) -> NDArray[np.float64]:
     return np.where(mel < 15.0, mel * (200.0 / 3.0), 1000.0 * np.exp((mel - 15.0) * (np.log(6.4) / 27.0)))
 
 
+def _hz_to_mel(hz: float) -> float:
+    return hz * 3.0 / 200.0 if hz < 1000.0 else float(15.0 + np.log(hz / 1000.0) * 27.0 / np.log(6.4))
+
+
 @cache
-def mel_filters(bands: int) -> NDArray[np.float32]:
-    """Triangular filters of constant energy, float32 `[bands, 201]`."""
-    top_mel = 15.0 + np.log(SAMPLE_RATE_HZ / 2 / 1000.0) * 27.0 / np.log(6.4)
-    edges = _mel_to_hz(np.linspace(0.0, top_mel, bands + 2))
-    bins = np.fft.rfftfreq(WINDOW_SAMPLES, 1.0 / SAMPLE_RATE_HZ)
+def mel_filters(
+    bands: int, *, window: int = WINDOW_SAMPLES, low_hz: float = 0.0, high_hz: float = SAMPLE_RATE_HZ / 2
+) -> NDArray[np.float32]:
+    """Triangular filters of constant energy for spectra of `window` samples, float32 `[bands, window // 2 + 1]`."""
+    edges = _mel_to_hz(np.linspace(_hz_to_mel(low_hz), _hz_to_mel(high_hz), bands + 2))
+    bins = np.fft.rfftfreq(window, 1.0 / SAMPLE_RATE_HZ)
     rising = (bins - edges[:-2, None]) / np.diff(edges)[:-1, None]
     falling = (edges[2:, None] - bins) / np.diff(edges)[1:, None]
     triangles = np.maximum(0.0, np.minimum(rising, falling))

@@ -5,11 +5,14 @@ from __future__ import annotations
 import importlib
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 from environment import WrongSetting
 from services.common.settings import EngineSettings, Frozen, SharedSettings
 from vivant.errors import Unusable
+
+#: Packages that no lock has: which build is the right one depends on the device.
+_BY_HAND: Final = {"torch": "torch==2.13.0"}
 
 
 @dataclass(frozen=True)
@@ -48,9 +51,9 @@ def load(spec: EngineSpec, *args: Any) -> Any:
         if exc.name and exc.name.partition(".")[0] == "services":
             # A fault of ours, not of the installation.
             raise
+        install = _BY_HAND.get(exc.name or "", f"--require-hashes -r {spec.requirements}")
         raise Unusable(
-            f"engine {spec.name!r} needs the package {exc.name!r}, which is not installed: "
-            f"pip install --require-hashes -r {spec.requirements}",
+            f"engine {spec.name!r} needs the package {exc.name!r}, which is not installed: pip install {install}",
             reason="missing_package",
         ) from exc
     return getattr(module, class_name)(spec.options(), *args)

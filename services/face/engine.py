@@ -7,7 +7,7 @@ in `index` except where a picture had to be left out because the renderer or the
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import Enum
 from typing import Protocol
 
@@ -22,6 +22,9 @@ FRAMES_PER_SECOND = 1000 // UNIT_MS
 
 #: Phonemes are shown to the engine this far before and after the start of a slot.
 WINDOW_S = 0.4
+
+#: So much of the voice after a slot is shown to the engine, as far as it is there: what painters of mouths listen ahead.
+AHEAD_S = 0.14
 
 
 @dataclass(frozen=True)
@@ -66,12 +69,14 @@ class Slot:
     turn_sample: int
     """Position of pcm[0] in the reply."""
     phonemes: Sequence[Phoneme]
-    """Those known that overlap `turn_sample` +- 0.4 s, in order. Empty: the mouth follows the loudness."""
+    """Those known that overlap `turn_sample` +- 0.4 s, in order. Empty: the mouth follows the sound."""
     look: Look
     cue: Cue | None
     """The newest expression asked for; None is neutral. Each request is a new object, so a gesture can be asked for twice."""
     paused: bool
     """The voice is held while an interruption is being judged."""
+    ahead: NDArray[np.float32] = field(default_factory=lambda: np.zeros(0, np.float32))
+    """What follows `pcm` in the reply, as far as it is known, at most AHEAD_S."""
 
 
 def resting(sample_rate_hz: int = 24_000) -> Slot:
@@ -82,7 +87,7 @@ def resting(sample_rate_hz: int = 24_000) -> Slot:
 
 @dataclass(frozen=True, kw_only=True)
 class FaceInfo(EngineInfo):
-    """All of them follow the loudness where there are no phonemes."""
+    """All of them follow the sound where there are no phonemes."""
 
     sizes_px: tuple[int, ...]
     """Sizes of the square picture that it draws."""

@@ -39,6 +39,19 @@ class PortraitOptions(Frozen):
     if it is not to be VIVANT_PERSONA."""
 
 
+class Wav2LipOptions(Frozen):
+    """Wav2Lip: the portrait engine's pictures, the mouth painted to the sound by a network; for a GPU."""
+
+    model_config = SettingsConfigDict(env_prefix="FACE_WAV2LIP_")
+
+    device: str = Field(default="cuda", pattern=r"^(cuda(:\d+)?|cpu)$")
+    """Where the network runs: cuda, cuda:1, or cpu, which is too slow to talk with."""
+    weights: str = "wav2lip_gan.pth"
+    """File in the folder `wav2lip` of the models."""
+    default_persona: str = Field(default_factory=default_persona)
+    """The persona whose portrait is read when the service starts; if it is not to be VIVANT_PERSONA."""
+
+
 class FakeOptions(Frozen):
     """The scripted face for tests: flat colours that tell what is going on."""
 

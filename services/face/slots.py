@@ -16,7 +16,7 @@ import numpy as np
 from services.common.metronome import UNIT_MS
 from services.common.playout.playout import Playout
 from services.face.annotations import Annotations
-from services.face.engine import Cue, Look, Phoneme, Slot
+from services.face.engine import AHEAD_S, Cue, Look, Phoneme, Slot
 
 #: An expression asked for outside a reply lasts this long unless another comes.
 CUE_UNITS: Final = 4000 // UNIT_MS
@@ -62,15 +62,28 @@ class Slots:
         """The next unit as far as it is known now."""
         playout, said = self._playout, self._playout.next
         pcm, turn_id, position = np.zeros(playout.unit_samples, np.float32), 0, 0
+        ahead = np.zeros(0, np.float32)
         phonemes: Sequence[Phoneme] = ()
         if said is not None:
             turn_id, position = said.turn_id, said.position
-            samples = said.peek(playout.unit_samples)
-            pcm[: len(samples)] = samples
+            samples = said.peek(playout.unit_samples + round(AHEAD_S * playout.rate))
+            voice, ahead = samples[: playout.unit_samples], samples[playout.unit_samples :]
+            pcm[: len(voice)] = voice
             phonemes = (self._reply if turn_id > 0 else self._aside).window(position, playout.rate)
             cue = self._reply.cue_at(position) if turn_id > 0 else None
             self._shown = _Expression(cue, turn_id, 0) if cue else self._shown
-        return Slot(playout.index, pcm, playout.rate, turn_id, position, phonemes, self.look, self._cue(), playout.paused)
+        return Slot(
+            index=playout.index,
+            pcm=pcm,
+            sample_rate_hz=playout.rate,
+            turn_id=turn_id,
+            turn_sample=position,
+            phonemes=phonemes,
+            look=self.look,
+            cue=self._cue(),
+            paused=playout.paused,
+            ahead=ahead,
+        )
 
     def _cue(self) -> Cue | None:
         """The expression of now; "neutral" is none."""

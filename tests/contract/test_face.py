@@ -30,6 +30,7 @@ from services.face.server import FaceServicer
 from tests.harness.data import PORTRAITS
 from tests.harness.grpc_server import Served, admission_of, reason, served
 from tests.harness.waiting import PATIENCE_S
+from tests.harness.wav2lip_weights import models_with_wav2lip
 from vivant.channel import open_channel
 from vivant.common.v1 import common_pb2
 from vivant.face.v1 import face_pb2, face_pb2_grpc
@@ -50,9 +51,15 @@ STARTED, PAUSED, RESUMED, CLEARED, FINISHED = (
 
 
 @pytest.fixture(scope="session", params=[spec.name for spec in ENGINES])
-def engine(request: pytest.FixtureRequest) -> FaceEngine:
-    """Each engine once, loaded."""
-    made: FaceEngine = registry.load(registry.find(ENGINES, request.param, "FACE_ENGINE"), SharedSettings())
+def engine(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> FaceEngine:
+    """Each engine once, loaded; that for a GPU on the CPU, with weights made at random."""
+    shared = SharedSettings()
+    with pytest.MonkeyPatch.context() as patch:
+        if request.param == "wav2lip":
+            patch.setenv("FACE_WAV2LIP_DEVICE", "cpu")
+            folder = models_with_wav2lip(tmp_path_factory.mktemp("wav2lip") / "models")
+            shared = SharedSettings(models_dir=folder)
+        made: FaceEngine = registry.load(registry.find(ENGINES, request.param, "FACE_ENGINE"), shared)
     made.load()
     return made
 

@@ -104,23 +104,6 @@ def test_jaw_never_opens_like_rubber() -> None:
     assert max(mouth.step(slot(n, voice(0.9, index=n), shouted), 0.04)[JAW] for n in range(40)) <= LARGEST_JAW_OPEN
 
 
-def test_without_phonemes_the_mouth_follows_the_loudness() -> None:
-    mouth = Mouth()
-    loud = [mouth.step(slot(n, voice(index=n)), 0.04)[JAW] for n in range(10)]
-    quiet = [mouth.step(slot(n, voice(0.02, index=n)), 0.04)[JAW] for n in range(10, 20)]
-    silent = [mouth.step(slot(n), 0.04)[JAW] for n in range(20, 30)]
-    assert loud[-1] > 0.2 > quiet[-1] > silent[-1]
-    assert silent[-1] < 0.01
-
-
-def test_hiss_spreads_the_lips_and_hum_does_not() -> None:
-    hiss, hum = Mouth(), Mouth()
-    for n in range(10):
-        bright, dark = hiss.step(slot(n, voice(hertz=5000, index=n)), 0.04), hum.step(slot(n, voice(hertz=300, index=n)), 0.04)
-    assert bright[STRETCH] > 0.15 > dark[STRETCH]
-    assert dark[JAW] > bright[JAW]
-
-
 @pytest.mark.parametrize("held", [True, False])
 def test_voice_that_stops_lets_the_mouth_close_without_a_jump(held: bool) -> None:
     mouth, said = Mouth(), sounds(*["ɑ"] * 20)

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from services.common.playout.playout import Playout
-from services.face.engine import Cue, Look, Phoneme
+from services.face.engine import AHEAD_S, Cue, Look, Phoneme
 from services.face.slots import Slots
 
 RATE = 24_000
@@ -70,6 +70,15 @@ def test_the_slot_shows_the_phonemes_around_it() -> None:
     slot = stream.slots.plan()
     assert slot.turn_sample == 19_200
     assert "".join(item.symbol for item in slot.phonemes) == "cdef"
+
+
+def test_the_slot_shows_a_little_of_what_follows() -> None:
+    stream = Stream()
+    stream.say(1, UNIT + 200)
+    assert len(stream.slots.plan().ahead) == 200
+    stream.say(1, 5 * UNIT, start=UNIT + 200)
+    assert len(stream.slots.plan().ahead) == round(AHEAD_S * RATE)
+    assert len(Stream().slots.plan().ahead) == 0
 
 
 def test_the_sounds_of_a_little_word_are_its_own() -> None:

@@ -6,7 +6,7 @@ From a persona to a frame:
     background.py  the person cut out softly, the room behind filled in
     basis.py       the 52 ARKit displacements, fitted to this face
     rig.py         everything about one persona at one size, shared by its sessions
-    speech.py      phonemes or loudness -> mouth           looks.py  look and cue -> expression
+    speech.py      phonemes or sound -> mouth              looks.py  look and cue -> expression
     life.py        blinks, glances, sway, breath           actor.py  all of them -> one Expression for a slot
     renderer.py    Expression -> frame (mesh.py, raster.py, eyes.py, lids.py, mouth.py, shading.py)
 """

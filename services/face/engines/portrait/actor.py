@@ -11,7 +11,7 @@ from services.face.engines.portrait.expression import CHANNELS, Expression, chan
 from services.face.engines.portrait.life import Alive, Life
 from services.face.engines.portrait.looks import PITCH, ROLL, YAW, Attitude
 from services.face.engines.portrait.speech import Mouth
-from services.face.engines.portrait.visemes import SEAL, TONGUE
+from services.face.engines.portrait.visemes import SEAL, SHAPE, TONGUE
 
 _BLINK = list(sided("eyeBlink"))
 _WIDE = list(sided("eyeWide"))
@@ -30,8 +30,10 @@ LID_FOLLOWS_DOWN, LID_FOLLOWS_UP = 0.34, 0.22
 class Actor:
     """Decides what the face of one session does."""
 
-    def __init__(self, seed: int, fps: int) -> None:
+    def __init__(self, seed: int, fps: int, *, speaks: bool = True) -> None:
+        """`speaks` False: the mouth is somebody else's to paint, and stays as it is in silence."""
         self._dt = 1.0 / fps
+        self._speaks = speaks
         self._mouth, self._attitude, self._life = Mouth(), Attitude(), Life(seed)
         self._index: int | None = None
 
@@ -40,7 +42,7 @@ class Actor:
         missed = 1 if self._index is None else max(1, min(slot.index - self._index, 25))
         self._index = slot.index
         dt = self._dt * missed
-        mouth = self._mouth.step(slot, dt)
+        mouth = self._mouth.step(slot, dt) if self._speaks else np.zeros(SHAPE)
         attitude = self._attitude.step(slot, dt)
         alive = self._life.step(slot, self._attitude.begun, dt)
         weights = attitude[:CHANNELS].copy()

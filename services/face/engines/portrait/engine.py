@@ -71,15 +71,26 @@ class PortraitEngine:
         session.close()
 
     def open(self, persona: str, size_px: int, fps: int, seed: int) -> FaceSession:
-        """A session that shows `persona`. Quick for a persona and size that are ready; half a second for others.
+        """A session that shows `persona`. Raises as `rig`."""
+        return PortraitSession(self.rig(persona, size_px), fps, seed)
+
+    def rig(self, persona: str, size_px: int) -> Rig:
+        """All of a persona that does not change. Quick for a persona and size that are ready; half a second for others.
 
         Raises InvalidRequest for a size that is not in `SIZES_PX`, NotFound and
         Unusable as `require_consent` and `read_portrait`.
         """
         if size_px not in SIZES_PX:
             raise InvalidRequest(f"size_px is {size_px}; choose one of {', '.join(map(str, SIZES_PX))}", reason="unknown_size")
-        require_consent(self._personas_dir / persona)
-        return PortraitSession(self._rig(persona, size_px), fps, seed)
+        folder = self._personas_dir / persona
+        require_consent(folder)
+        with self._lock:
+            key = (persona, size_px, _changed_at(folder))
+            rig = self._rigs.pop(key, None) or Rig(corrected(read_portrait(folder)), size_px)
+            self._rigs[key] = rig
+            while len(self._rigs) > KEPT_RIGS:
+                self._rigs.popitem(last=False)
+            return rig
 
     def check(self, persona: str) -> None:
         """Raises NotFound and Unusable as `open`. Looks at a portrait again only when its files have changed."""
@@ -90,16 +101,6 @@ class PortraitEngine:
             known = self._refusals[persona] = (stamp, _refusal(folder))
         if known[1]:
             raise known[1]
-
-    def _rig(self, persona: str, size_px: int) -> Rig:
-        folder = self._personas_dir / persona
-        with self._lock:
-            key = (persona, size_px, _changed_at(folder))
-            rig = self._rigs.pop(key, None) or Rig(corrected(read_portrait(folder)), size_px)
-            self._rigs[key] = rig
-            while len(self._rigs) > KEPT_RIGS:
-                self._rigs.popitem(last=False)
-            return rig
 
 
 class PortraitSession:

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from services.face.engine import Phoneme, Slot
+from services.face.engines.portrait.audio_driver import AudioDriver
 from services.face.engines.portrait.expression import LARGEST_JAW_OPEN, channel, sided
 from services.face.engines.portrait.motion import Handover
 from services.face.engines.portrait.visemes import ARTICULATOR, DOMINANCE, INDEX, JAW, SEAL, SHAPE, SHAPES, VOWELS, visemes_of
@@ -23,8 +24,6 @@ HANDOVER_S = 0.06
 
 _JAW = channel("jawOpen")
 _PARTING = [*sided("mouthLowerDown"), *sided("mouthUpperUp")]
-_SPREAD = [*sided("mouthStretch")]
-_ROUND = channel("mouthFunnel")
 
 
 def shape_at(phonemes: Sequence[Phoneme], sample: float, rate_hz: int) -> NDArray[np.float64]:
@@ -78,7 +77,8 @@ class Mouth:
         self._loudness = Loudness()
         self._handover = Handover(SHAPE, HANDOVER_S)
         self._source: tuple[int, bool] = (0, False)
-        self._heard = np.zeros(SHAPE)
+        self._driver = AudioDriver()
+        self._heard_until = (0, 0)
         self.loudness = 0.0
         """Of the newest slot."""
 
@@ -89,7 +89,6 @@ class Mouth:
         source = (slot.turn_id, bool(slot.phonemes)) if speaking else (0, False)
         if not speaking:
             shape = np.zeros(SHAPE)
-            self._heard[:] = 0
         elif slot.phonemes:
             at = slot.turn_sample + LEAD_S * slot.sample_rate_hz
             shape = _finish(shape_at(slot.phonemes, at, slot.sample_rate_hz), self.loudness)
@@ -99,26 +98,12 @@ class Mouth:
         return np.asarray(self._handover.step(shape, changed, dt))
 
     def _hear(self, slot: Slot) -> NDArray[np.float64]:
-        """Without phonemes: the jaw opens with loudness, the lips spread for bright sounds and round for dark ones."""
-        target = np.zeros(SHAPE)
-        if self.loudness > 0.05:
-            bright = _brightness(slot.pcm, slot.sample_rate_hz)
-            target[_JAW] = 0.42 * self.loudness**0.8 * (1 - 0.65 * bright)
-            target[_PARTING] = 0.10 + 0.18 * bright
-            target[_SPREAD] = 0.22 * bright
-            target[_ROUND] = 0.30 * max(0.35 - bright, 0.0) / 0.35
-        quick = 0.75 if target[_JAW] > self._heard[_JAW] else 0.55
-        self._heard = self._heard + (target - self._heard) * quick
-        return self._heard.copy()
-
-
-def _brightness(pcm: NDArray[np.float32], rate_hz: int) -> float:
-    """0 for a dark vowel, 1 for a hiss: where the middle of the spectrum lies between 400 Hz and 3 kHz."""
-    power = np.abs(np.fft.rfft(pcm * np.hanning(len(pcm)))) ** 2
-    frequency = np.fft.rfftfreq(len(pcm), 1 / rate_hz)
-    voice = (frequency > 150) & (frequency < 8000)
-    centre = float((power * frequency)[voice].sum() / (power[voice].sum() + 1e-9))
-    return float(np.clip(np.log(max(centre, 400.0) / 400.0) / np.log(3000.0 / 400.0), 0, 1))
+        """Without phonemes: what the voice sounds like."""
+        follows = (slot.turn_id, slot.turn_sample)
+        if follows != self._heard_until:
+            self._driver.part()
+        self._heard_until = (slot.turn_id, slot.turn_sample + len(slot.pcm))
+        return _finish(self._driver.shape(slot.pcm, slot.ahead, slot.sample_rate_hz, LEAD_S), self.loudness)
 
 
 def _finish(shape: NDArray[np.float64], loudness: float) -> NDArray[np.float64]:

@@ -121,12 +121,19 @@ def _columns(name: str) -> tuple[int, ...]:
     return sided(name) if name in _PAIRS else (channel(name),)
 
 
+def _articulated() -> dict[str, tuple[int, ...]]:
+    names = dict.fromkeys(name for targets in _TARGETS.values() for name in targets if name not in ("seal", "tongue"))
+    return {name: _columns(name) for name in names} | {"seal": (SEAL,), "tongue": (TONGUE,)}
+
+
 def _articulators() -> NDArray[np.intp]:
     owner = np.full(SHAPE, LIPS)
     owner[[channel("jawOpen")]], owner[SEAL], owner[TONGUE] = JAW, SEALING, TIP
     return owner
 
 
+#: What speech moves: name -> the columns of a shape that it moves alike.
+ARTICULATED: Final = _articulated()
 INDEX: Final = {name: row for row, name in enumerate(NAMES)}
 #: [visemes, SHAPE]
 SHAPES: Final = _shapes()

@@ -1,0 +1,155 @@
+"""Speech of many voices with the times of its phonemes: texts of people chatting, spoken by Kokoro.
+
+Texts: PyPI `chitchat-dataset` (MIT), dealt out to training and test by conversation. Voices: those of Kokoro 82M (Apache-2.0),
+dealt out as in `bench/turn/training/voices.py`. A folder holds sound files at 24 kHz, with a silent second before and after the
+words, and `utterances.jsonl`: file, voice, text and the phonemes, each [symbol, start_sample, end_sample, stress].
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import AsyncIterator, Iterator, Sequence
+from dataclasses import dataclass
+from importlib.resources import files
+from pathlib import Path
+from typing import Any, Final, Literal
+
+import numpy as np
+import onnxruntime
+import soundfile
+from numpy.typing import NDArray
+from rich.progress import track
+
+from bench.turn.training.texts import spoken
+from bench.turn.training.voices import RATE_HZ, TEST, TRAIN
+from models.onnx_outputs import suffix
+from services.common.audio import to_float
+from services.common.settings import SharedSettings
+from services.face.engine import Phoneme
+from services.tts.engine import Flush, Text, VoiceConfig
+from services.tts.engines.hibari import HibariEngine
+from services.tts.engines.hibari_text import Pronouncer
+from services.tts.engines.hibari_timing import cut, time_run
+from services.tts.settings import HibariOptions
+from services.tts.spoken import spoken_words
+
+Split = Literal["train", "test"]
+VOICES: Final[dict[Split, Sequence[str]]] = {"train": TRAIN, "test": TEST}
+INDEX: Final = "utterances.jsonl"
+_DURATIONS: Final = "/encoder/Clip_output_0"
+_SILENCE_S: Final = 1.0
+_SPEEDS: Final = (0.85, 1.25)
+
+
+@dataclass(frozen=True)
+class Utterance:
+    voice: str
+    text: str
+    audio: NDArray[np.float32]
+    """At RATE_HZ, -1..1."""
+    phonemes: list[Phoneme]
+    """They cover it."""
+
+
+class Speaker:
+    """Kokoro with the times of its phonemes; one thread."""
+
+    def __init__(self, folder: Path) -> None:
+        options = onnxruntime.SessionOptions()
+        options.intra_op_num_threads = 1
+        model = (folder / "model.onnx").read_bytes() + suffix([_DURATIONS])
+        self._folder = folder
+        self._model: Any = onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
+        self._ids: dict[str, int] = json.loads(files("hibari").joinpath("assets/vocab.json").read_text("utf-8"))
+        self._pronouncers = {british: Pronouncer(frozenset(self._ids), british=british) for british in (False, True)}
+
+    def say(self, text: str, voice: str, speed: float) -> Utterance:
+        """The voice's first letter is its accent, American or British."""
+        symbols = self._pronouncers[voice.startswith("b")].symbols(spoken_words(text))
+        tokens = [0, *(self._ids[symbol.char] for symbol in symbols), 0]
+        styles = np.fromfile(self._folder / "voices" / f"{voice}.bin", np.float32).reshape(-1, 1, 256)
+        inputs = {
+            "tokens": np.asarray([tokens], np.int64),
+            "style": styles[len(tokens) - 2],
+            "speed": np.asarray([speed], np.float32),
+        }
+        audio, steps = (np.asarray(result).reshape(-1) for result in self._model.run(["audio", _DURATIONS], inputs))
+        timing = time_run(symbols, steps, audio, speed)
+        begin, end = timing.first_sound, timing.last_sound_end
+        sounds = [Phoneme(p.symbol, p.start_sample, p.end_sample, p.stress) for p in cut(timing, begin, end).phonemes]
+        return _padded(voice, text, audio[begin:end], sounds)
+
+
+class Hibari:
+    """The default engine of the tts service, fifty times as fast: many more sounds, of one voice, "heart"."""
+
+    def __init__(self) -> None:
+        self._engine = HibariEngine(HibariOptions(), SharedSettings())
+        self._engine.load()
+
+    def say(self, text: str, voice: str, speed: float) -> Utterance:
+        """As Speaker."""
+        return asyncio.run(self._say(text, voice, speed))
+
+    async def _say(self, text: str, voice: str, speed: float) -> Utterance:
+        async def inputs() -> AsyncIterator[Text | Flush]:
+            yield Text(text)
+
+        parts = [part async for part in self._engine.synthesize(VoiceConfig(voice, speed), inputs())]
+        audio = to_float(b"".join(part.pcm for part in parts))
+        sounds = [Phoneme(p.symbol, p.start_sample, p.end_sample, p.stress) for part in parts for p in part.phonemes]
+        return _padded(f"hibari {voice}", text, audio, sounds)
+
+
+def _padded(voice: str, text: str, audio: NDArray[np.float32], sounds: Sequence[Phoneme]) -> Utterance:
+    """With a silent second before and after; the sounds cover the audio."""
+    silence = np.zeros(round(_SILENCE_S * RATE_HZ), np.float32)
+    offset = len(silence)
+    moved = [Phoneme(p.symbol, p.start_sample + offset, p.end_sample + offset, p.stress) for p in sounds]
+    end = offset + len(audio)
+    phonemes = [Phoneme("", 0, offset, 0), *moved, Phoneme("", end, end + offset, 0)]
+    return Utterance(voice, text, np.concatenate([silence, audio * _ramps(len(audio)), silence]), phonemes)
+
+
+def make(
+    speaker: Speaker | Hibari,
+    voices: Sequence[str],
+    chats: Path,
+    out: Path,
+    split: Split,
+    *,
+    count: int,
+    seed: int,
+    suffix: str,
+) -> None:
+    """Makes utterances in `out` until there are `count`, the voices in turn."""
+    out.mkdir(parents=True, exist_ok=True)
+    index = out / INDEX
+    done = len(index.read_text("utf-8").splitlines()) if index.exists() else 0
+    texts = spoken(chats, split, count, seed)
+    for n in track(range(done, count), "speaking"):
+        speed = float(np.random.default_rng([seed, n]).uniform(*_SPEEDS))
+        said = speaker.say(texts[n], voices[n % len(voices)], speed)
+        name = f"{n:04}.{suffix}"
+        opus = {"format": "OGG", "subtype": "OPUS"} if suffix == "opus" else {}
+        soundfile.write(out / name, np.clip(said.audio, -1, 1), RATE_HZ, **opus)
+        phonemes = [[each.symbol, each.start_sample, each.end_sample, each.stress] for each in said.phonemes]
+        with index.open("a", encoding="utf-8") as file:
+            row = {"file": name, "voice": said.voice, "text": said.text, "phonemes": phonemes}
+            file.write(json.dumps(row, ensure_ascii=False) + "\n")
+
+
+def read(folder: Path) -> Iterator[Utterance]:
+    """All utterances of a folder, in order."""
+    for line in (folder / INDEX).read_text("utf-8").splitlines():
+        row = json.loads(line)
+        audio, rate_hz = soundfile.read(folder / row["file"], dtype="float32")
+        assert rate_hz == RATE_HZ, f"{row['file']} has {rate_hz} Hz"
+        yield Utterance(row["voice"], row["text"], audio, [Phoneme(*each) for each in row["phonemes"]])
+
+
+def _ramps(count: int) -> NDArray[np.float32]:
+    """Both ends rise from nothing within 5 ms."""
+    edge = np.minimum(np.arange(count), np.arange(count)[::-1]) / (RATE_HZ * 0.005)
+    return np.minimum(edge, 1).astype(np.float32)
