@@ -11,7 +11,6 @@ import asyncio
 import json
 from collections.abc import AsyncIterator, Iterator, Sequence
 from dataclasses import dataclass
-from importlib.resources import files
 from pathlib import Path
 from typing import Any, Final, Literal
 
@@ -29,8 +28,8 @@ from services.common.settings import SharedSettings
 from services.face.engine import Phoneme
 from services.tts.engine import Flush, Text, VoiceConfig
 from services.tts.engines.hibari import HibariEngine
-from services.tts.engines.hibari_text import Pronouncer
-from services.tts.engines.hibari_timing import cut, time_run
+from services.tts.engines.pronounce import Pronouncer
+from services.tts.engines.timing import cut, silence, time_run
 from services.tts.settings import HibariOptions
 from services.tts.spoken import spoken_words
 
@@ -61,21 +60,20 @@ class Speaker:
         model = (folder / "model.onnx").read_bytes() + suffix([_DURATIONS])
         self._folder = folder
         self._model: Any = onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
-        self._ids: dict[str, int] = json.loads(files("hibari").joinpath("assets/vocab.json").read_text("utf-8"))
-        self._pronouncers = {british: Pronouncer(frozenset(self._ids), british=british) for british in (False, True)}
+        self._pronouncers = {british: Pronouncer(british=british) for british in (False, True)}
 
     def say(self, text: str, voice: str, speed: float) -> Utterance:
         """The voice's first letter is its accent, American or British."""
-        symbols = self._pronouncers[voice.startswith("b")].symbols(spoken_words(text))
-        tokens = [0, *(self._ids[symbol.char] for symbol in symbols), 0]
+        pronouncer = self._pronouncers[voice.startswith("b")]
+        symbols = pronouncer.symbols(spoken_words(text))
         styles = np.fromfile(self._folder / "voices" / f"{voice}.bin", np.float32).reshape(-1, 1, 256)
         inputs = {
-            "tokens": np.asarray([tokens], np.int64),
-            "style": styles[len(tokens) - 2],
+            "tokens": pronouncer.ids(symbols),
+            "style": styles[len(symbols)],
             "speed": np.asarray([speed], np.float32),
         }
         audio, steps = (np.asarray(result).reshape(-1) for result in self._model.run(["audio", _DURATIONS], inputs))
-        timing = time_run(symbols, steps, audio, speed)
+        timing = time_run(symbols, steps, silence(audio), speed)
         begin, end = timing.first_sound, timing.last_sound_end
         sounds = [Phoneme(p.symbol, p.start_sample, p.end_sample, p.stress) for p in cut(timing, begin, end).phonemes]
         return _padded(voice, text, audio[begin:end], sounds)
