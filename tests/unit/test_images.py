@@ -16,11 +16,13 @@ PROGRAMS |= {"models": "models.__main__"}
 
 def copied(image: str) -> list[Path]:
     """What the Dockerfile takes from the repository into this image, itself or by way of `contracts`."""
-    text = (ROOT / "deploy" / "Dockerfile").read_text("utf-8").replace("${SERVICE}", image)
+    text = (ROOT / "deploy" / "Dockerfile").read_text("utf-8")
+    # Without a further lock, the service's own is taken again.
+    text = text.replace("${WITH:-${SERVICE}}", image).replace("${SERVICE}", image)
     stages = dict(re.findall(r"^FROM \S+ AS (\w+)\n(.*?)(?=^FROM |\Z)", text, re.DOTALL | re.MULTILINE))
     wanted = ["base", "models"] if image == "models" else ["base", "contracts", "service"]
     lines = re.findall(r"^COPY (?!--from)(\S+) (\S+)$", "".join(stages[name] for name in wanted), re.MULTILINE)
-    return [Path(source) for source, _ in lines]
+    return list(dict.fromkeys(Path(source) for source, _ in lines))
 
 
 @pytest.mark.parametrize("image", PROGRAMS)
