@@ -6,9 +6,10 @@ A conversation of twelve lines with June is held three times, spoken at the pace
 ahead while the line is spoken; with llama.cpp, line by line in turn with the first; and with vLLM made to forget all prompts
 before each commit, and nothing read ahead. The model phrases all replies. `cached_pct` is the share of the prompts' tokens,
 from the commit on, that vLLM found in its cache, by its own count; `cached_told_pct` as `done` tells it of the replies that
-were heard to their end. `cancel_ms` is the longest of twelve times from closing a reply until vLLM did nothing more for it.
-`duplicated` counts the replies, of those that memory has begun, in which the model begins again; beside it the same when vLLM
-is not told to go on.
+were heard to their end. `cancel_ms` is the longest of twelve times from closing a reply until the last sign that vLLM worked
+on it; `behind_stopped_p50_ms` is how long a short question takes behind a prompt that was stopped while it was read, which
+goes on to the end of a step. `duplicated` counts the replies, of those that memory has begun, in which the model begins
+again; beside it the same when vLLM is not told to go on.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ from typing import Any, Final
 from rich.console import Console
 from rich.table import Table
 
-from bench.llm.generating import PIECES, Begun, begun, stopped_ms
+from bench.llm.generating import PIECES, Begun, begun, stopped_ms, waited_ms
 from bench.llm.talking import LINES, Conversation, Turn
 from bench.llm.vllm import Vllm, serving
 from bench.running import running
@@ -68,7 +69,7 @@ async def measure() -> dict[str, Any]:
     """All figures."""
     async with serving() as server:
         warm, local, cold = await talked(server)
-        stopped = await stopped_ms(server)
+        stopped, (behind, alone) = await stopped_ms(server), await waited_ms(server)
         told, untold = await begun(server), await begun(server, continues="off")
     console = Console(width=160)
     for table in (_conversations(warm, cold, local), _stopped(stopped), _begun(told, untold)):
@@ -88,6 +89,8 @@ async def measure() -> dict[str, Any]:
         "llamacpp_first_text_p50_ms": round(first_local),
         "cancel_ms": round(max(stopped), 1),
         "cancel_p50_ms": round(statistics.median(stopped), 1),
+        "behind_stopped_p50_ms": round(statistics.median(behind)),
+        "alone_p50_ms": round(statistics.median(alone)),
         "duplicated": sum(each.again for each in told),
         "duplicated_untold": sum(each.again for each in untold),
         "begun": len(told),
@@ -111,7 +114,7 @@ def _conversations(warm: Sequence[Turn], cold: Sequence[Turn], local: Sequence[T
 
 
 def _stopped(stopped: Sequence[float]) -> Table:
-    table = Table("pieces of the reply before it was closed", "ms until the server did nothing more", title="Replies stopped")
+    table = Table("pieces of the reply before it was closed", "ms until the last sign of work on it", title="Replies stopped")
     for pieces, ms in zip(PIECES, stopped, strict=True):
         table.add_row(str(pieces), f"{ms:.0f}")
     return table

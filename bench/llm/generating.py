@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,7 +11,7 @@ from typing import Any, Final
 
 from bench.llm.vllm import Vllm
 from services.common.settings import SharedSettings
-from services.llm.engine import Message, Prompt
+from services.llm.engine import Item, Message, Prompt
 from services.llm.engines.openai import OpenaiEngine
 from services.llm.memory.history import Utterance
 from services.llm.persona.persona import load_persona
@@ -25,6 +25,8 @@ _READING_S: Final = 0.3
 #: A server that has done nothing for so long has stopped: a token takes a tenth of that.
 _QUIET_S: Final = 1.0
 _LOOK_S: Final = 0.02
+_TIMES: Final = 5
+_SHORT: Final = Prompt((Message("user", "Hello."),))
 #: Each so many passages of the life story begin two replies, one with their first sentence and one with half of it.
 _EACH: Final = 12
 _REPLY_TOKENS: Final = 24
@@ -60,16 +62,52 @@ async def engine(server: Vllm, **options: Any) -> AsyncIterator[OpenaiEngine]:
 
 
 async def stopped_ms(server: Vllm) -> list[float]:
-    """For each of PIECES the time from closing a reply until the server did nothing more for it; at least a look at it."""
+    """For each of PIECES the time from closing a reply until the last sign of work on it, and at least a look at the server.
+
+    A sign is a token more, or that the server counts it as running, which it does anew after each of its steps.
+    """
     found = []
     # It would go on until its limit.
     async with engine(server, extra={"ignore_eos": True}) as made:
         for number, pieces in enumerate(PIECES):
-            # Nothing of it is in the cache, so that reading takes a while.
-            story = f"Story {number}. " + "The sea was grey that morning, and nobody had lit the lamp. " * 30
-            prompt = Prompt((Message("system", story), Message("user", "Tell me all of it, slowly.")))
-            found.append(await _stopped_ms(made, server, prompt, pieces))
+            found.append(await _stopped_ms(made, server, _long(number), pieces))
     return found
+
+
+async def waited_ms(server: Vllm) -> tuple[list[float], list[float]]:
+    """How long a short question takes behind a prompt that was stopped while it was read, and how long it takes by itself."""
+    behind, alone = [], []
+    async with engine(server) as made:
+        for number in range(_TIMES):
+            alone.append(await _answered_ms(made))
+            await _read_in_part(made.generate(_long(100 + number), 1, 0))
+            behind.append(await _answered_ms(made))
+    return behind, alone
+
+
+async def _answered_ms(made: OpenaiEngine) -> float:
+    started = asyncio.get_running_loop().time()
+    async for _ in made.generate(_SHORT, 1, 0):
+        pass
+    return (asyncio.get_running_loop().time() - started) * 1000
+
+
+async def _read_in_part(items: AsyncGenerator[Item, None]) -> float:
+    """Asks for a reply and closes it while its prompt is read; returns when. RuntimeError: it was read before that."""
+    reading = asyncio.ensure_future(anext(items))
+    await asyncio.sleep(_READING_S)
+    if reading.done():
+        raise RuntimeError("the prompt was read before it could be stopped")
+    closed = asyncio.get_running_loop().time()
+    reading.cancel()
+    await asyncio.gather(reading, return_exceptions=True)
+    return closed
+
+
+def _long(number: int) -> Prompt:
+    """A prompt that takes a while to read: nothing of it is in the cache."""
+    story = f"Story {number}. " + "The sea was grey that morning, and nobody had lit the lamp. " * 60
+    return Prompt((Message("system", story), Message("user", "Tell me all of it, slowly.")))
 
 
 async def _stopped_ms(made: OpenaiEngine, server: Vllm, prompt: Prompt, pieces: int) -> float:
@@ -78,15 +116,10 @@ async def _stopped_ms(made: OpenaiEngine, server: Vllm, prompt: Prompt, pieces: 
     if pieces:
         for _ in range(pieces):
             await anext(items)
+        started = last = loop.time()
+        await items.aclose()
     else:
-        reading = asyncio.ensure_future(anext(items))
-        await asyncio.sleep(_READING_S)
-        if reading.done():
-            raise RuntimeError("the prompt was read before it could be stopped")
-        reading.cancel()
-        await asyncio.gather(reading, return_exceptions=True)
-    started = last = loop.time()
-    await items.aclose()
+        started = last = await _read_in_part(items)
     written: float | None = None
     while loop.time() < last + _QUIET_S:
         now = await server.counters()

@@ -39,10 +39,11 @@ _ENVIRONMENT: Final = {
     # It can be told to forget all prompts: for the cold ones of the comparison.
     "VLLM_SERVER_DEV_MODE": "1",
 }
-#: A prompt is kept in whole blocks, and what is over is read again: 32 tokens are the smallest block on a CPU.
+#: A prompt is kept in whole blocks, and what is over is read again: 32 tokens are the smallest block on a CPU. It is read in
+#: steps, and one that is stopped is read on to the end of its step: 64 tokens are 0.15 s of work on one thread.
 _ARGUMENTS: Final = (
     *("--dtype", "bfloat16", "--max-model-len", "4096", "--max-num-seqs", "8", "--block-size", "32"),
-    *("--enforce-eager", "--enable-prompt-tokens-details"),
+    *("--enforce-eager", "--enable-prompt-tokens-details", "--max-num-batched-tokens", "64"),
 )
 
 
@@ -96,7 +97,8 @@ async def serving(*arguments: str) -> AsyncIterator[Vllm]:
     with free_port() as port, LOG.open("wb") as log:
         place = ("--host", "127.0.0.1", "--port", str(port), "--model", str(model), "--served-model-name", MODEL)
         process = await asyncio.create_subprocess_exec(
-            *(PYTHON, "-m", "vllm.entrypoints.openai.api_server", *place, *_ARGUMENTS, *arguments),
+            PYTHON,
+            *("-m", "vllm.entrypoints.openai.api_server", *place, *_ARGUMENTS, *arguments),
             env=os.environ | _ENVIRONMENT,
             stdout=log,
             stderr=log,
