@@ -159,7 +159,7 @@ BEGUN = words("Rainy days are fine by me. Sit down for")
     ],
 )
 async def test_whole_sentences_before_a_break_are_said(reply: Reply, reason: str) -> None:
-    async with opened(token_timeout_s=0.3) as room, room.talk(reply) as call:
+    async with opened(token_timeout_s=2.0 if reply.held else 10.0) as room, room.talk(reply) as call:
         await call.commit(1, TOLD)
         text, _, failed = await call.reply(1)
         assert text.strip() == GOOD and (failed.reason, failed.retryable) == (reason, True)
