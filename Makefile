@@ -10,6 +10,7 @@ PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check
 PROTOS := $(shell find protos -name '*.proto')
 STUBS := sdk/vivant/.stubs
 LOCKS := cpu asr turn llm tts face orchestrator gateway sdk models protos riva
+VLLM_TORCH := torch==2.13.0
 COMPILE := $(BIN)/uv pip compile --quiet --python-version 3.11 --generate-hashes --no-emit-index-url --no-header \
   $(if $(UPGRADE),--upgrade)
 # What `python -m bench.NAME` runs: a module, or a package, whose other programs are for doing by hand.
@@ -27,7 +28,7 @@ MOVED := $(shell [ -L $(VENV) ] || [ ! -s $(VENV)/.cpu ] || [ "$$(cat $(VENV)/.c
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
 
-# --- environments: cpu runs the system, dev adds what checks and tests need, enroll stands alone ---
+# --- environments: cpu runs the system, dev adds what checks and tests need, enroll and vllm stand alone ---
 
 $(BIN)/pip:
 	@"$(PYTHON)" -c 'import ensurepip, sys; sys.exit(sys.version_info < (3, 11))' || \
@@ -58,6 +59,15 @@ $(VENV)/.dev: requirements/dev.txt $(MOVED) | $(VENV)/.cpu
 	@.venv-enroll/bin/python -m pip --quiet --disable-pip-version-check install --no-deps --require-hashes -r requirements/enroll.txt
 	@touch $@
 
+.venv-vllm/.installed: requirements/vllm.txt
+	"$(PYTHON)" -m venv .venv-vllm
+	@echo 'Installing vLLM for CPUs (3 GB, some minutes) ...'
+	@# torch has a build for each kind of machine under one version, so it is in no lock.
+	@.venv-vllm/bin/python -m pip --quiet --disable-pip-version-check install $(VLLM_TORCH)
+	@# As above: vllm-overrides.txt leaves packages out.
+	@.venv-vllm/bin/python -m pip --quiet --disable-pip-version-check install --no-deps --require-hashes -r requirements/vllm.txt
+	@touch $@
+
 $(STUBS): $(PROTOS) | $(VENV)/.cpu
 	@deploy/stubs.sh $(BIN)/python
 	@touch $@
@@ -78,6 +88,10 @@ protos: $(STUBS) ## generate the contracts' stubs
 .PHONY: enroll-env
 enroll-env: .venv-enroll/.installed ## make the environment that enrols new portraits
 	@echo 'Ready. Next: .venv/bin/vivant enroll --help'
+
+.PHONY: vllm-env
+vllm-env: .venv-vllm/.installed ## make the environment of vLLM for CPUs (3 GB)
+	@echo 'Ready. Next: make test-vllm, or make bench-llm'
 
 # --- running ---
 
@@ -113,12 +127,20 @@ test: $(VENV)/.dev $(STUBS) .venv-enroll/.installed ## run all tests, those on t
 	$(BIN)/pytest
 	@echo 'All tests pass. Next: make demo, or make bench'
 
+.PHONY: test-vllm
+test-vllm: $(VENV)/.dev $(STUBS) .venv-vllm/.installed ## run the tests of the llm service with a real vLLM
+	@$(BIN)/python -m models fetch
+	$(BIN)/pytest -m vllm tests/contract
+	@echo 'All of them pass. Next: make bench-llm'
+
 .PHONY: bench $(BENCHES)
 bench: $(BENCHES) ## run every benchmark; each is also a target of its own: make bench-asr
 	@echo 'Each table above ends in one line of JSON.'
 
 # It looks for faces in what it has recorded.
 bench-face: .venv-enroll/.installed
+# It starts a vLLM.
+bench-llm: .venv-vllm/.installed
 
 $(BENCHES): bench-%: $(VENV)/.dev $(STUBS)
 	@$(BIN)/python -m models fetch
@@ -131,6 +153,7 @@ lock: $(VENV)/.dev ## renew the locks in requirements/ after an .in file has cha
 	@cd requirements && ../$(COMPILE) dev.in -o dev.txt
 	@cd requirements && for name in $(LOCKS); do ../$(COMPILE) -c dev.txt $$name.in -o $$name.txt || exit 1; done
 	@cd requirements && ../$(COMPILE) --override enroll-overrides.txt enroll.in -o enroll.txt
+	@cd requirements && ../$(COMPILE) --override vllm-overrides.txt vllm.in -o vllm.txt
 	@echo 'The locks are renewed (newer versions: make lock UPGRADE=1). Next: make check test'
 
 .PHONY: env-example
@@ -140,6 +163,6 @@ env-example: $(VENV)/.cpu $(STUBS) ## write .env.example anew from the settings 
 
 .PHONY: clean
 clean: ## remove environments, stubs and outputs; model files stay
-	rm -rf .venv .venv-enroll out .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache $(STUBS)
+	rm -rf .venv .venv-enroll .venv-vllm out .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache $(STUBS)
 	find sdk/vivant -mindepth 2 -maxdepth 2 -type d -name v1 -exec rm -rf {} +
 	@echo 'Clean. Next: make up'

@@ -31,6 +31,9 @@ TABLE: Final = (
     Metric("vivant_final_seconds", Histogram, "From a flush to the final words."),
     Metric("vivant_end_of_turn_seconds", Histogram, "From the end of the user's speech to the decision that the turn is over."),
     Metric("vivant_first_token_seconds", Histogram, "From the commit of a turn to the first text of the reply."),
+    Metric(
+        "vivant_prompt_tokens_total", Counter, "Tokens of the prompts of replies; stage is read, or cached for what was not."
+    ),
     Metric("vivant_first_audio_seconds", Histogram, "From the first text to the first audio of it."),
     Metric("vivant_reply_seconds", Histogram, "From the end of the user's speech to a stage of the reply: token, audio, unit."),
     Metric("vivant_interruption_seconds", Histogram, "From the user's speech over the persona to silence."),
@@ -52,7 +55,7 @@ TABLE: Final = (
 SERVED: Final[dict[str, frozenset[str]]] = {
     "asr": frozenset({"vivant_first_partial_seconds", "vivant_final_seconds"}),
     "turn": frozenset({"vivant_end_of_turn_seconds"}),
-    "llm": frozenset({"vivant_first_token_seconds", "vivant_stale_output_total"}),
+    "llm": frozenset({"vivant_first_token_seconds", "vivant_prompt_tokens_total", "vivant_stale_output_total"}),
     "tts": frozenset({"vivant_first_audio_seconds"}),
     "face": frozenset({"vivant_frame_seconds", "vivant_units_total", "vivant_stale_output_total"}),
     "session": frozenset(

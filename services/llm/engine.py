@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Literal, Protocol
 
 from services.common.engine import EngineInfo
+from vivant.errors import Unusable
 
 Role = Literal["system", "user", "assistant"]
 
@@ -25,6 +26,8 @@ class Prompt:
     messages: tuple[Message, ...]
     opening: str = ""
     """Words with which the reply has begun; the model goes on from there."""
+    adapter: str = ""
+    """The fine-tuned model that answers, by its name on a server; empty: the one that the engine is set up with."""
 
 
 @dataclass(frozen=True)
@@ -51,6 +54,8 @@ class Usage:
     """Tokens of the prompt that had to be read; those found in the cache are not counted."""
     reply_tokens: int
     finish: Finish = "stop"
+    cached_tokens: int = 0
+    """Tokens of the prompt that were found in the cache; 0 also where that is not told."""
 
 
 Item = str | Thought | Called | Usage
@@ -63,6 +68,16 @@ class LlmInfo(EngineInfo):
     """`prefill` does something: words are read ahead while they are still being said."""
     opening: Literal["passage", "model"] = "model"
     """How replies begin unless the settings say: a model that is too small to be trusted leaves the word to the life story."""
+
+
+def without_adapters(adapter: str, engine: str) -> None:
+    """`Engine.require` of an engine that has none."""
+    if adapter:
+        raise Unusable(
+            f"there is no adapter {adapter!r}: the engine {engine} has none; set LLM_ENGINE=openai, for a server that has it, "
+            "or take `adapter` out of persona.toml",
+            reason="unknown_adapter",
+        )
 
 
 def weighed(tokens: Sequence[tuple[str, float]], answers: Sequence[str]) -> tuple[float, ...]:
@@ -86,6 +101,9 @@ class Engine(Protocol):
 
         Raises Unusable for what will not pass, and Unavailable when the time is over.
         """
+
+    async def require(self, adapter: str) -> None:
+        """Raises Unusable, with what there is instead, where no prompt can name this adapter; "" is always there."""
 
     async def prefill(self, prompt: Prompt, lane: int) -> None:
         """Reads the prompt, whose last message may still grow, so that a later `generate` has less to read."""

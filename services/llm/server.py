@@ -165,6 +165,8 @@ class _Outlet:
                 await self._stream.send(source=source)
             case Finished(done, first_token_us, answers):
                 self._metrics.observe("vivant_first_token_seconds", first_token_us / 1e6)
+                self._metrics.count("vivant_prompt_tokens_total", "read", done.usage.prompt_tokens)
+                self._metrics.count("vivant_prompt_tokens_total", "cached", done.usage.cached_tokens)
                 if done.problem:
                     self._metrics.count("vivant_errors_total", done.problem.reason)
                 await self._stream.send(
@@ -172,6 +174,7 @@ class _Outlet:
                         turn_id=turn_id,
                         prompt_tokens=done.usage.prompt_tokens,
                         reply_tokens=done.usage.reply_tokens,
+                        cached_tokens=done.usage.cached_tokens,
                         first_token_us=first_token_us,
                         corrected=done.corrected,
                         reason=done.problem.reason if done.problem else None,

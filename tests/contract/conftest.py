@@ -1,4 +1,4 @@
-"""The orchestrator with scripted engines, and a gateway to it."""
+"""The orchestrator with scripted engines, and a gateway to it; a real vLLM, for the tests that are marked so."""
 
 from __future__ import annotations
 
@@ -7,10 +7,12 @@ from collections.abc import AsyncIterator
 
 import pytest
 
+from bench.llm.vllm import Vllm
 from services.orchestrator.settings import OrchestratorSettings
 from tests.harness.gateway_door import Door, gateway_to
 from tests.harness.realtime_client import HEARD, REPLY
 from tests.harness.scripted_engines import Orchestrator, addresses, orchestrating, scripted_engines
+from tests.harness.vllm import serving_with_adapter
 from tests.harness.waiting import until
 
 
@@ -30,3 +32,10 @@ async def door(orchestrator: Orchestrator) -> AsyncIterator[Door]:
     async with gateway_to(orchestrator.address) as each:
         yield each
     await until(lambda: not orchestrator.admission.active)
+
+
+@pytest.fixture(scope="session")
+async def vllm(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Vllm]:
+    """One server for all tests."""
+    async with serving_with_adapter(tmp_path_factory.mktemp("lora")) as server:
+        yield server

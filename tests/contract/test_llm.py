@@ -24,7 +24,7 @@ from tests.harness.data import PERSONAS
 from tests.harness.grpc_server import reason
 from tests.harness.llm_parts import fake_engine
 from tests.harness.llm_service import MODELS, Call, serving, utterance
-from tests.harness.waiting import until
+from tests.harness.waiting import PATIENCE_S, until
 from vivant.common.v1 import common_pb2
 from vivant.errors import Unavailable, Unusable
 from vivant.llm.v1 import llm_pb2 as pb
@@ -53,17 +53,24 @@ def chat_server() -> Iterator[str]:
     del server
 
 
-@pytest.fixture(params=["fake", "llamacpp", "openai"])
-async def engine(request: pytest.FixtureRequest) -> AsyncIterator[Engine]:
+@pytest.fixture(params=["fake", "llamacpp", "openai", pytest.param("vllm", marks=pytest.mark.vllm)])
+def loaded(request: pytest.FixtureRequest) -> Engine:
+    """Each of the engines; `openai` with a small server and, in tests of their own, with a vLLM."""
     if request.param == "llamacpp":
-        yield request.getfixturevalue("llamacpp")
-    elif request.param == "fake":
-        yield fake_engine()
-    else:
-        made = OpenaiEngine(OpenaiOptions(base_url=request.getfixturevalue("chat_server")), SharedSettings())
-        made.load()
-        yield made
-        await made.close()
+        return request.getfixturevalue("llamacpp")
+    if request.param == "fake":
+        return fake_engine()
+    address = request.getfixturevalue("chat_server") if request.param == "openai" else request.getfixturevalue("vllm").base_url
+    made = OpenaiEngine(OpenaiOptions(base_url=address, token_timeout_s=PATIENCE_S), SharedSettings())
+    made.load()
+    return made
+
+
+@pytest.fixture
+async def engine(loaded: Engine) -> AsyncIterator[Engine]:
+    yield loaded
+    if isinstance(loaded, OpenaiEngine):
+        await loaded.close()
 
 
 async def test_the_dialogue_of_the_contract(engine: Engine) -> None:
@@ -169,7 +176,7 @@ async def test_the_default_model_reads_only_what_is_new(llamacpp: LlamacppEngine
         await call.commit(2, "My feet hurt a lot today.")
         _, _, done = await call.reply(2)
         # The prefix alone is longer.
-        assert done.prompt_tokens < 60
+        assert done.prompt_tokens < 60 and done.cached_tokens > done.prompt_tokens
         await call.finish()
 
 

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import shutil
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from email.utils import formatdate
+from pathlib import Path
 from typing import Any
 
+import grpc
 import pytest
 
 from deploy.addresses import free_port
@@ -16,9 +20,13 @@ from services.llm.engine import Message, Prompt
 from services.llm.engines.openai import OpenaiEngine
 from services.llm.settings import OpenaiOptions
 from tests.harness.chat_server import DONE, ChatServer, Reply, chatting, event, json_reply, refusing, saying, words
+from tests.harness.data import PERSONAS
+from tests.harness.grpc_server import reason as reason_of
 from tests.harness.llm_parts import fake_engine
 from tests.harness.llm_service import Call, serving
-from vivant.errors import Unavailable, Unusable
+from tests.harness.waiting import until
+from vivant.errors import Full, Unavailable, Unusable
+from vivant.llm.v1 import llm_pb2 as pb
 
 BORN = "Where were you born?"
 TOLD = "The rain came in all day long."
@@ -113,6 +121,10 @@ async def test_words_are_read_in_every_shape(reply: Reply, room: Room) -> None:
         (Reply(status=307, headers={"Location": "http://elsewhere.example/v1"}), "wrong_address", "elsewhere.example"),
         (refusing(401, {"message": "bad key"}), "wrong_key", "LLM_OPENAI_API_KEY"),
         (refusing(400, "maximum context length is 512 tokens"), "context_full", "LLM_HISTORY_WORDS"),
+        (refusing(429, "slow down"), "model_full", "takes no more requests: slow down"),
+        (refusing(503, {"message": "Loading model"}), "model_loading", "still loading"),
+        (Reply([b"<html><body>Bad Gateway</body></html>"], 502, {"Content-Type": "text/html"}), "model_failed", "(502)"),
+        (refusing(504, "upstream timed out"), "model_failed", "upstream timed out"),
         (refusing(500, {"message": "half a \ud83d character"}), "model_failed", "half a"),
         (Reply([b"\xff\xfe"], 500), "model_failed", "(500)"),
         (json_reply({"detail": "Not Found"}, 404), "unknown_model", "Not Found"),
@@ -134,11 +146,127 @@ async def test_a_turn_tells_what_was_wrong_and_the_next_is_answered(
         await call.finish()
 
 
-async def test_whole_sentences_before_a_break_are_said(room: Room) -> None:
-    async with room.talk(Reply([*words("Rainy days are fine by me. Sit down for")], drop=True)) as call:
+BEGUN = words("Rainy days are fine by me. Sit down for")
+
+
+@pytest.mark.parametrize(
+    ("reply", "reason"),
+    [
+        (Reply(BEGUN, drop=True), "model_broke_off"),
+        (Reply(BEGUN, held=True), "model_timeout"),
+        (Reply([*BEGUN, event({"error": {"message": "worker died", "code": 500}})]), "model_failed"),
+        (Reply([*BEGUN, b"data: {broken\n\n"]), "not_a_model_server"),
+    ],
+)
+async def test_whole_sentences_before_a_break_are_said(reply: Reply, reason: str) -> None:
+    async with opened(token_timeout_s=2.0 if reply.held else 10.0) as room, room.talk(reply) as call:
         await call.commit(1, TOLD)
         text, _, failed = await call.reply(1)
-        assert text.strip() == GOOD and failed.reason == "model_broke_off"
+        assert text.strip() == GOOD and (failed.reason, failed.retryable) == (reason, True)
+
+
+async def test_a_turn_that_is_over_closes_its_request_and_so_does_a_draft() -> None:
+    """By that a server learns that nobody listens any more."""
+    async with opened() as room:
+        async with room.talk(Reply(BEGUN, held=True)) as call:
+            await call.commit(1, TOLD)
+            await until(lambda: room.server.held == 1)
+            await call.send(cancel=pb.Cancel(turn_id=1))
+            await until(lambda: room.server.held == 0)
+            await call.send(words=pb.HeardWords(turn_id=2, text=TOLD, participant_id="ana", draft=True))
+            await until(lambda: room.server.held == 1)
+            await call.send(words=pb.HeardWords(turn_id=3, text="So I", participant_id="ana"))
+            await until(lambda: room.server.held == 0)
+            await call.commit(4, TOLD)
+            await until(lambda: room.server.held == 1)
+        await until(lambda: room.server.held == 0)
+        assert len(room.server.asked) == 3
+
+
+@pytest.mark.parametrize("status", [429, 503])
+async def test_a_server_that_wants_to_be_asked_later_is_asked_later(status: int) -> None:
+    busy = [refusing(status, "busy", Retry_After="0"), refusing(status, "busy", Retry_After=formatdate(0))]
+    async with opened() as room, room.talk(lambda _: busy.pop() if busy else saying(GOOD)) as call:
+        await call.commit(1, TOLD)
+        text, _, done = await call.reply(1)
+        assert text.strip() == GOOD and not done.HasField("reason")
+        assert len(room.server.asked) == 3
+
+
+async def test_a_server_that_asks_for_more_patience_than_there_is_is_left_alone() -> None:
+    """What would be read ahead is not even sent, and a second try tells the same without a request."""
+    async with chatting(refusing(429, "busy", Retry_After="30")) as server:
+        engine = OpenaiEngine(OpenaiOptions(base_url=server.address), SharedSettings())
+        prompt = Prompt((Message("user", TOLD),))
+        for _ in range(2):
+            with pytest.raises(Full, match=r"takes no more requests for the next (30|29) s"):
+                _ = [item async for item in engine.generate(prompt, 20, 0)]
+        await engine.prefill(prompt, 0)
+        with pytest.raises(Full):
+            await engine.weigh(prompt, ("yes", "no"))
+        await engine.close()
+        assert len(server.asked) == 1
+
+
+async def test_what_a_server_has_in_its_cache_is_told_and_counted() -> None:
+    usage = {"prompt_tokens": 100, "completion_tokens": 6, "prompt_tokens_details": {"cached_tokens": 90}}
+    reply = Reply([*words(GOOD), event({"choices": [], "usage": usage}), DONE])
+    async with opened() as room, room.talk(reply) as call:
+        await call.commit(1, TOLD)
+        _, _, done = await call.reply(1)
+        assert (done.prompt_tokens, done.cached_tokens, done.reply_tokens) == (10, 90, 6)
+        labels = {"service": "llm", "engine": "test"}
+        for stage, tokens in (("read", 10), ("cached", 90)):
+            counted = room.stub.metrics.registry.get_sample_value("vivant_prompt_tokens_total", labels | {"stage": stage})
+            assert counted == tokens
+
+
+@pytest.fixture
+def tuned(tmp_path: Path) -> Path:
+    """Personas, one of whom is to be answered with an adapter."""
+    folder = tmp_path / "personas"
+    shutil.copytree(PERSONAS / "pip", folder / "pip", ignore=shutil.ignore_patterns("derived"))
+    told = folder / "pip" / "persona.toml"
+    told.write_text('adapter = "pip-lora"\n' + told.read_text("utf-8"), "utf-8")
+    return folder
+
+
+async def test_a_persona_is_answered_with_its_adapter_and_with_nothing_else(tuned: Path) -> None:
+    async with chatting(saying(GOOD)) as server:
+        server.models = json_reply({"data": [{"id": "base", "owned_by": "vllm"}]})
+        engine = OpenaiEngine(OpenaiOptions(base_url=server.address), SharedSettings())
+        async with serving(engine, tuned) as stub:
+            async with Call(stub) as call:
+                error = await call.refused()
+                assert (error.code(), reason_of(error)) == (grpc.StatusCode.FAILED_PRECONDITION, "unknown_adapter")
+                assert "persona 'pip'" in error.details() and "'pip-lora'" in error.details()
+                assert "there is: base" in error.details()
+            assert not server.asked
+            # It may be loaded while the server runs.
+            server.models = json_reply({"data": [{"id": "base", "owned_by": "vllm"}, {"id": "pip-lora", "parent": "base"}]})
+            async with Call(stub) as call:
+                # What is read ahead is read by the model that will answer.
+                await until(lambda: server.asked)
+                await call.commit(1, TOLD)
+                assert (await call.reply(1))[0].strip() == GOOD
+                await call.finish()
+            assert {body["model"] for body in server.asked} == {"pip-lora"} and len(server.asked) > 1
+            listings = server.listings
+            async with Call(stub) as call:
+                server.chat = lambda _: refusing(404, "The model `pip-lora` does not exist.")
+                await call.commit(1, TOLD)
+                assert (await call.reply(1))[2].reason == "unknown_model"
+            assert server.listings == listings
+            server.models = json_reply({"data": [{"id": "base"}]})
+            async with Call(stub) as call:
+                assert reason_of(await call.refused()) == "unknown_adapter"
+        await engine.close()
+
+
+async def test_an_engine_without_adapters_answers_nobody_who_needs_one(tuned: Path) -> None:
+    async with serving(fake_engine(GOOD), tuned) as stub, Call(stub) as call:
+        error = await call.refused()
+        assert reason_of(error) == "unknown_adapter" and "LLM_ENGINE=openai" in error.details()
 
 
 @pytest.mark.parametrize(

@@ -6,11 +6,13 @@ import asyncio
 import json
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from aiohttp import web
 from aiohttp.test_utils import TestServer
+
+from tests.harness.waiting import until
 
 DONE = b"data: [DONE]\n\n"
 
@@ -26,6 +28,8 @@ class Reply:
     """The connection is cut behind the last piece."""
     delay_s: float = 0.0
     """Before the answer."""
+    held: bool = False
+    """Behind the last piece nothing comes, for as long as the client stays."""
 
 
 def event(value: Any) -> bytes:
@@ -44,8 +48,10 @@ def saying(text: str, finish: str = "stop") -> Reply:
     return Reply([*words(text), event({"choices": [{"index": 0, "delta": {}, "finish_reason": finish}]}), DONE])
 
 
-def refusing(status: int, message: Any) -> Reply:
-    return json_reply({"error": message}, status)
+def refusing(status: int, message: Any, **headers: str) -> Reply:
+    """An error; of its headers `Retry_After` is "Retry-After"."""
+    refused = json_reply({"error": message}, status)
+    return replace(refused, headers=refused.headers | {name.replace("_", "-"): value for name, value in headers.items()})
 
 
 def json_reply(value: Any, status: int = 200) -> Reply:
@@ -59,29 +65,39 @@ class ChatServer:
         self.chat = chat
         self.models = json_reply({"data": [{"id": "any"}]})
         self.asked: list[dict[str, Any]] = []
+        self.listings = 0
+        """How often its models were asked for."""
+        self.held = 0
+        """Clients that stay while nothing comes."""
         self.address = ""
 
     async def answer_chat(self, request: web.Request) -> web.StreamResponse:
         body = await request.json()
         self.asked.append(body)
-        return await _send(request, self.chat(body))
+        return await self._send(request, self.chat(body))
 
     async def answer_models(self, request: web.Request) -> web.StreamResponse:
-        return await _send(request, self.models)
+        self.listings += 1
+        return await self._send(request, self.models)
 
-
-async def _send(request: web.Request, reply: Reply) -> web.StreamResponse:
-    await asyncio.sleep(reply.delay_s)
-    response = web.StreamResponse(status=reply.status, headers=reply.headers)
-    await response.prepare(request)
-    for piece in reply.pieces:
-        await response.write(piece)
-    if reply.drop:
-        assert request.transport
-        request.transport.abort()
-    else:
-        await response.write_eof()
-    return response
+    async def _send(self, request: web.Request, reply: Reply) -> web.StreamResponse:
+        await asyncio.sleep(reply.delay_s)
+        response = web.StreamResponse(status=reply.status, headers=reply.headers)
+        await response.prepare(request)
+        for piece in reply.pieces:
+            await response.write(piece)
+        if reply.held:
+            self.held += 1
+            try:
+                await until(lambda: request.transport is None or request.transport.is_closing())
+            finally:
+                self.held -= 1
+        elif reply.drop:
+            assert request.transport
+            request.transport.abort()
+        else:
+            await response.write_eof()
+        return response
 
 
 @asynccontextmanager

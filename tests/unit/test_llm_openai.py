@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import itertools
 import json
+import time
+from email.utils import formatdate
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.llm.engine import Called, Message, Prompt, Thought
+from services.llm.engine import Called, Message, Prompt, Thought, Usage
 from services.llm.engines.openai.answers import Answer, Refusal, refusal
+from services.llm.engines.openai.connection import asked_to_wait_s
 from services.llm.engines.openai.dialect import Dialect
 from services.llm.engines.openai.events import MAX_EVENT, Event, Events, NoEvents
 
@@ -124,6 +127,37 @@ def test_how_a_reply_ended(finish: str | None, done: bool, ended: str) -> None:
     answer = Answer()
     list(answer.items({"choices": [{"delta": {"content": "Hi"}, "finish_reason": finish}]}))
     assert answer.end(done=done).finish == ended
+
+
+@pytest.mark.parametrize(
+    ("details", "read", "cached"),
+    [
+        ({"cached_tokens": 7}, 3, 7),
+        ({"cached_tokens": 70}, 0, 70),
+        ({"cached_tokens": None}, 10, 0),
+        ({}, 10, 0),
+        (None, 10, 0),
+    ],
+)
+def test_tokens_in_the_cache_are_told_apart(details: Any, read: int, cached: int) -> None:
+    answer = Answer()
+    usage = {"prompt_tokens": 10, "completion_tokens": 2, "prompt_tokens_details": details}
+    assert not list(answer.items({"choices": [], "usage": usage}))
+    assert answer.end(done=True) == Usage(read, 2, "stop", cached)
+
+
+@pytest.mark.parametrize(
+    ("told", "seconds"),
+    [("7", 7.0), (" 0.5 ", 0.5), ("0", 0.0), ("", None), ("soon", None), ("-1", None), ("9" * 30, None), (formatdate(0), 0.0)],
+)
+def test_when_a_server_wants_to_be_asked_again(told: str, seconds: float | None) -> None:
+    assert asked_to_wait_s({"Retry-After": told}) == seconds
+    assert asked_to_wait_s({}) is None
+
+
+def test_a_date_to_be_asked_again_at_is_in_seconds_from_now() -> None:
+    told = asked_to_wait_s({"Retry-After": formatdate(time.time() + 3600, usegmt=True)})
+    assert told is not None and 3000 < told <= 3600
 
 
 @pytest.mark.parametrize(

@@ -57,6 +57,13 @@ def test_only_what_looks_for_faces_needs_the_environment_that_finds_them(clone: 
     assert needing == looking == ["face"]
 
 
+def test_only_what_starts_vllm_needs_its_environment(clone: Path) -> None:
+    needing = [
+        name for name in ("test", "check", "up", "bench-tts", "bench-llm", "test-vllm") if "vllm.txt" in would(clone, name)
+    ]
+    assert needing == ["bench-llm", "test-vllm"]
+
+
 def test_a_bench_is_what_runs_without_arguments(clone: Path) -> None:
     measures = re.findall(r"-m bench\.(\S+)", would(clone, "bench"))
     assert set(measures) > {"asr", "conversation", "speakers", "tts", "turn"}

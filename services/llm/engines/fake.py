@@ -7,7 +7,7 @@ import re
 from collections.abc import AsyncGenerator, Sequence
 
 from services.common.settings import SharedSettings
-from services.llm.engine import Item, LlmInfo, Prompt, Usage
+from services.llm.engine import Item, LlmInfo, Prompt, Usage, without_adapters
 from services.llm.settings import FakeOptions
 
 _MEMORIES = re.compile(r"\[memories: (.*?)\]", re.DOTALL)
@@ -36,6 +36,9 @@ class FakeEngine:
 
     async def connect(self) -> None:
         return
+
+    async def require(self, adapter: str) -> None:
+        without_adapters(adapter, "fake")
 
     async def prefill(self, prompt: Prompt, lane: int) -> None:
         self._check()

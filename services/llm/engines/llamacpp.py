@@ -13,11 +13,12 @@ import secrets
 import threading
 from collections.abc import AsyncGenerator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from typing import Any, Final, Literal
 
 from services.common.engine import Model
 from services.common.settings import SharedSettings
-from services.llm.engine import Finish, Item, LlmInfo, Prompt, Usage, weighed
+from services.llm.engine import Finish, Item, LlmInfo, Prompt, Usage, weighed, without_adapters
 from services.llm.engines.templates import MARKS, TEMPLATES
 from services.llm.settings import LlamacppOptions
 from vivant.errors import Internal, Unavailable, Unusable
@@ -70,7 +71,8 @@ class _Run:
             if choice.get("finish_reason") == "length":
                 self._finish = "length"
         if timings := chunk.get("timings"):
-            self.usage = Usage(int(timings["prompt_n"]), int(timings["predicted_n"]), self._finish)
+            read, written, cached = (int(timings[name]) for name in ("prompt_n", "predicted_n", "cache_n"))
+            self.usage = Usage(read, written, self._finish, cached)
         return self.stopped
 
     def put(self, item: Item | None) -> None:
@@ -117,6 +119,9 @@ class LlamacppEngine:
 
     async def connect(self) -> None:
         return
+
+    async def require(self, adapter: str) -> None:
+        without_adapters(adapter, "llamacpp")
 
     async def prefill(self, prompt: Prompt, lane: int) -> None:
         async for _ in self._drain(_Run(), self._template.render_open(_clean(prompt)), 0, self._slot(lane)):
@@ -214,7 +219,7 @@ def _clean(prompt: Prompt) -> Prompt:
     for mark in MARKS:
         if any(mark in message.content for message in messages):
             messages = tuple(type(message)(message.role, message.content.replace(mark, " ")) for message in messages)
-    return Prompt(messages, prompt.opening)
+    return replace(prompt, messages=messages)
 
 
 def _translate(error: dict[str, Any]) -> Exception:

@@ -23,7 +23,7 @@ from services.llm.persona.preparing import LINGER_S, Preparation, Preparer, not_
 from services.llm.reply.recalling import Recaller
 from services.llm.reply.replier import Replier
 from services.llm.settings import LlmSettings
-from vivant.errors import NotFound, Unavailable, VivantError
+from vivant.errors import NotFound, Unavailable, Unusable, VivantError
 
 _log = get_logger(__name__)
 
@@ -125,9 +125,14 @@ class Personas:
     async def replier(self, persona_id: str) -> Replier:
         """The one that speaks for a persona; empty is the default one.
 
-        Raises NotFound or Unusable, and Unavailable while it is being prepared, after a short wait.
+        Raises NotFound or Unusable, and Unavailable while it is being prepared, after a short wait. Whoever needs an adapter
+        that is not there does not get another model instead.
         """
         persona = await self.get(persona_id)
+        try:
+            await self._engine.require(persona.profile.adapter)
+        except Unusable as exc:
+            raise Unusable(f"persona {persona.id!r}: {exc.message}", reason=exc.reason) from exc
         before = self._ready.get(persona.id)
         if before is None or before.persona != persona:
             try:

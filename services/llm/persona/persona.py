@@ -1,6 +1,6 @@
 """A persona as its folder has it: who it is, how it talks, what it remembers.
 
-personas/june/persona.toml    name, languages, disclosure, greeting, voice, manner, boundaries, starters, examples, fallbacks
+personas/june/persona.toml    name, languages, disclosure, greeting, voice, adapter, manner, boundaries, starters, examples, ...
               story.md        the life story, see story.py
               consent.toml    who agreed to what
 """
@@ -130,6 +130,8 @@ class Profile(_Table):
     disclosure: str = Field(min_length=1)
     greeting: str = Field(min_length=1)
     voice: str = ""
+    adapter: Annotated[str, StringConstraints(strip_whitespace=True, max_length=200, pattern=r"^[ -~]*$")] = ""
+    """The language model that was fine-tuned on this person, by its name on the model server; empty: the one for all."""
     manner: Lines = Field(min_length=1)
     boundaries: Lines = ()
     starters: Annotated[tuple[Starter, ...], Field(max_length=6), AfterValidator(_distinct)] = ()

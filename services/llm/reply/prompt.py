@@ -40,7 +40,7 @@ def build(
     # Brackets of the listener's own would pass for memories.
     said = shortened(question, _MAX_QUESTION_WORDS).text.replace("[", "(").replace("]", ")")
     *before, last = as_messages([*history, Utterance(question.speaker, f"[memories: {remembered}] {said}")], persona.id)
-    return Prompt((*prefix(persona), *before, last), opening)
+    return Prompt((*prefix(persona), *before, last), opening, persona.profile.adapter)
 
 
 def build_whom(persona: Persona, history: Sequence[Utterance], question: Utterance, other: str) -> Prompt:
@@ -66,4 +66,4 @@ def build_waiting(persona: Persona, history: Iterable[Utterance]) -> Prompt:
     messages = as_messages(history, persona.id)
     if not messages or messages[-1].role == "assistant":
         messages.append(Message("user", "["))
-    return Prompt((*prefix(persona), *messages))
+    return Prompt((*prefix(persona), *messages), adapter=persona.profile.adapter)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
 from services.llm.engine import Called, Finish, Item, Thought, Usage
@@ -34,6 +34,8 @@ class Refusal:
     status: int = 0
     parameter: str = ""
     """The field of the request that it is about."""
+    wait_s: float | None = None
+    """After so many seconds it may be asked again, as the server says."""
 
 
 @dataclass
@@ -93,7 +95,7 @@ class Answer:
     def end(self, *, done: bool) -> Usage:
         """The last item; `done`: the server has said that it is complete."""
         finish: Finish = self.finish or ("stop" if done else "cut")
-        return Usage(self.usage.prompt_tokens, self.usage.reply_tokens or self.counted, finish)
+        return replace(self.usage, reply_tokens=self.usage.reply_tokens or self.counted, finish=finish)
 
 
 def refusal(value: Any, *, event: bool = False) -> Refusal | None:
@@ -145,7 +147,8 @@ def _texts(content: Any) -> Iterator[str | Thought]:
 def _usage(usage: dict[str, Any]) -> Usage:
     details = usage.get("prompt_tokens_details")
     cached = _count(details.get("cached_tokens")) if isinstance(details, dict) else 0
-    return Usage(max(0, _count(usage.get("prompt_tokens")) - cached), _count(usage.get("completion_tokens")))
+    read = max(0, _count(usage.get("prompt_tokens")) - cached)
+    return Usage(read, _count(usage.get("completion_tokens")), cached_tokens=cached)
 
 
 def _count(value: Any) -> int:

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
-from collections.abc import AsyncIterator, Container
+import time
+from collections.abc import AsyncGenerator, AsyncIterator, Container, Mapping
 from contextlib import asynccontextmanager
+from email.utils import parsedate_to_datetime
 from typing import Any, Final
 
 import aiohttp
@@ -19,6 +22,7 @@ from vivant.errors import Full, Timeout, Unavailable, Unusable, VivantError
 
 _MOST_REDIRECTS: Final = 3
 _SHOWN: Final = 200
+_LEAST_WAIT_S: Final = 0.1
 _TOO_LONG: Final = re.compile(r"context (length|window|size)|exceed_context", re.IGNORECASE)
 _LOADING: Final = re.compile(r"\b(loading|warming|starting|not ready)\b", re.IGNORECASE)
 
@@ -50,6 +54,8 @@ class Connection:
         self._session: aiohttp.ClientSession | None = None
         self.problem: str | None = None
         """Why the last request could not be served."""
+        self.free_at = 0.0
+        """Until then the server has asked to be left alone, on the clock of the event loop."""
 
     def check(self) -> None:
         """Raises Unusable when the settings cannot work."""
@@ -82,7 +88,11 @@ class Connection:
             async with self._followed(method, URL(self.base + path), body, timeout_s) as response:
                 answered = True
                 if not 200 <= response.status < 300:
-                    raise Refused(await _refused(response))
+                    refused = await _refused(response)
+                    if refused.wait_s is not None:
+                        # Who is told to come back at once would ask without a pause.
+                        self.free_at = asyncio.get_running_loop().time() + max(refused.wait_s, _LEAST_WAIT_S)
+                    raise Refused(refused)
                 self.problem = None
                 yield response
         except NoEvents as exc:
@@ -157,6 +167,7 @@ class Connection:
         """What an error of the server's means here."""
         detail = " ".join(printable(refused.message).split())[:_SHOWN]
         status = refused.status
+        later = "" if refused.wait_s is None else f" for the next {refused.wait_s:.0f} s"
         if _TOO_LONG.search(detail):
             return Unusable(
                 f"the prompt does not fit into the model's context ({detail}); serve it with more, or lower LLM_HISTORY_WORDS",
@@ -165,7 +176,7 @@ class Connection:
         if status == 503 and _LOADING.search(detail):
             return self._down(Unavailable, f"is still loading its model ({detail})", "model_loading")
         rows: tuple[tuple[Container[int], type[VivantError], str, str], ...] = (
-            ((429,), Full, "the language model server takes no more requests", "model_full"),
+            ((429,), Full, f"the language model server takes no more requests{later}", "model_full"),
             ((401, 403), Unusable, "the language model server does not accept the key; set LLM_OPENAI_API_KEY", "wrong_key"),
             ((404,), Unusable, f"{_NO_MODEL} at {self.base}; check LLM_OPENAI_MODEL and LLM_OPENAI_BASE_URL", "unknown_model"),
             (range(400, 500), Unusable, f"the language model server refuses the request ({status})", "request_refused"),
@@ -179,7 +190,7 @@ class Connection:
         )
 
 
-async def read_events(response: aiohttp.ClientResponse) -> AsyncIterator[Event | None]:
+async def read_events(response: aiohttp.ClientResponse) -> AsyncGenerator[Event | None, None]:
     """The events of an answer; None for the word that it is complete. Raises NoEvents."""
     events = Events()
     async for chunk in response.content.iter_any():
@@ -206,12 +217,23 @@ async def _refused(response: aiohttp.ClientResponse) -> Refusal:
     except (NoEvents, ValueError):
         found = Refusal(shown(text)) if text.strip() else Refusal(response.reason or "without a word")
     assert found is not None
-    return Refusal(found.message, response.status, found.parameter)
+    return Refusal(found.message, response.status, found.parameter, asked_to_wait_s(response.headers))
+
+
+def asked_to_wait_s(headers: Mapping[str, str]) -> float | None:
+    """After how many seconds a server wants to be asked again: Retry-After, in seconds or as a date (RFC 9110, 10.2.3)."""
+    told = headers.get("Retry-After", "").strip()
+    if re.fullmatch(r"\d{1,9}(\.\d+)?", told):
+        return float(told)
+    try:
+        return max(0.0, parsedate_to_datetime(told).timestamp() - time.time())
+    except ValueError:
+        return None
 
 
 def _events_of(text: str) -> list[Any]:
     events = Events()
-    return events.push(text.encode()) + events.finish()
+    return [*events.push(text.encode()), *events.finish()]
 
 
 def _undecodable(exc: Exception) -> bool:

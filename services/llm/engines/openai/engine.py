@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import re
 from collections.abc import AsyncGenerator, Sequence
+from contextlib import aclosing
 from typing import Any, Final
 
 from services.common.engine import Model
@@ -38,6 +39,8 @@ class OpenaiEngine:
         self._connection = Connection(options)
         self._dialect = Dialect(options.temperature, options.extra, options.continues)
         self._model = options.model
+        self._names: tuple[str, ...] = ()
+        """Models that the server has listed; adapters are among them."""
         self._asked_for_models = False
         self._waiting: str | None = None
 
@@ -74,18 +77,35 @@ class OpenaiEngine:
             await asyncio.sleep(wait_s)
         self._waiting = None
 
+    async def require(self, adapter: str) -> None:
+        if not adapter or adapter in self._names:
+            return
+        # It may have been loaded since they were listed.
+        _, self._names = await self._listed()
+        if adapter not in self._names:
+            raise Unusable(
+                f"there is no adapter {adapter!r} on the language model server at {self._connection.base}; "
+                f"there is: {', '.join(self._names) or 'nothing that it lists'}",
+                reason="unknown_adapter",
+            )
+
     async def prefill(self, prompt: Prompt, lane: int) -> None:
-        if self._options.prefill:
-            async for _ in self._chat(prompt, 1):
-                pass
+        # What a busy server is spared first.
+        if self._options.prefill and self._connection.free_at <= asyncio.get_running_loop().time():
+            async with aclosing(self._chat(prompt, 1)) as items:
+                async for _ in items:
+                    pass
 
     async def generate(self, prompt: Prompt, max_tokens: int, lane: int) -> AsyncGenerator[Item, None]:
-        async for item in self._chat(prompt, max_tokens):
-            yield item
+        # Each generator is closed by whoever reads it: that closes the connection, at once, and so the server stops.
+        async with aclosing(self._chat(prompt, max_tokens)) as items:
+            async for item in items:
+                yield item
 
     async def weigh(self, prompt: Prompt, answers: Sequence[str]) -> tuple[float, ...]:
         model = await self._model_name()
         for _ in range(_MOST_WAYS):
+            await self._leave(0.0)
             body = self._dialect.body(model, prompt, 1, temperature=0, logprobs=True, top_logprobs=_TOP_TOKENS)
             try:
                 async with self._connection.request("POST", "/chat/completions", body) as response:
@@ -115,29 +135,39 @@ class OpenaiEngine:
         await self._connection.close()
 
     async def _chat(self, prompt: Prompt, max_tokens: int, timeout_s: float | None = None) -> AsyncGenerator[Item, None]:
-        """One reply, asked for in the ways that the server takes."""
+        """One reply, asked for in the ways that the server takes, and again when it wants to be asked later."""
         model = await self._model_name(timeout_s)
+        end = asyncio.get_running_loop().time() + (timeout_s or self._options.token_timeout_s)
         for way in range(_MOST_WAYS):
+            await self._leave(end)
             more: dict[str, Any] = {"stream": True, "stream_options": {"include_usage": True}}
-            body, lessons = self._dialect.body(model, prompt, max_tokens, **more), self._dialect.lessons
+            body, lessons = self._dialect.body(prompt.adapter or model, prompt, max_tokens, **more), self._dialect.lessons
             try:
-                async for item in self._read(body, timeout_s):
-                    yield item
+                async with aclosing(self._read(body, timeout_s)) as items:
+                    async for item in items:
+                        yield item
                 return
             except Refused as exc:
                 if _USED_UP.search(exc.refusal.message):
                     yield Usage(0, max_tokens, "length")
                     return
+                if exc.refusal.status == 404:
+                    # An adapter may have been unloaded: the next conversation looks again.
+                    self._names = ()
+                later = exc.refusal.wait_s is not None and self._connection.free_at <= end
                 # Another request may have learned the same meanwhile.
-                learned = self._dialect.lessons > lessons or self._dialect.learn(exc.refusal, body)
+                learned = self._dialect.lessons > lessons or later or self._dialect.learn(exc.refusal, body)
                 if not learned or way == _MOST_WAYS - 1:
                     raise self._connection.error(exc.refusal) from exc
 
     async def _read(self, body: dict[str, Any], timeout_s: float | None) -> AsyncGenerator[Item, None]:
         """The reply to one request; raises Refused while nothing has come."""
         answer, done = Answer(), False
-        async with self._connection.request("POST", "/chat/completions", body, timeout_s) as response:
-            async for event in read_events(response):
+        async with (
+            self._connection.request("POST", "/chat/completions", body, timeout_s) as response,
+            aclosing(read_events(response)) as events,
+        ):
+            async for event in events:
                 if event is None:
                     done = True
                     break
@@ -156,6 +186,15 @@ class OpenaiEngine:
             )
         yield answer.end(done=done)
 
+    async def _leave(self, end: float) -> None:
+        """Waits while the server has asked to be left alone; raises Full when that is longer than until `end`."""
+        wait_s = self._connection.free_at - asyncio.get_running_loop().time()
+        if wait_s <= 0:
+            return
+        if self._connection.free_at > end:
+            raise Full(f"the language model server takes no more requests for the next {wait_s:.0f} s", reason="model_full")
+        await asyncio.sleep(wait_s)
+
     async def _meet(self, timeout_s: float) -> None:
         """Finds out whether the server answers, and how it wants to be asked."""
         await self._model_name(timeout_s)
@@ -171,14 +210,14 @@ class OpenaiEngine:
     async def _model_name(self, timeout_s: float | None = None) -> str:
         """The model to ask for. A server that lists none may have just one, and need no name."""
         if not self._asked_for_models:
-            owner, name = await self._listed(timeout_s)
+            owner, self._names = await self._listed(timeout_s)
             self._dialect.recognise(owner)
-            self._model = self._model or name
+            self._model = self._model or next(iter(self._names), "")
             self._asked_for_models = True
         return self._model
 
-    async def _listed(self, timeout_s: float | None) -> tuple[str, str]:
-        """The owner and the name of the first model that the server lists; empty where it lists none."""
+    async def _listed(self, timeout_s: float | None = None) -> tuple[str, tuple[str, ...]]:
+        """Whose the first model is that the server lists, and the names of all; empty where it lists none."""
         try:
             async with self._connection.request("GET", "/models", timeout_s=timeout_s) as response:
                 answer = await read_json(response)
@@ -192,15 +231,15 @@ class OpenaiEngine:
             error = exc
         else:
             listed = answer.get("data", answer.get("models")) if isinstance(answer, dict) else answer
-            first = listed[0] if isinstance(listed, list) and listed else None
-            if isinstance(first, dict) and isinstance(name := first.get("id") or first.get("name"), str):
-                return str(first.get("owned_by") or ""), name
+            models = [each for each in listed if isinstance(each, dict)] if isinstance(listed, list) else []
+            if names := tuple(name for each in models if isinstance(name := each.get("id") or each.get("name"), str)):
+                return str(models[0].get("owned_by") or ""), names
             error = Unavailable("it lists no model", reason="model_unavailable")
         if not self._model:
             _log.warning(
                 "no_models_listed", detail=f"{error.message}; LLM_OPENAI_MODEL is not set, so none is asked for by name"
             )
-        return "", ""
+        return "", ()
 
 
 def _top_tokens(answer: Any) -> list[tuple[str, float]]:

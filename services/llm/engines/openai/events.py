@@ -9,6 +9,7 @@ from __future__ import annotations
 import codecs
 import json
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -45,13 +46,14 @@ class Events:
         self._other = ""
         """Lines that belong to no event: perhaps a whole answer, or a web page."""
 
-    def push(self, data: bytes) -> list[Event | Done]:
-        """The events that `data` completes; raises NoEvents."""
+    def push(self, data: bytes) -> Iterator[Event | Done]:
+        """The events that `data` completes; raises NoEvents, behind those that are in order."""
         self._text += self._decoder.decode(data)
         *lines, self._text = _LINE_END.split(self._text)
+        for line in lines:
+            yield from self._line(line)
         if len(self._text) > MAX_EVENT:
             raise NoEvents(f"it sent a line of more than {MAX_EVENT} characters")
-        return [event for line in lines for event in self._line(line)]
 
     def finish(self) -> list[Event | Done]:
         """What the end of the stream completes; raises NoEvents."""
