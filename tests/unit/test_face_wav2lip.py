@@ -55,7 +55,7 @@ def test_weights_are_read_as_they_are_published(models: Path) -> None:
 @pytest.mark.parametrize(
     ("content", "words"),
     [
-        (None, "put wav2lip_gan.pth there"),
+        (None, "models fetch wav2lip"),
         (b"<html>not found</html>", "no file of weights"),
         ({"state_dict": {"face_encoder_blocks.0.0.conv_block.0.weight": torch.zeros(16, 6, 7, 7)}}, "not those of Wav2Lip"),
         ({"epoch": 3}, "not those of Wav2Lip"),

@@ -110,7 +110,7 @@ def load(path: Path, device: str, *, half: bool) -> Wav2Lip:
     """Reads `wav2lip_gan.pth` or `wav2lip.pth`. Raises Unusable when it is missing, or another network of that name."""
     if not path.is_file():
         raise Unusable(
-            f"no weights {path}: put wav2lip_gan.pth there (for research and personal use only; see services/face/WAV2LIP.md)",
+            f"no weights {path}; for research and personal use only: python -m models fetch wav2lip, or --from a folder",
             reason="model_missing",
         )
     try:
