@@ -104,7 +104,7 @@ WRONG = [
     ("ASR_CAPACITY=0", "ASR_CAPACITY='0' cannot be used: it must be greater than or equal to 1"),
     (
         "ASR_ENGINE=parrot",
-        "ASR_ENGINE='parrot' cannot be used: it is not an engine of this service; choose one of: whisper, fake",
+        "ASR_ENGINE='parrot' cannot be used: it is not an engine of this service; choose one of: whisper, riva, fake",
     ),
     ('ASR_ENGINE=fake\nASR_FAKE_SCRIPT=["cut', "ASR_FAKE_SCRIPT='[\"cut' cannot be used: expected a list"),
     ("ASR_HOST=http://here", "ASR_HOST='http://here' cannot be used: expected a name or an address"),
