@@ -1,6 +1,6 @@
-"""Speech of many voices with the times of its phonemes: texts of people chatting, spoken by Kokoro.
+"""Speech of many voices with the times of its phonemes: texts of people chatting, spoken by the engines of the tts service.
 
-Texts: PyPI `chitchat-dataset` (MIT), dealt out to training and test by conversation. Voices: those of Kokoro 82M (Apache-2.0),
+Texts: PyPI `chitchat-dataset` (MIT), dealt out to training and test by conversation. Voices: those of Kokoro-82M (Apache-2.0),
 dealt out as in `bench/turn/training/voices.py`. A folder holds sound files at 24 kHz, with a silent second before and after the
 words, and `utterances.jsonl`: file, voice, text and the phonemes, each [symbol, start_sample, end_sample, stress].
 """
@@ -12,31 +12,29 @@ import json
 from collections.abc import AsyncIterator, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final, Literal
+from typing import Final, Literal
 
 import numpy as np
-import onnxruntime
 import soundfile
 from numpy.typing import NDArray
 from rich.progress import track
 
 from bench.turn.training.texts import spoken
 from bench.turn.training.voices import RATE_HZ, TEST, TRAIN
-from models.onnx_outputs import suffix
+from services.common import registry
 from services.common.audio import to_float
 from services.common.settings import SharedSettings
 from services.face.engine import Phoneme
-from services.tts.engine import Flush, Text, VoiceConfig
-from services.tts.engines.hibari import HibariEngine
-from services.tts.engines.pronounce import Pronouncer
-from services.tts.engines.timing import cut, silence, time_run
-from services.tts.settings import HibariOptions
-from services.tts.spoken import spoken_words
+from services.tts.engine import Flush, Text, VoiceConfig, VoiceEngine
+from services.tts.engines import ENGINES
 
 Split = Literal["train", "test"]
-VOICES: Final[dict[Split, Sequence[str]]] = {"train": TRAIN, "test": TEST}
+#: Engine -> the voices of training and test. Hibari is fifty times as fast as Kokoro: many more sounds, of one voice.
+VOICES: Final[dict[str, dict[Split, Sequence[str]]]] = {
+    "kokoro": {"train": TRAIN, "test": TEST},
+    "hibari": {"train": ("heart",), "test": ()},
+}
 INDEX: Final = "utterances.jsonl"
-_DURATIONS: Final = "/encoder/Clip_output_0"
 _SILENCE_S: Final = 1.0
 _SPEEDS: Final = (0.85, 1.25)
 
@@ -52,42 +50,14 @@ class Utterance:
 
 
 class Speaker:
-    """Kokoro with the times of its phonemes; one thread."""
+    """An engine of the tts service, which tells when it says what."""
 
-    def __init__(self, folder: Path) -> None:
-        options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = 1
-        model = (folder / "model.onnx").read_bytes() + suffix([_DURATIONS])
-        self._folder = folder
-        self._model: Any = onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
-        self._pronouncers = {british: Pronouncer(british=british) for british in (False, True)}
-
-    def say(self, text: str, voice: str, speed: float) -> Utterance:
-        """The voice's first letter is its accent, American or British."""
-        pronouncer = self._pronouncers[voice.startswith("b")]
-        symbols = pronouncer.symbols(spoken_words(text))
-        styles = np.fromfile(self._folder / "voices" / f"{voice}.bin", np.float32).reshape(-1, 1, 256)
-        inputs = {
-            "tokens": pronouncer.ids(symbols),
-            "style": styles[len(symbols)],
-            "speed": np.asarray([speed], np.float32),
-        }
-        audio, steps = (np.asarray(result).reshape(-1) for result in self._model.run(["audio", _DURATIONS], inputs))
-        timing = time_run(symbols, steps, silence(audio), speed)
-        begin, end = timing.first_sound, timing.last_sound_end
-        sounds = [Phoneme(p.symbol, p.start_sample, p.end_sample, p.stress) for p in cut(timing, begin, end).phonemes]
-        return _padded(voice, text, audio[begin:end], sounds)
-
-
-class Hibari:
-    """The default engine of the tts service, fifty times as fast: many more sounds, of one voice, "heart"."""
-
-    def __init__(self) -> None:
-        self._engine = HibariEngine(HibariOptions(), SharedSettings())
+    def __init__(self, engine: str) -> None:
+        self._engine: VoiceEngine = registry.load(registry.find(ENGINES, engine, "--engine"), SharedSettings())
         self._engine.load()
 
     def say(self, text: str, voice: str, speed: float) -> Utterance:
-        """As Speaker."""
+        """Blocking."""
         return asyncio.run(self._say(text, voice, speed))
 
     async def _say(self, text: str, voice: str, speed: float) -> Utterance:
@@ -97,7 +67,7 @@ class Hibari:
         parts = [part async for part in self._engine.synthesize(VoiceConfig(voice, speed), inputs())]
         audio = to_float(b"".join(part.pcm for part in parts))
         sounds = [Phoneme(p.symbol, p.start_sample, p.end_sample, p.stress) for part in parts for p in part.phonemes]
-        return _padded(f"hibari {voice}", text, audio, sounds)
+        return _padded(voice, text, audio, sounds)
 
 
 def _padded(voice: str, text: str, audio: NDArray[np.float32], sounds: Sequence[Phoneme]) -> Utterance:
@@ -111,7 +81,7 @@ def _padded(voice: str, text: str, audio: NDArray[np.float32], sounds: Sequence[
 
 
 def make(
-    speaker: Speaker | Hibari,
+    speaker: Speaker,
     voices: Sequence[str],
     chats: Path,
     out: Path,

@@ -3,17 +3,15 @@
     shape = network(spectra around a moment)      is to be      shape_at(phonemes, that moment)
 
 Every utterance is heard in several conditions that are drawn anew each time: louder or softer, in noise, through a band, and
-higher or lower, which is another voice with the same sounds. By hand, in this order (torch is needed for nothing else here):
+higher or lower, which is another voice with the same sounds. By hand, in this order:
 
-    pip install torch==2.13.0
-    python -m models fetch kokoro-82m            # and the voices of npm kokoro-js 1.2.1 beside it in voices/
-    python -m bench.driver.training speak train MANY --kokoro K --chats C
-    python -m bench.driver.training speak train ONE --chats C --count 900 --seed 12
+    python -m models fetch kokoro
+    python -m bench.driver.training speak train MANY --engine kokoro --chats C
+    python -m bench.driver.training speak train ONE --engine hibari --chats C --count 900 --seed 12
     python -m bench.driver.training fit MANY ONE
 
-K is the folder of that model; without it hibari speaks. C is the folder `chitchat_dataset` of the package of that name (PyPI,
-1.0.0 or newer). Whoever makes the test utterances anew gives `speak test bench/data/driver --kokoro K --chats C --count 60
---format opus`.
+C is the folder `chitchat_dataset` of the package of that name (PyPI, 1.0.0 or newer). Whoever makes the test utterances anew gives
+`speak test bench/data/driver --engine kokoro --chats C --count 60 --format opus`. torch is in the environment for tests.
 """
 
 from __future__ import annotations
@@ -32,7 +30,7 @@ from numpy.typing import NDArray
 from rich.progress import track
 from scipy.signal import butter, resample_poly, sosfilt
 
-from bench.driver.corpus import VOICES, Hibari, Speaker, Utterance, make, read
+from bench.driver.corpus import VOICES, Speaker, Utterance, make, read
 from bench.turn.training.voices import RATE_HZ
 from services.face.engines.portrait.audio_driver import AFTER, BEFORE, HOP_S, INPUTS, SHUT, WINDOW_S, levelled, loudest, spectra
 from services.face.engines.portrait.speech import shape_at
@@ -167,7 +165,7 @@ def main() -> None:
     speak = commands.add_parser("speak", help="make utterances")
     speak.add_argument("split", choices=["train", "test"])
     speak.add_argument("out", type=Path)
-    speak.add_argument("--kokoro", type=Path, default=None)
+    speak.add_argument("--engine", choices=list(VOICES), required=True)
     speak.add_argument("--chats", type=Path, required=True)
     speak.add_argument("--count", type=int, default=400)
     speak.add_argument("--seed", type=int, default=11)
@@ -177,15 +175,14 @@ def main() -> None:
     fitting.add_argument("--out", type=Path, default=ASSET)
     args = parser.parse_args()
     if args.command == "speak":
-        speaker = Speaker(args.kokoro) if args.kokoro else Hibari()
-        names = VOICES[args.split] if args.kokoro else ("heart",)
-        make(speaker, names, args.chats, args.out, args.split, count=args.count, seed=args.seed, suffix=args.format)
+        names, amount = VOICES[args.engine][args.split], {"count": args.count, "seed": args.seed}
+        make(Speaker(args.engine), names, args.chats, args.out, args.split, suffix=args.format, **amount)
         return
     utterances = [said for folder in args.corpora for said in read(folder)]
     minutes = sum(len(said.audio) for said in utterances) / RATE_HZ / 60
     voices = len({said.voice for said in utterances})
     made = f"{len(utterances)} texts of chitchat-dataset (MIT), {minutes:.0f} minutes"
-    material = f"{made}, by hibari and {voices - 1} voices of Kokoro (both Apache-2.0)"
+    material = f"{made}, by {voices} voices of hibari and Kokoro (both Apache-2.0)"
     write(args.out, fit(utterances), {"made": str(datetime.datetime.now(datetime.UTC).date()), "material": material})
 
 

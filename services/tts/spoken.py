@@ -71,6 +71,28 @@ class SpokenWord:
         return any(char.isalnum() or char in "&%@+=°½¼¾−×" for char in self.spoken)
 
 
+class ReplyText:
+    """The text of one reply, piece by piece. Pieces without any word, only symbols, are kept for the front of the next one."""
+
+    def __init__(self) -> None:
+        self._symbols = ""
+        self._any = False
+
+    def words(self, piece: str) -> list[SpokenWord]:
+        """The words of a piece, with what was kept; none when it has none."""
+        text = f"{self._symbols} {piece}".strip()
+        words = spoken_words(text)
+        wordy = any(word.audible or word.foreign for word in words)
+        self._symbols = "" if wordy else text
+        self._any = self._any or wordy
+        return words if wordy else []
+
+    @property
+    def rest(self) -> str:
+        """Symbols behind the last word, which belong to the text of the reply; empty where it has no word at all."""
+        return self._symbols if self._any else ""
+
+
 def spoken_words(piece: str) -> list[SpokenWord]:
     """The words of a piece of text. Marks and symbols that stand alone belong to the word before them, or else to the next one.
 

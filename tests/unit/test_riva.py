@@ -17,8 +17,9 @@ from services.asr.engines.riva.session import RivaSession
 from services.asr.engines.riva.stretch import Stretch
 from services.common.riva.alignment import Timed, placed
 from services.common.riva.catalogue import Offer, tags
-from services.tts.engines.riva.clause import Clause, Written
+from services.tts.engines.riva.clause import Clause, clause_of
 from services.tts.engines.riva.performance import Performance
+from services.tts.spoken import spoken_words
 from vivant.errors import Unavailable
 
 RATE = 16_000
@@ -303,9 +304,7 @@ def test_languages_are_found_by_their_nearest_region() -> None:
 
 
 def clause(text: str, language: str = "en-US") -> Clause:
-    found = Written(language).clause(text)
-    assert found is not None
-    return found
+    return clause_of(spoken_words(text), language)
 
 
 def test_what_is_sent_is_what_a_reader_would_say_and_the_words_stay_as_they_were_written() -> None:
@@ -321,18 +320,6 @@ def test_a_word_that_is_said_as_several_lasts_from_the_first_to_the_last() -> No
     found = clause("See example.org now.")
     timed = [Timed(word, index, index + 1) for index, word in enumerate(("see", "example", "dot", "org", "now"))]
     assert found.timed(timed, 0, 9) == [(0, 1), (1, 4), (4, 5)]
-
-
-def test_symbols_wait_for_words_and_are_carried_at_the_end() -> None:
-    written = Written("en-US")
-    assert written.clause("😀") is None
-    assert written.rest() is None
-    found = written.clause("Hello.")
-    assert found is not None
-    assert [word.text for word in found.words] == ["😀 Hello."]
-    assert written.clause("👍") is None
-    rest = written.rest()
-    assert rest is not None and rest.text == "👍"
 
 
 def spoken(samples: int, **meta: Any) -> Any:

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.tts.spoken import spoken_form, spoken_words
+from services.tts.spoken import ReplyText, spoken_form, spoken_words
 
 
 @pytest.mark.parametrize(
@@ -59,3 +59,12 @@ def test_a_piece_without_anything_to_say_is_one_silent_word() -> None:
 @given(st.text(max_size=60))
 def test_the_written_words_are_all_there_in_order(text: str) -> None:
     assert " ".join(word.text for word in spoken_words(text)).split() == text.split()
+
+
+def test_symbols_wait_for_words_and_are_carried_at_the_end() -> None:
+    text = ReplyText()
+    assert text.words("😀") == []
+    assert text.rest == ""
+    assert [word.text for word in text.words("Hello.")] == ["😀 Hello."]
+    assert text.words("👍") == []
+    assert text.rest == "👍"

@@ -96,7 +96,7 @@ class HibariEngine:
         loop = asyncio.get_running_loop()
         reply = Reply(config.speed)
         async for piece in pieces(inputs):
-            words = reply.words(piece)
+            words = reply.text.words(piece)
             if words:
                 spoken = await loop.run_in_executor(self._threads, voice.speak, words, config.speed, reply.pieces)
                 yield reply.begin(*spoken)

@@ -148,7 +148,7 @@ class KokoroEngine:
         voice = self._voices[config.voice]
         reply = Reply(config.speed)
         async for piece in pieces(inputs):
-            words = reply.words(piece)
+            words = reply.text.words(piece)
             if not words:
                 continue
             spoken = await self._work(partial(voice.speak, words, config.speed))

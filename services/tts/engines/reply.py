@@ -16,7 +16,7 @@ from services.common.audio import to_pcm
 from services.tts.engine import Phoneme, Speech, Word
 from services.tts.engines.pronounce import Symbol
 from services.tts.engines.timing import RATE_HZ, STEP, Timing, word_list
-from services.tts.spoken import SpokenWord, spoken_words
+from services.tts.spoken import ReplyText, SpokenWord
 
 #: Kept before the first sound of a run (one step) and after its last one, so that neither is clipped.
 LEAD: Final = STEP
@@ -55,16 +55,8 @@ class Reply:
         self._speed = speed
         self._samples = 0
         self._mark: str | None = None
-        self._unspoken = ""
+        self.text = ReplyText()
         self.pieces = 0
-
-    def words(self, text: str) -> list[SpokenWord]:
-        """The words of a piece, or none when it has no words, only symbols; it is then kept for the front of the next one."""
-        text = f"{self._unspoken} {text}".strip()
-        words = spoken_words(text)
-        wordy = any(word.audible or word.foreign for word in words)
-        self._unspoken = "" if wordy else text
-        return words if wordy else []
 
     def begin(self, piece: Piece, audio: Audio) -> Speech:
         """The first stretch of the next piece: `audio` is all of its sound, or as much as is there. All its times are in it."""
@@ -85,11 +77,11 @@ class Reply:
 
         None when the reply has no words at all: then nothing of it can be spoken.
         """
-        if not self._unspoken or not self.pieces:
+        if not self.text.rest:
             return None
         self._mark = None
         timing = silence_for([0], _MOMENT)
-        words = word_list([self._unspoken], timing.words, 0)
+        words = word_list([self.text.rest], timing.words, 0)
         return self.begin(Piece(_MOMENT, timing.phonemes, words, ""), np.zeros(_MOMENT, np.float32))
 
 

@@ -9,8 +9,7 @@ from typing import Final
 
 from services.common.riva.alignment import Timed, placed
 from services.common.riva.catalogue import tongue
-from services.tts.engine import Word
-from services.tts.spoken import SpokenWord, spoken_form, spoken_words
+from services.tts.spoken import SpokenWord, spoken_form
 
 #: Languages of Riva's voices that are not written in Latin letters: their words are sent as they stand.
 _OTHER_LETTERS: Final = frozenset({"ar", "bg", "el", "he", "hi", "ja", "ko", "ru", "th", "uk", "zh"})
@@ -55,27 +54,8 @@ class Clause:
             yield start, at
 
 
-class Written:
-    """The text of one reply on its way into clauses. Pieces without any word are kept for the front of the next clause."""
-
-    def __init__(self, language: str) -> None:
-        self._as_it_stands = tongue(language) in _OTHER_LETTERS
-        self._wordless = ""
-        self._any = False
-
-    def clause(self, piece: str) -> Clause | None:
-        """The clause of a piece of text; None when it has no words."""
-        text = f"{self._wordless} {piece}".strip()
-        words = spoken_words(text)
-        wordy = any(word.audible or word.foreign for word in words)
-        self._wordless = "" if wordy else text
-        self._any = self._any or wordy
-        if not wordy:
-            return None
-        if self._as_it_stands:
-            words = [SpokenWord(word.text, " ".join(map(spoken_form, word.text.split()))) for word in words]
-        return Clause(words, [(token, index) for index, word in enumerate(words) for token in word.spoken.split()])
-
-    def rest(self) -> Word | None:
-        """Symbols behind the last word, which belong to the text of the reply; without any word there is no reply."""
-        return Word(self._wordless, 0, 0) if self._wordless and self._any else None
+def clause_of(words: Sequence[SpokenWord], language: str) -> Clause:
+    """What is sent of the words of a clause in a language."""
+    if tongue(language) in _OTHER_LETTERS:
+        words = [SpokenWord(word.text, " ".join(map(spoken_form, word.text.split()))) for word in words]
+    return Clause(words, [(token, index) for index, word in enumerate(words) for token in word.spoken.split()])

@@ -17,9 +17,10 @@ from services.common.riva.connection import Connection
 from services.common.settings import SharedSettings
 from services.tts.clauses import pieces
 from services.tts.engine import Flush, Speech, Text, TtsInfo, VoiceConfig, Word
-from services.tts.engines.riva.clause import Clause, Written
+from services.tts.engines.riva.clause import Clause, clause_of
 from services.tts.engines.riva.performance import RATE_HZ, Performance
 from services.tts.settings import RivaOptions
+from services.tts.spoken import ReplyText
 from vivant.errors import InvalidRequest, Unavailable, Unusable
 
 _log = get_logger(__name__)
@@ -100,16 +101,16 @@ class RivaEngine:
         language, speed = self._language(config), config.speed if self._options.prosody else 1.0
         if speed != config.speed:
             _log.info("pace_ignored", asked=config.speed, detail=f"see {self._options.variable('prosody')}")
-        written, samples = Written(language), 0
+        text, samples = ReplyText(), 0
         async for piece in pieces(inputs):
-            if (clause := written.clause(piece)) is None:
+            if not (words := text.words(piece)):
                 continue
-            async with aclosing(self._speak(clause, config.voice, language, speed, samples)) as sound:
+            async with aclosing(self._speak(clause_of(words, language), config.voice, language, speed, samples)) as sound:
                 async for speech in sound:
                     samples += len(speech.pcm) // 2
                     yield speech
-        if rest := written.rest():
-            yield Speech(bytes(2 * _MOMENT), (), (Word(rest.text, samples, samples + _MOMENT),))
+        if text.rest:
+            yield Speech(bytes(2 * _MOMENT), (), (Word(text.rest, samples, samples + _MOMENT),))
 
     async def _speak(
         self, clause: Clause, voice: str, language: str, speed: float, first_sample: int
