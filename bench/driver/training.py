@@ -10,8 +10,8 @@ higher or lower, which is another voice with the same sounds. By hand, in this o
     python -m bench.driver.training speak train ONE --engine hibari --chats C --count 900 --seed 12
     python -m bench.driver.training fit MANY ONE
 
-C is the folder `chitchat_dataset` of the package of that name (PyPI, 1.0.0 or newer). Whoever makes the test utterances anew gives
-`speak test bench/data/driver --engine kokoro --chats C --count 60 --format opus`. torch is in the environment for tests.
+C is the folder `chitchat_dataset` of the package of that name (PyPI, 1.0.0 or newer). Whoever makes the test utterances anew
+gives `speak test bench/data/driver --engine kokoro --chats C --count 60 --format opus`. torch is in the environment for tests.
 """
 
 from __future__ import annotations
