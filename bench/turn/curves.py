@@ -12,7 +12,7 @@ import numpy as np
 from bench.turn.baseline.rules import silence_needed_s
 from bench.turn.material import FADE_S
 from bench.turn.trace import WORDS_AFTER_S, Silence
-from services.orchestrator.dialog.endpointing import over
+from services.orchestrator.dialog.endpointing import silence_needed
 from services.orchestrator.dialog.events import CLOCK_HZ
 from services.orchestrator.dialog.state import Style
 
@@ -64,7 +64,7 @@ def by_style(style: Style) -> Policy:
         for each in silence.said:
             # Before its words are there nothing is concluded from a silence.
             known = WORDS_AFTER_S <= each.at_s < silence.noticed_s
-            if known and over(each.waiting_cost_s, each.reading, round(each.at_s * CLOCK_HZ), style):
+            if known and each.at_s * CLOCK_HZ >= silence_needed(each.waiting_cost_s, each.reading, style):
                 return each.at_s
         return style.longest_pause / CLOCK_HZ
 

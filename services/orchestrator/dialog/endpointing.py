@@ -1,4 +1,4 @@
-"""What each speaker has said so far, and when it is complete: once waiting costs more than breaking in, see `over`.
+"""What each speaker has said so far, and when it is complete: once waiting costs more than breaking in, see `silence_needed`.
 
 Words are read by the turn service, and what they say comes back a moment after they are final, with what waiting costs then.
 Nothing is concluded from words that have not been read; but where the service is lost, or has no answer, the longest pause ends
@@ -105,7 +105,7 @@ def complete(state: State, at: int, style: Style) -> Contribution | None:
     for speaker, person in state.people.items():
         if person.speaking or not person.heard or person.flush_id or (style.manual_turns and not person.closing):
             continue
-        if not (person.closing or state.finishing or _over(state, person, at - person.last_speech_at, style)):
+        if not (person.closing or state.finishing or at - person.last_speech_at >= _silence_needed(state, person, style)):
             continue
         if at < person.waits_until and not state.finishing:
             continue
@@ -120,23 +120,26 @@ def due(state: State, style: Style) -> list[int]:
     times: list[int] = []
     for person in state.people.values():
         if not person.speaking and person.heard and not person.flush_id:
-            steps = (0, style.story_silence, style.longest_pause)
-            needed = next(silence for silence in steps if _over(state, person, silence, style))
+            needed = _silence_needed(state, person, style)
             times.append(max(person.last_speech_at + needed, person.waits_until))
         elif "turn" in state.lost and person.partial and not person.flush_id:
             times.append(person.partial_at + style.voiceless_endpoint)
     return times
 
 
-def over(waiting_cost_s: float, reading: Reading | None, silence: int, style: Style) -> bool:
-    """The rule: whether a turn that is read so is over after so much silence, in samples, when waiting on costs so much."""
-    if silence >= style.longest_pause:
-        return True
+def silence_needed(waiting_cost_s: float, reading: Reading | None, style: Style) -> int:
+    """The rule: how much silence ends a turn that is read so, in samples, while waiting on costs so much."""
     if reading is not None and reading.looks_for_words >= LIKELY:
-        return False
-    if reading is not None and reading.tells_a_story >= LIKELY and silence < style.story_silence:
-        return False
-    return waiting_cost_s * _urgency(reading, style) >= style.breaking_in_cost_s
+        return style.longest_pause
+    cost_s = waiting_cost_s * _urgency(reading, style)
+    if cost_s <= 0:
+        return style.longest_pause
+    # How many times more a second of the gap must cost until waiting costs more than breaking in.
+    more = style.breaking_in_cost_s / cost_s - 1
+    needed = 0 if more <= 0 else style.gap_after + math.ceil(more / style.gap_costs * ev.CLOCK_HZ)
+    if reading is not None and reading.tells_a_story >= LIKELY:
+        needed = max(needed, style.story_silence)
+    return min(needed, style.longest_pause)
 
 
 def reading_of(person: SpeakerState, words: str) -> Reading | None:
@@ -149,17 +152,13 @@ def unread(state: State, person: SpeakerState) -> bool:
     return person.read != person.heard and not person.unheard and "turn" not in state.lost
 
 
-def _over(state: State, person: SpeakerState, silence: int, style: Style) -> bool:
+def _silence_needed(state: State, person: SpeakerState, style: Style) -> int:
     if unread(state, person):
         # No answer comes of a sound that the turn service took for no speech.
-        return silence >= style.longest_pause
-    return over(person.waiting_cost_s, reading_of(person, person.heard), silence, style)
+        return style.longest_pause
+    return silence_needed(person.waiting_cost_s, reading_of(person, person.heard), style)
 
 
 def _urgency(reading: Reading | None, style: Style) -> float:
     """How many times as much a second of waiting costs after words that are read so."""
-    if reading is None:
-        return 1.0
-    if reading.asks >= LIKELY:
-        return style.awaited_costs
-    return style.remark_costs if reading.begins >= LIKELY else 1.0
+    return style.awaited_costs if reading is not None and reading.asks >= LIKELY else 1.0

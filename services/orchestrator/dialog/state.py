@@ -22,16 +22,18 @@ Rule = Callable[..., Step]
 class Style:
     """How this persona converses."""
 
-    breaking_in_cost_s: float = 4.25
+    breaking_in_cost_s: float = 6.0
     """To break in once is as bad as so many seconds of needless waiting: a turn is over when waiting on costs that much."""
     longest_pause: int = ms(2500)
     """After so much silence it is in any case."""
-    awaited_costs: float = 5.0
+    awaited_costs: float = 7.0
     """A second of waiting costs so many times as much where an answer is awaited: people give one within a quarter second."""
     story_silence: int = ms(2000)
     """While somebody tells a story, not before so much silence: they pause after whole sentences, and want a listener."""
-    remark_costs: float = 1.5
-    """After one short sentence that asks nothing."""
+    gap_after: int = ms(500)
+    """A longer silence is heard as a gap, in which waiting costs more and more."""
+    gap_costs: float = 2.0
+    """A second of waiting costs so many times more for each second of the gap."""
     drafts_a_turn: int = 3
     """So many replies are drafted before the turn is over; after that only to questions."""
     manual_turns: bool = False
