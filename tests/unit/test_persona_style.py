@@ -60,12 +60,12 @@ STORY = "let me tell you what happened to me last winter"
 
 
 def cost_at_commit(opening: Opening, text: str) -> float:
-    """What waiting costs when this is answered, to 1 %, while it grows from 0.01 to 300 s within half a second."""
+    """What waiting costs when this is answered, to 1 %, while it grows from 0.01 to 300 s, all before the silence is a gap."""
     talk = Styled(opening)
     talk.say(text, 0, 1000, p=0.1)
     cost_s = 0.01
     for step in range(1040):
-        talk(ev.EndOfTurn, 1410 + step / 2, "Spk1", 0.5, cost_s)
+        talk(ev.EndOfTurn, 1410 + step / 13, "Spk1", 0.5, cost_s)
         if talk.of(fx.Commit):
             return cost_s
         cost_s *= 1.01
