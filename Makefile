@@ -9,8 +9,9 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check
 PROTOS := $(shell find protos -name '*.proto')
 STUBS := sdk/vivant/.stubs
-LOCKS := cpu asr turn llm tts face orchestrator gateway sdk models protos riva
-VLLM_TORCH := torch==2.13.0
+LOCKS := cpu asr turn llm tts face orchestrator gateway sdk models protos riva xtts pocket vap audio2face
+TORCH := torch==2.13.0
+TORCH_SOUND := torchaudio==2.11.1 torchcodec==0.17.0
 COMPILE := $(BIN)/uv pip compile --quiet --python-version 3.11 --generate-hashes --no-emit-index-url --no-header \
   $(if $(UPGRADE),--upgrade)
 # What `python -m bench.NAME` runs: a module, or a package, whose other programs are for doing by hand.
@@ -48,9 +49,13 @@ $(VENV)/.cpu: requirements/cpu.txt sdk/pyproject.toml $(MOVED) | $(BIN)/pip
 
 $(VENV)/.dev: requirements/dev.txt $(MOVED) | $(VENV)/.cpu
 	@echo 'Installing the tools for checks and tests ...'
-	@$(PIP) install --require-hashes -r requirements/dev.txt
-	@# Which build is the right one depends on the device, so no lock has it; some engines for GPUs are tested with it.
-	@$(PIP) install $(if $(TORCH_INDEX),--index-url $(TORCH_INDEX)) torch==2.13.0
+	@# Which build is the right one depends on the device, so no lock has them; the engines for GPUs are tested with them.
+	@$(PIP) install $(if $(TORCH_INDEX),--index-url $(TORCH_INDEX)) $(TORCH)
+	@$(PIP) install --no-deps $(if $(TORCH_INDEX),--index-url $(TORCH_INDEX)) $(TORCH_SOUND)
+	@# Where an index has torchaudio for CUDA only, its compiled part cannot be loaded; nothing that we use is in it.
+	@$(BIN)/python -c 'import torchaudio' 2>/dev/null || rm -f $(VENV)/lib/python*/site-packages/torchaudio/lib/_torchaudio.so
+	@# The lock is complete; without --no-deps pip would miss the packages that engines-overrides.txt leaves out.
+	@$(PIP) install --no-deps --require-hashes -r requirements/dev.txt
 	@touch $@
 
 .venv-enroll/.installed: requirements/enroll.txt
@@ -63,7 +68,7 @@ $(VENV)/.dev: requirements/dev.txt $(MOVED) | $(VENV)/.cpu
 	"$(PYTHON)" -m venv .venv-vllm
 	@echo 'Installing vLLM for CPUs (3 GB, some minutes) ...'
 	@# torch has a build for each kind of machine under one version, so it is in no lock.
-	@.venv-vllm/bin/python -m pip --quiet --disable-pip-version-check install $(VLLM_TORCH)
+	@.venv-vllm/bin/python -m pip --quiet --disable-pip-version-check install $(TORCH)
 	@# As above: vllm-overrides.txt leaves packages out.
 	@.venv-vllm/bin/python -m pip --quiet --disable-pip-version-check install --no-deps --require-hashes -r requirements/vllm.txt
 	@touch $@
@@ -150,8 +155,9 @@ $(BENCHES): bench-%: $(VENV)/.dev $(STUBS)
 
 .PHONY: lock
 lock: $(VENV)/.dev ## renew the locks in requirements/ after an .in file has changed
-	@cd requirements && ../$(COMPILE) dev.in -o dev.txt
-	@cd requirements && for name in $(LOCKS); do ../$(COMPILE) -c dev.txt $$name.in -o $$name.txt || exit 1; done
+	@cd requirements && ../$(COMPILE) --override engines-overrides.txt dev.in -o dev.txt
+	@cd requirements && for name in $(LOCKS); do \
+	  ../$(COMPILE) --override engines-overrides.txt -c dev.txt $$name.in -o $$name.txt || exit 1; done
 	@cd requirements && ../$(COMPILE) --override enroll-overrides.txt enroll.in -o enroll.txt
 	@cd requirements && ../$(COMPILE) --override vllm-overrides.txt vllm.in -o vllm.txt
 	@echo 'The locks are renewed (newer versions: make lock UPGRADE=1). Next: make check test'
