@@ -12,7 +12,7 @@ from services.common.settings import EngineSettings, Frozen, SharedSettings
 from vivant.errors import Unusable
 
 #: Packages that no lock has: which build is the right one depends on the device.
-_BY_HAND: Final = {"torch": "torch==2.13.0"}
+_BY_HAND: Final = {"torch": "torch==2.13.0", "torchaudio": "torchaudio==2.11.1", "torchcodec": "torchcodec==0.17.0"}
 
 
 @dataclass(frozen=True)
