@@ -1,4 +1,4 @@
-"""XTTS with weights made at random, in the form of the published files; small, so that it speaks on a CPU. And whose voice it has."""
+"""XTTS with weights made at random, in the form of the published files, small enough for a CPU; and whose voice it has."""
 
 from __future__ import annotations
 

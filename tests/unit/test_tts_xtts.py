@@ -324,7 +324,8 @@ async def test_a_clause_sounds_before_all_of_it_is_made(engine: XttsEngine, made
         rest = [speech async for speech in stretches]
     assert made == ["Good day to you."] * (1 + len(rest))
     assert len(rest) == 1
-    # Five tokens and then eight in all, of 4 * 24 / 22.05 frames with 256 samples; what the next chunk is faded into is kept back.
+    # Five tokens and then eight in all, of 4 * 24 / 22.05 frames with 256 samples; the first keeps back what the next one is
+    # faded into.
     assert [len(speech.pcm) // 2 for speech in (first, *rest)] == [21 * 256 - 1_024, (34 - 21) * 256 + 1_024]
 
 

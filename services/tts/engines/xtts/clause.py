@@ -53,12 +53,11 @@ class Clause:
 
 def clause_of(words: Sequence[SpokenWord], language: str, reader: Reader) -> Clause:
     """How the words are said in a language, as a BCP 47 tag."""
-    written = [
-        (part, index) for index, word in enumerate(in_letters_of(language, words)) if not word.foreign for part in word.spoken.split()
-    ]
+    said = enumerate(in_letters_of(language, words))
+    written = [(part, index) for index, word in said if not word.foreign for part in word.spoken.split()]
     if language.partition("-")[0] == "en":
-        said = zip(read([part for part, _ in written]), written, strict=True)
-        tokens = [(part, index) for parts, (_, index) in said for part in parts.split()]
+        readings = zip(read([part for part, _ in written]), written, strict=True)
+        tokens = [(part, index) for reading, (_, index) in readings for part in reading.split()]
     else:
         tokens = list(_readable(written, language, reader))
     groups = list(_split(tokens, language, reader)) if any(char.isalnum() for part, _ in tokens for char in part) else []

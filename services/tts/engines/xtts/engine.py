@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Generator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import aclosing, suppress
 from dataclasses import dataclass, field, replace
 from importlib.metadata import version
+from itertools import pairwise
 from typing import Final, TypeVar
 
 import torch
@@ -20,7 +21,7 @@ from services.tts.clauses import pieces
 from services.tts.engine import Flush, Speech, Text, TtsInfo, VoiceConfig, Word
 from services.tts.engines.reply import Audio, faded_in, faded_out
 from services.tts.engines.timing import RATE_HZ
-from services.tts.engines.xtts.clause import Call, Clause, clause_of
+from services.tts.engines.xtts.clause import Clause, clause_of
 from services.tts.engines.xtts.network import Chunk, Latents, Network
 from services.tts.engines.xtts.placing import Pace, Placing
 from services.tts.engines.xtts.voices import learn, places
@@ -54,8 +55,8 @@ class _Voice:
 class XttsEngine:
     """See `services.tts.engine.VoiceEngine`.
 
-    One thread has the model. Each reply asks it for one chunk, and for the next when that has been taken: the requests of several
-    replies queue up, and so these take turns chunk by chunk.
+    One thread has the model. Each reply asks it for one chunk, and for the next when that has been taken: the requests of
+    several replies queue up, and so these take turns chunk by chunk.
     """
 
     def __init__(self, options: XttsOptions, shared: SharedSettings) -> None:
@@ -141,7 +142,7 @@ class XttsEngine:
         if text.rest:
             yield Speech(bytes(2 * _MOMENT), (), (Word(text.rest, samples, samples + _MOMENT),))
 
-    async def _chunks(self, sound: Iterator[Chunk], expected_samples: float) -> AsyncGenerator[Chunk, None]:
+    async def _chunks(self, sound: Generator[Chunk, None, None], expected_samples: float) -> AsyncGenerator[Chunk, None]:
         """The sound of one call, with soft ends. Closed, the model is free as soon as the chunk in hand is made."""
         samples = 0
         try:
@@ -178,5 +179,5 @@ def _spoken(language: str, offered: tuple[str, ...]) -> str | None:
 def _silent(clause: Clause, first_sample: int) -> Speech:
     """A pause for words that cannot be said."""
     edges = [first_sample + _PAUSE * at // len(clause.words) for at in range(len(clause.words) + 1)]
-    words = [Word(word.text, *span) for word, span in zip(clause.words, zip(edges, edges[1:], strict=False), strict=True)]
+    words = [Word(word.text, *span) for word, span in zip(clause.words, pairwise(edges), strict=True)]
     return Speech(bytes(2 * _PAUSE), (), words, clause.unspoken_scripts)

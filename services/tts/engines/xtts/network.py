@@ -7,7 +7,7 @@ states. One thread at a time: the model itself holds what the clause in hand beg
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Generator, Mapping, Sequence
 from dataclasses import dataclass
 from importlib.metadata import version
 from importlib.util import find_spec
@@ -140,7 +140,8 @@ class Network:
         # The package warns of more characters than these, behind which speech breaks off.
         if len(text) > self._tokenizer.char_limits[language.partition("-")[0].lower()]:
             return False
-        return len(self._tokenizer.encode(text, lang=language.lower())) < self._config.model_args.gpt_max_text_tokens - 1
+        tokens = len(self._tokenizer.encode(text, lang=language.lower()))
+        return tokens < int(self._config.model_args.gpt_max_text_tokens)
 
     def can_read(self, word: str, language: str) -> bool:
         """Whether the package can put the figures in the word into words of the language."""
@@ -150,7 +151,7 @@ class Network:
             return False
         return True
 
-    def say(self, text: str, language: str, voice: Latents, speed: float, seed: int) -> Iterator[Chunk]:
+    def say(self, text: str, language: str, voice: Latents, speed: float, seed: int) -> Generator[Chunk, None, None]:
         """The sound of a text that fits, 24 kHz, each chunk made when it is asked for. Closing the iterator ends it.
 
         Several may go on side by side, in one thread. The same `seed` gives the same sound.
@@ -211,7 +212,8 @@ def _config(path: Path) -> Any:
 def _tokenizer(path: Path) -> Any:
     try:
         return VoiceBpeTokenizer(vocab_file=path)
-    except Exception as exc:  # noqa: BLE001 - the package tokenizers raises nothing more particular
+    except Exception as exc:
+        # The package tokenizers raises nothing more particular.
         raise Unusable(f"{path} is not a vocabulary of XTTS: {exc}", reason="model_unusable") from exc
 
 

@@ -1,8 +1,8 @@
 """The words of a call, placed in its sound as it comes.
 
-The model does not say where its words are, and words must be told with the sound in which they begin, when the length of the call
-is not known yet. So they are placed by their letters, at the pace at which the voice has spoken before: an estimate. The last
-chunk is known to be the last, and what words are left share it.
+The model does not say where its words are, and words must be told with the sound in which they begin, when the length of the
+call is not known yet. So they are placed by their letters, at the pace at which the voice has spoken before: an estimate. The
+last chunk is known to be the last, and what words are left share it.
 """
 
 from __future__ import annotations
@@ -20,8 +20,8 @@ from services.tts.spoken import SpokenWord
 
 #: Samples above this level are sound.
 _LOUD: Final = 0.01
-#: Samples at 24 kHz for each letter and each gap between words, at speed 1.
-USUAL_PACE: Final = 1_500.0
+#: Samples at 24 kHz for each letter and each gap between words, at speed 1: hibari takes 1,270, Kokoro's Michael 1,440.
+USUAL_PACE: Final = 1_350.0
 #: How much of the pace of a call is taken into that of the voice.
 _LEARNT: Final = 0.3
 #: No voice is so many times faster or slower than usual: the model stammers, or stops short.
