@@ -124,7 +124,8 @@ class XttsEngine:
         async for piece in pieces(inputs):
             if not (words := text.words(piece)):
                 continue
-            clause = clause_of(words, language, network)
+            # Reading figures can take 20 ms; the model may be busy with a chunk of another reply meanwhile.
+            clause = await asyncio.to_thread(clause_of, words, language, network)
             scripts = clause.unspoken_scripts
             if not clause.calls:
                 yield _silent(clause, samples)
