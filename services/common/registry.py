@@ -12,7 +12,7 @@ from services.common.settings import EngineSettings, Frozen, SharedSettings
 from vivant.errors import Unusable
 
 #: Packages that no lock has: which build is the right one depends on the device.
-_BY_HAND: Final = {"torch": "torch==2.13.0"}
+_BY_HAND: Final = {"torch": "torch==2.13.0", "torchaudio": "torchaudio==2.11.1", "torchcodec": "torchcodec==0.17.0"}
 
 
 @dataclass(frozen=True)
@@ -47,10 +47,15 @@ def load(spec: EngineSpec, *args: Any) -> Any:
     module_name, _, class_name = spec.target.partition(":")
     try:
         module = importlib.import_module(module_name)
-    except ModuleNotFoundError as exc:
+    except ImportError as exc:
         if exc.name and exc.name.partition(".")[0] == "services":
             # A fault of ours, not of the installation.
             raise
+        if not isinstance(exc, ModuleNotFoundError):
+            # A package that is there says itself what it lacks.
+            raise Unusable(
+                f"engine {spec.name!r} cannot be imported: {' '.join(str(exc).split())}", reason="missing_package"
+            ) from exc
         install = _BY_HAND.get(exc.name or "", f"--require-hashes -r {spec.requirements}")
         raise Unusable(
             f"engine {spec.name!r} needs the package {exc.name!r}, which is not installed: pip install {install}",

@@ -146,8 +146,10 @@ def _config(wire: tts_pb2.SynthesizeConfig, info: TtsInfo) -> VoiceConfig:
     if voice not in info.voices:
         raise NotFound(f"no voice {voice!r} here; there is: {', '.join(info.voices)}", reason="unknown_voice")
     language = wire.language.lower()
-    known = {tag.lower() for tag in info.languages} | {tag.split("-")[0].lower() for tag in info.languages}
-    if language and known and language not in known:
+    tags = {tag.lower() for tag in info.languages}
+    # Where an engine names no region it speaks the language in all of them (RFC 4647, lookup).
+    known = language in tags or language.split("-")[0] in tags or language in {tag.split("-")[0] for tag in tags}
+    if language and tags and not known:
         raise InvalidRequest(
             f"language {wire.language!r} is not spoken here; there is: {', '.join(info.languages)}",
             reason="unsupported_language",

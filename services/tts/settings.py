@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from pydantic import Field
 from pydantic_settings import SettingsConfigDict
 
 from services.common.riva.options import ServerOptions
-from services.common.settings import EngineSettings, Frozen, Port
+from services.common.settings import EngineSettings, Frozen, Port, default_persona
 
 
 class TtsSettings(EngineSettings):
@@ -51,6 +53,27 @@ class RivaOptions(ServerOptions):
     """The voice where none is named, as the server lists it; empty: the first that has the language."""
     prosody: bool = False
     """The voices take SSML's prosody, and so can speak faster and slower: FastPitch's do, Magpie's do not."""
+
+
+class XttsOptions(Frozen):
+    """Coqui XTTS v2, which speaks with the voice of a persona's recordings; for a GPU."""
+
+    model_config = SettingsConfigDict(env_prefix="TTS_XTTS_")
+
+    device: str = Field(default="cuda", pattern=r"^(cuda(:\d+)?|cpu)$")
+    """Where the model runs: cuda, cuda:1, or cpu, which is too slow to talk with."""
+    model: str = Field(default="xtts-v2", min_length=1)
+    """Folder of the models with config.json, model.pth and vocab.json."""
+    language: str = "en"
+    """BCP 47: the language where none is named."""
+    default_persona: str = Field(default_factory=default_persona)
+    """The persona whose voice is spoken where none is named; if it is not to be VIVANT_PERSONA."""
+    chunk_tokens: int = Field(default=20, ge=5, le=200)
+    """Sound comes in chunks of so many tokens, of 46 ms each. Fewer sound sooner, and cost more: each chunk makes the clause
+    so far anew."""
+    latents_dir: Path | None = None
+    """Folder in which what was learnt of the voices is kept. By default it is kept beside the recordings, in `derived/`, and
+    where that cannot be written in `.cache/vivant/voices` of the home folder."""
 
 
 class FakeOptions(Frozen):

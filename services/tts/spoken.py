@@ -51,6 +51,8 @@ _READ_SYMBOLS = frozenset("°§¶±×÷½¼¾⅓⅔⅛⅜⅝⅞⅕²³©→")
 _MARKS: Final = {"。": ".", "、": ",", "،": ",", "؛": ";", "؟": "?", "।": ".", "۔": ".", "․": ".", "ʼ": "'", "´": "'"}
 #: An invisible place where a line may break: words end there.
 _BREAKS: Final = "\u200b"
+#: Languages that are not written in Latin letters: voices of theirs get words as they stand.
+_OTHER_LETTERS: Final = frozenset({"ar", "bg", "el", "he", "hi", "ja", "ko", "ru", "th", "uk", "zh"})
 #: What stands for a word that the voice has no sounds for.
 _SHORT_PAUSE: Final = "—"
 
@@ -113,6 +115,13 @@ def spoken_words(piece: str) -> list[SpokenWord]:
     if waiting:
         words.append(SpokenWord(waiting, ""))
     return words
+
+
+def in_letters_of(language: str, words: Sequence[SpokenWord]) -> Sequence[SpokenWord]:
+    """The words for a voice of a language, as a BCP 47 tag: where it has other letters than Latin ones, in those."""
+    if language.partition("-")[0].lower() not in _OTHER_LETTERS:
+        return words
+    return [SpokenWord(word.text, " ".join(map(spoken_form, word.text.split()))) for word in words]
 
 
 def _each(texts: Sequence[str]) -> Iterator[SpokenWord]:

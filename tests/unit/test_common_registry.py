@@ -1,5 +1,7 @@
 """Choosing and loading an engine: what is wrong is said as it is."""
 
+from pathlib import Path
+
 import pytest
 from pydantic_settings import SettingsConfigDict
 
@@ -35,6 +37,13 @@ def test_a_missing_package_is_named_with_the_command_that_installs_it() -> None:
     with pytest.raises(Unusable, match=r"'no_such_package'.*pip install --require-hashes -r requirements/asr\.txt") as caught:
         load(spec("no_such_package.engine"))
     assert caught.value.reason == "missing_package"
+
+
+def test_what_a_package_says_that_it_lacks_is_passed_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "picky_package.py").write_text('raise ImportError("""\nI need\n  the codec.""")\n')
+    monkeypatch.syspath_prepend(tmp_path)
+    with pytest.raises(Unusable, match=r"engine 'own' cannot be imported: I need the codec\.$"):
+        load(spec("picky_package"))
 
 
 def test_a_missing_module_of_ours_is_a_fault_and_no_matter_of_installing() -> None:

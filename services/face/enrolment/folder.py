@@ -6,7 +6,6 @@ import hashlib
 import json
 import os
 import secrets
-import tomllib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
@@ -14,41 +13,19 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from services.common.texts import read_text
+from services.common import consent
 from services.face.enrolment.picture import png
-from vivant.errors import NotFound, Unusable
+from vivant.errors import Unusable
 
 LANDMARKS_VERSION: Final = 1
 PORTRAIT: Final = "portrait.png"
 LANDMARKS: Final = "derived/landmarks.json"
 PERSON: Final = "derived/person.png"
 
-_CONSENT_EXAMPLE: Final = (
-    '[[consent]] with what = "portrait", by = (who agreed), date = (when) and basis = (what was agreed, and where the proof is)'
-)
-
 
 def require_consent(folder: Path) -> None:
     """Raises NotFound without such a persona, Unusable without consent to use the portrait, or when it was withdrawn."""
-    if not folder.is_dir():
-        raise NotFound(f"there is no persona {folder.name!r}: no folder {folder}", reason="unknown_persona")
-    path = folder / "consent.toml"
-    if not path.is_file():
-        raise Unusable(
-            f"{folder.name!r} has no consent.toml, and nobody's picture is animated without consent; "
-            f"write one with {_CONSENT_EXAMPLE}",
-            reason="no_consent",
-        )
-    try:
-        entries = tomllib.loads(read_text(path, "no_consent")).get("consent", [])
-    except tomllib.TOMLDecodeError as exc:
-        raise Unusable(f"{path} cannot be read: {exc}", reason="no_consent") from exc
-    listed = entries if isinstance(entries, list) else []
-    given = [entry for entry in listed if isinstance(entry, dict) and entry.get("what") == "portrait"]
-    if not given:
-        raise Unusable(f"{path} does not mention the portrait; add {_CONSENT_EXAMPLE}", reason="no_consent")
-    if any(entry.get("withdrawn") for entry in given):
-        raise Unusable(f"{path} says that consent to the portrait was withdrawn", reason="no_consent")
+    consent.require(folder, "portrait", "nobody's picture is animated without consent")
 
 
 def present(folder: Path) -> bytes:

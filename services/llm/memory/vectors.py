@@ -7,9 +7,6 @@ from __future__ import annotations
 
 import hashlib
 import os
-import struct
-import zipfile
-import zlib
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -17,6 +14,7 @@ from typing import Final
 
 import numpy as np
 
+from services.common import arrays
 from services.common.logs import get_logger
 from services.llm.memory.embedding import SIZE, Array, Embedder
 
@@ -24,22 +22,6 @@ _log = get_logger(__name__)
 
 #: Texts that are embedded in one go: no work lasts longer once it is not wanted any more.
 _PIECE: Final = 16
-#: What reading a file can end in whose bytes are not those that were written.
-_DAMAGED: Final = (
-    ValueError,
-    KeyError,
-    IndexError,
-    TypeError,
-    EOFError,
-    NotImplementedError,
-    RuntimeError,
-    MemoryError,
-    OverflowError,
-    SyntaxError,
-    struct.error,
-    zlib.error,
-    zipfile.BadZipFile,
-)
 
 
 class Vectors:
@@ -108,32 +90,23 @@ def embed_kept(texts: Sequence[str], embedder: Embedder, kept: Path | Vectors) -
 
 
 def _write(path: Path, vectors: Mapping[str, Array]) -> None:
-    """Beside its place first, so that the file is whole whenever the machine stops; raises OSError."""
-    partial = path.with_suffix(f".{os.getpid()}.partial")
-    path.parent.mkdir(parents=True, exist_ok=True)
-    try:
-        with partial.open("wb") as file:
-            np.savez(file, keys=np.array(list(vectors)), vectors=np.stack(list(vectors.values())))
-            file.flush()
-            os.fsync(file.fileno())
-        partial.replace(path)
-    finally:
-        partial.unlink(missing_ok=True)
+    """Raises OSError."""
+    arrays.write(path, {"keys": np.array(list(vectors)), "vectors": np.stack(list(vectors.values()))})
 
 
 def _read(path: Path) -> dict[str, Array]:
     try:
-        with path.open("rb") as opened, zipfile.ZipFile(opened):
-            opened.seek(0)
-            with np.load(opened) as file:
-                keys, vectors = file["keys"], file["vectors"]
-        if vectors.shape != (len(keys), SIZE) or vectors.dtype != np.float16 or not np.isfinite(vectors).all():
-            raise ValueError("not the embeddings of a story")
+        file = arrays.read(path)
+        if file.keys() != {"keys", "vectors"}:
+            raise arrays.Damaged("not the embeddings of a story")
+        keys, vectors = file["keys"], file["vectors"]
+        if vectors.shape != (*keys.shape, SIZE) or vectors.dtype != np.float16 or not np.isfinite(vectors).all():
+            raise arrays.Damaged("not the embeddings of a story")
         return dict(zip(map(str, keys), vectors, strict=True))
     except FileNotFoundError:
         return {}
     except OSError as exc:
         _log.warning("embeddings_not_read", path=str(path), error=exc.strerror)
-    except _DAMAGED as exc:
+    except arrays.Damaged as exc:
         _log.warning("embeddings_damaged", path=str(path), error=str(exc), detail="they are made anew")
     return {}

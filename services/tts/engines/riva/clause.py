@@ -5,14 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from html import escape
-from typing import Final
 
 from services.common.riva.alignment import Timed, placed
-from services.common.riva.catalogue import tongue
-from services.tts.spoken import SpokenWord, spoken_form
-
-#: Languages of Riva's voices that are not written in Latin letters: their words are sent as they stand.
-_OTHER_LETTERS: Final = frozenset({"ar", "bg", "el", "he", "hi", "ja", "ko", "ru", "th", "uk", "zh"})
+from services.tts.spoken import SpokenWord, in_letters_of
 
 
 @dataclass(frozen=True)
@@ -56,6 +51,5 @@ class Clause:
 
 def clause_of(words: Sequence[SpokenWord], language: str) -> Clause:
     """What is sent of the words of a clause in a language."""
-    if tongue(language) in _OTHER_LETTERS:
-        words = [SpokenWord(word.text, " ".join(map(spoken_form, word.text.split()))) for word in words]
+    words = in_letters_of(language, words)
     return Clause(words, [(token, index) for index, word in enumerate(words) for token in word.spoken.split()])
