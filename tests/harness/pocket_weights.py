@@ -10,18 +10,17 @@ from typing import Any, Final
 import sentencepiece
 import torch
 from pocket_tts import TTSModel
-from pocket_tts.utils.config import CONFIGS_DIR, load_config
 from safetensors.torch import save_file
 
 from services.common.settings import SharedSettings
 from services.tts.engines.pocket import PocketEngine
+from services.tts.engines.pocket.model import local_description
 from services.tts.settings import PocketOptions
 from tests.harness.data import SPEECH
 
 #: The smallest that the package describes: 12 million parameters with the encoder that hears a voice.
 MODEL: Final = "english_2m_2026-10"
 PERSONA: Final = "pip"
-NAMED: Final = "alba"
 _LETTERS: Final = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789'.,!?-;:"
 #: Random weights do not know when a clause is over. With one bias they think so always, and each clause has the fewest steps;
 #: with the other never, and each has the most.
@@ -37,15 +36,12 @@ def models_with_pocket(models: Path, *, ends: bool = True, clones: bool = True) 
     """A folder of models with nothing else in it. `ends`: clauses are short; `clones`: as the gated weights, not the open ones."""
     folder = pocket_folder(models)
     folder.mkdir(parents=True)
-    described = load_config(CONFIGS_DIR / f"{MODEL}.yaml")
-    table = described.flow_lm.lookup_table
-    tokenizer = folder / "tokenizer.model"
-    tokenizer.write_bytes(_tokenizer(table.n_bins))
-    table = table.model_copy(update={"tokenizer_path": str(tokenizer)})
-    flow_lm = described.flow_lm.model_copy(update={"lookup_table": table})
-    local = described.model_copy(update={"weights_path": None, "weights_path_without_voice_cloning": None, "flow_lm": flow_lm})
+    # Without weights the package makes them at random.
+    description = local_description(folder, MODEL).model_copy(update={"weights_path": None})
+    table = description.flow_lm.lookup_table
+    Path(table.tokenizer_path).write_bytes(_tokenizer(table.n_bins))
     written = models / "random.yaml"
-    written.write_text(local.model_dump_json(), "utf-8")
+    written.write_text(description.model_dump_json(), "utf-8")
     torch.manual_seed(1)
     made: Any = TTSModel.load_model(config=written)
     with torch.no_grad():

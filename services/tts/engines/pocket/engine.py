@@ -18,7 +18,7 @@ from services.common.logs import get_logger
 from services.common.settings import SharedSettings
 from services.tts.clauses import pieces
 from services.tts.engine import Flush, Speech, Text, TtsInfo, VoiceConfig, Word
-from services.tts.engines.pocket.model import LANGUAGES, NAMED, OPEN, PACKAGE, RATE_HZ, PocketModel, Sound
+from services.tts.engines.pocket.model import LANGUAGES, NAMED, OPEN, RATE_HZ, VERSION, PocketModel, Sound
 from services.tts.engines.pocket.placing import Clause, Pace, Placing, clause_of, silent
 from services.tts.engines.pocket.voices import Voices, named_voices, recorded
 from services.tts.settings import PocketOptions
@@ -50,7 +50,7 @@ class PocketEngine:
         names = (*(persona.name for persona in self._personas), *named_voices(self._folder))
         self.info = TtsInfo(
             name="pocket",
-            version=PACKAGE.rpartition(" ")[2],
+            version=VERSION,
             sample_rate_hz=RATE_HZ,
             voices=tuple(dict.fromkeys(names)),
             speed=False,

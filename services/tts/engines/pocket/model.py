@@ -1,6 +1,6 @@
 """Pocket TTS from local files: found, or refused with what is missing; and run. Not safe to use from several threads at once.
 
-Kyutai's pocket-tts 4.0.1 (MIT), after Rouard et al., "Continuous Audio Language Models" (2025).
+Kyutai's package pocket-tts (MIT), after Rouard et al., "Continuous Audio Language Models" (2025).
 """
 
 from __future__ import annotations
@@ -8,6 +8,7 @@ from __future__ import annotations
 import hashlib
 import logging
 from collections.abc import Iterator, Mapping
+from importlib.metadata import version
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from threading import Event
@@ -25,7 +26,8 @@ from safetensors.torch import save
 from vivant.errors import Unusable
 
 RATE_HZ: Final = 24_000
-PACKAGE: Final = "pocket-tts 4.0.1"
+VERSION: Final = version("pocket-tts")
+PACKAGE: Final = f"pocket-tts {VERSION}"
 #: The first part of a model's name.
 LANGUAGES: Final = {
     "english": "en",
@@ -102,7 +104,8 @@ class PocketModel:
             raise Unusable(f"{path} is no file of a voice: {exc}", reason="voice_unusable") from exc
         if _shapes(state) != _shapes(init_states(self._tts.flow_lm, batch_size=1, sequence_length=1)):
             raise Unusable(f"{path} is a voice of another model than {self._name!r}", reason="voice_unusable")
-        return state
+        # What is read is the file itself, mapped into memory: whoever wrote into it would end the process.
+        return {module: {part: values.clone() for part, values in each.items()} for module, each in state.items()}
 
 
 def voice_bytes(state: State, key: str) -> bytes:
@@ -132,6 +135,20 @@ def gated(folder: Path, name: str) -> str:
 
 
 def _loaded(folder: Path, name: str) -> Any:
+    description = local_description(folder, name)
+    _require(folder, name, Path(description.flow_lm.lookup_table.tokenizer_path))
+    # The package reads a description from a file only. JSON is YAML.
+    with TemporaryDirectory() as temporary:
+        path = Path(temporary) / "model.yaml"
+        path.write_text(description.model_dump_json(), "utf-8")
+        try:
+            return TTSModel.load_model(config=path)
+        except (SafetensorError, RuntimeError, AssertionError, OSError) as exc:
+            raise Unusable(f"{folder} does not hold the model {name!r} of {PACKAGE}: {exc}", reason="model_unusable") from exc
+
+
+def local_description(folder: Path, name: str) -> Any:
+    """The package's description of a model, with files in `folder` where it has places on the hub. Raises Unusable."""
     described = CONFIGS_DIR / f"{name}.yaml"
     if not described.is_file():
         there = ", ".join(sorted(path.stem for path in CONFIGS_DIR.glob("*.yaml")))
@@ -139,23 +156,14 @@ def _loaded(folder: Path, name: str) -> Any:
     config = load_config(described)
     table = config.flow_lm.lookup_table
     tokenizer = folder / Path(table.tokenizer_path.partition("@")[0]).name
-    _require(folder, name, tokenizer)
     table = table.model_copy(update={"tokenizer_path": str(tokenizer)})
-    local = config.model_copy(
+    return config.model_copy(
         update={
             "weights_path": str(folder / WEIGHTS),
             "weights_path_without_voice_cloning": None,
             "flow_lm": config.flow_lm.model_copy(update={"lookup_table": table}),
         }
     )
-    # The package reads its description from a file only. JSON is YAML.
-    with TemporaryDirectory() as temporary:
-        path = Path(temporary) / "model.yaml"
-        path.write_text(local.model_dump_json(), "utf-8")
-        try:
-            return TTSModel.load_model(config=path)
-        except (SafetensorError, RuntimeError, AssertionError, OSError) as exc:
-            raise Unusable(f"{folder} does not hold the model {name!r} of {PACKAGE}: {exc}", reason="model_unusable") from exc
 
 
 def _require(folder: Path, name: str, tokenizer: Path) -> None:

@@ -21,8 +21,8 @@ from vivant.errors import Unusable
 
 _log = get_logger(__name__)
 
-#: Of each recording; what the model has to attend to at every step grows with it.
-_MOST_S: Final = 30.0
+#: Of all recordings; what the model has to attend to at every step grows with it.
+_MOST_S: Final = 30
 
 #: Of the recordings, so that they are read again when they change.
 _Stamp = tuple[tuple[str, int, int], ...]
@@ -69,7 +69,8 @@ class Voices:
         for place in places:
             if key_of(place) == key:
                 return self._model.read(place)
-        state = self._model.listen(np.concatenate([_resampled(each) for each in found.files]))
+        sound = np.concatenate([_resampled(each) for each in found.files])
+        state = self._model.listen(sound[: _MOST_S * RATE_HZ])
         _keep(voice_bytes(state, key), places)
         _log.info("voice_learnt", persona=persona.name)
         return state
