@@ -33,7 +33,7 @@ def pocket_folder(models: Path) -> Path:
 
 
 def models_with_pocket(models: Path, *, ends: bool = True, clones: bool = True) -> Path:
-    """A folder of models with nothing else in it. `ends`: clauses are short; `clones`: as the gated weights, not the open ones."""
+    """A folder of models with nothing else in it. `ends`: clauses are short; `clones`: as the gated weights can."""
     folder = pocket_folder(models)
     folder.mkdir(parents=True)
     # Without weights the package makes them at random.

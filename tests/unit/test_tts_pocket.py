@@ -194,7 +194,7 @@ def test_a_voice_is_kept_elsewhere_where_the_persona_cannot_be_written(
     assert len(heard) == 2
 
 
-async def test_personas_are_voices_and_so_are_those_that_come_with_the_model(models: Path, personas: Path, tmp_path: Path) -> None:
+async def test_personas_are_voices_and_so_are_named_ones(models: Path, personas: Path, tmp_path: Path) -> None:
     recorded_persona(personas, "ann")
     with started(with_named_voice(models, tmp_path), personas) as engine:
         assert engine.info.voices == (PERSONA, "ann", "alba")
@@ -308,7 +308,7 @@ def test_it_says_what_its_models_are_and_what_they_may_not_be_used_for(models: P
 @pytest.mark.parametrize(
     ("missing", "said"),
     [
-        ("model.safetensors", [r"no weights .*model\.safetensors", "gated", r"kyutai/pocket-tts on", f"languages/{MODEL}/model"]),
+        ("model.safetensors", [r"no weights .*model\.safe", "gated", "kyutai/pocket-tts on", f"languages/{MODEL}/model"]),
         ("tokenizer.model", [r"no tokenizer .*tokenizer\.model", f"languages/{MODEL}/tokenizer.model"]),
     ],
 )
@@ -326,7 +326,8 @@ def test_a_file_that_is_missing_is_named_with_where_it_comes_from(
 
 def test_the_open_weights_cannot_clone_and_that_is_said(personas: Path, tmp_path: Path) -> None:
     models_with_pocket(tmp_path / "open", clones=False)
-    with pytest.raises(Unusable, match=r"cannot clone .*gated.*terms of kyutai/pocket-tts .*TTS_POCKET_CLONING=false") as caught:
+    said = r"cannot clone .*gated.*terms of kyutai/pocket-tts .*TTS_POCKET_CLONING=false"
+    with pytest.raises(Unusable, match=said) as caught:
         pocket(tmp_path / "open", personas).load()
     assert caught.value.reason == "model_missing"
 
@@ -372,7 +373,9 @@ def test_a_named_voice_of_another_model_is_refused(models: Path, tmp_path: Path)
     path = pocket_folder(named) / "embeddings" / "alba.safetensors"
     model = PocketModel(pocket_folder(models), MODEL, "cpu")
     state = model.read(path)
-    for broken in (dict(list(state.items())[1:]), {name: {**each, "cache": each["cache"][..., 1:]} for name, each in state.items()}):
+    fewer = dict(list(state.items())[1:])
+    narrower = {name: {**each, "cache": each["cache"][..., 1:]} for name, each in state.items()}
+    for broken in (fewer, narrower):
         path.write_bytes(voice_bytes(broken, ""))
         with pytest.raises(Unusable, match="is a voice of another model"):
             model.read(path)
@@ -400,7 +403,8 @@ def test_nothing_is_asked_of_the_network(models: Path, personas: Path) -> None:
     program = f"""
 import asyncio, sys
 asked = []
-sys.addaudithook(lambda event, args: asked.append((event, args)) if event in {{"socket.connect", "socket.getaddrinfo"}} else None)
+watched = {{"socket.connect", "socket.getaddrinfo"}}
+sys.addaudithook(lambda event, args: asked.append((event, args)) if event in watched else None)
 from pathlib import Path
 from services.tts.engine import Text, VoiceConfig
 from tests.harness.pocket_weights import pocket

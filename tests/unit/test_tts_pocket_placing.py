@@ -108,9 +108,7 @@ def test_a_word_of_which_nothing_is_said_takes_no_time_and_its_script_is_told() 
     assert [each.unspoken_scripts for each in stretches if each.unspoken_scripts] == [("Han",)]
 
 
-@pytest.mark.parametrize(
-    ("language", "said"), [("en", "twenty five percent of Doctor Smith."), ("de", "25% of Dr. Smith.")]
-)
+@pytest.mark.parametrize(("language", "said"), [("en", "twenty five percent of Doctor Smith."), ("de", "25% of Dr. Smith.")])
 def test_english_is_put_into_words_and_other_languages_are_left_to_the_model(language: str, said: str) -> None:
     made = clause_of(spoken_words("25% of Dr. Smith."), language)
     assert made.text == said

@@ -68,7 +68,8 @@ class PocketModel:
     def clones(self) -> bool:
         """Whether it can learn a voice. In the open weights what hears one is blank."""
         hearing = [values for name, values in self._tts.mimi.encoder.named_parameters() if name.endswith("weight")]
-        return all(bool(values.isfinite().all() and values.any()) for values in (*hearing, self._tts.flow_lm.speaker_proj_weight))
+        hearing.append(self._tts.flow_lm.speaker_proj_weight)
+        return all(bool(values.isfinite().all() and values.any()) for values in hearing)
 
     def require_cloning(self, otherwise: str) -> None:
         """Raises Unusable when it cannot; `otherwise` is what can be done about it besides getting the other weights."""
@@ -91,7 +92,7 @@ class PocketModel:
             for chunk in stream:
                 yield chunk.cpu().numpy()
         finally:
-            # However it ends: the package works in threads of its own, and has done with the model when its stream is at its end.
+            # However it ends: the package works in threads of its own, which are done when its stream is at its end.
             stop.set()
             for _ in stream:
                 pass
@@ -175,7 +176,8 @@ def _require(folder: Path, name: str, tokenizer: Path) -> None:
         )
     if not tokenizer.is_file():
         raise Unusable(
-            f"no tokenizer {tokenizer}; it is languages/{name}/{tokenizer.name} of {OPEN} on the model hub", reason="model_missing"
+            f"no tokenizer {tokenizer}; it is languages/{name}/{tokenizer.name} of {OPEN} on the model hub",
+            reason="model_missing",
         )
 
 

@@ -1,7 +1,7 @@
 """The words of a clause, placed in its sound while that is still being made.
 
-The model does not tell where its words lie, and how long a clause is going to be nobody knows when its first sound goes out. So each
-word is as long as it has letters, at the pace at which the voice has spoken so far.
+The model does not tell where its words lie, and how long a clause is going to be nobody knows when its first sound goes out. So
+each word is as long as it has letters, at the pace at which the voice has spoken so far.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from services.tts.spoken import SpokenWord
 
 #: Samples above this level are sound.
 _LOUD: Final = 0.01
-#: The end of a word is told when it begins; longer ones are told shorter, so that no clause need be stretched for its last word.
+#: The end of a word is told when it begins. Longer ones are told shorter: a clause is stretched to the end of its last word.
 _LONGEST_WORD: Final = 12_000
 #: A pace to begin with, 58 ms a letter (two voices whose times are known have 50 and 55), which counts as much as one clause.
 _LETTER: Final = 1_400
@@ -97,7 +97,7 @@ class Placing:
         return Speech(to_pcm(sound), (), words, tuple(scripts))
 
     def end(self, sound: Sound) -> Speech:
-        """The last stretch, with all words that are left; made longer by silence where the last word that was told is longer."""
+        """The last stretch, with all words that are left; longer by silence where the last word that was told is longer."""
         speech = self.take(sound)
         missing = max(0, self._told_until - self._samples)
         self._samples += missing
