@@ -16,9 +16,8 @@ def require(folder: Path, what: str, rule: str) -> None:
     """
     if not folder.is_dir():
         raise NotFound(f"there is no persona {folder.name!r}: no folder {folder}", reason="unknown_persona")
-    example = (
-        f'[[consent]] with what = "{what}", by = (who agreed), date = (when) and basis = (what was agreed, and where the proof is)'
-    )
+    entry = f'[[consent]] with what = "{what}", by = (who agreed), date = (when)'
+    example = f"{entry} and basis = (what was agreed, and where the proof is)"
     path = folder / "consent.toml"
     if not path.is_file():
         raise Unusable(f"{folder.name!r} has no consent.toml, and {rule}; write one with {example}", reason="no_consent")

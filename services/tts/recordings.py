@@ -9,7 +9,7 @@ import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -101,10 +101,10 @@ def _decoded(path: Path, data: bytes, most_s: float) -> Recording:
     return Recording(np.clip(samples, -1, 1), int(rate_hz))
 
 
-def _scaled(values: NDArray[np.generic]) -> NDArray[np.float32]:
+def _scaled(values: NDArray[Any]) -> NDArray[np.float32]:
     """To [-1, 1]: samples of 8 bits are unsigned, those of 24 bits stand in the upper ones of 32."""
     if values.dtype.kind == "f":
         return values.astype(np.float32)
     if values.dtype.kind == "u":
-        return ((values.astype(np.float32) - 128) / 128).astype(np.float32)
-    return (values.astype(np.float64) / -float(np.iinfo(values.dtype).min)).astype(np.float32)
+        return np.asarray((values.astype(np.float32) - 128) / 128, np.float32)
+    return np.asarray(values / -float(np.iinfo(values.dtype).min), np.float32)

@@ -153,7 +153,18 @@ async def test_a_voice_is_learnt_anew_when_a_recording_changes(models: Path, per
     assert key_of(personas / PERSONA / KEPT) not in ("", before)
 
 
-def test_of_long_recordings_the_first_half_minute_is_used(models: Path, personas: Path, heard: list[int]) -> None:
+def test_of_long_recordings_the_first_half_minute_is_used(
+    models: Path, personas: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    heard: list[int] = []
+    listen = PocketModel.listen
+
+    def listening(self: PocketModel, audio: Sound) -> State:
+        heard.append(len(audio))
+        # Listening to all of it takes seconds.
+        return listen(self, audio[:RATE_HZ])
+
+    monkeypatch.setattr(PocketModel, "listen", listening)
     noise = np.random.default_rng(1).standard_normal(40 * 16_000) * 3_000
     wavfile.write(personas / PERSONA / "voice" / "long.wav", 16_000, noise.astype(np.int16))
     with started(models, personas):
@@ -355,7 +366,7 @@ def test_a_model_that_is_not_known_is_refused_with_those_that_are(models: Path, 
 
 
 def test_no_voice_at_all_is_refused(models: Path, tmp_path: Path) -> None:
-    with pytest.raises(Unusable, match=r"no voice: neither recordings .* nor a voice by name") as caught:
+    with pytest.raises(Unusable, match=r"no voice to speak with: neither recordings .* nor a voice by name") as caught:
         pocket(models, tmp_path).load()
     assert caught.value.reason == "no_voice"
 
@@ -366,6 +377,14 @@ def test_no_voice_is_cloned_without_consent(models: Path, personas: Path) -> Non
         pocket(models, personas).load()
     assert caught.value.reason == "no_consent"
     assert not (personas / PERSONA / KEPT).exists()
+
+
+def test_what_is_wrong_with_one_voice_keeps_nobody_else_from_speaking(models: Path, personas: Path, tmp_path: Path) -> None:
+    named = with_named_voice(models, tmp_path)
+    (pocket_folder(named) / "embeddings" / "bob.safetensors").write_bytes(b"torn")
+    (recorded_persona(personas, "ann") / "consent.toml").unlink()
+    with started(named, personas) as engine:
+        assert engine.info.voices == (PERSONA, "alba")
 
 
 def test_a_named_voice_of_another_model_is_refused(models: Path, tmp_path: Path) -> None:

@@ -7,6 +7,7 @@ from collections import defaultdict
 from collections.abc import AsyncGenerator, AsyncIterator, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import aclosing
+from dataclasses import replace
 from threading import Event
 from typing import Final
 
@@ -20,7 +21,7 @@ from services.tts.clauses import pieces
 from services.tts.engine import Flush, Speech, Text, TtsInfo, VoiceConfig, Word
 from services.tts.engines.pocket.model import LANGUAGES, NAMED, OPEN, RATE_HZ, VERSION, PocketModel, Sound
 from services.tts.engines.pocket.placing import Clause, Pace, Placing, clause_of, silent
-from services.tts.engines.pocket.voices import Voices, named_voices, recorded
+from services.tts.engines.pocket.voices import Voices, recorded
 from services.tts.settings import PocketOptions
 from services.tts.spoken import ReplyText
 from vivant.errors import Unavailable, Unusable
@@ -31,6 +32,7 @@ _log = get_logger(__name__)
 _MOMENT: Final = RATE_HZ // 25
 #: The end of each chunk waits for the next one, so that at the end of a clause there is sound to bring the words that are left.
 _HELD: Final = RATE_HZ // 100
+_LICENCE: Final = "CC-BY-4.0"
 _NOTICE: Final = "Kyutai's Pocket TTS, CC BY 4.0. No voice may be cloned without explicit and lawful consent."
 
 
@@ -40,27 +42,27 @@ class PocketEngine:
     def __init__(self, options: PocketOptions, shared: SharedSettings) -> None:
         self._options = options
         self._folder = shared.models_dir / "pocket-tts" / options.model
-        self._personas = recorded(shared.personas_dir, options.default_persona) if options.cloning else []
+        self._personas = shared.personas_dir
         self._voices: Voices | None = None
         self._model: PocketModel | None = None
         self._paces: defaultdict[str, Pace] = defaultdict(Pace)
         # Its queue is first come, first served, and a reply asks for its next clause when it has had the last one.
         self._worker = ThreadPoolExecutor(1, thread_name_prefix="pocket")
         self._language = LANGUAGES.get(options.model.partition("_")[0], "")
-        names = (*(persona.name for persona in self._personas), *named_voices(self._folder))
         self.info = TtsInfo(
             name="pocket",
             version=VERSION,
             sample_rate_hz=RATE_HZ,
-            voices=tuple(dict.fromkeys(names)),
+            voices=(),
             speed=False,
             phoneme_times=False,
             languages=tuple(filter(None, [self._language])),
-            models=(Model(f"Pocket TTS, {options.model}", "CC-BY-4.0", _NOTICE),),
+            models=(Model(f"Pocket TTS, {options.model}", _LICENCE, _NOTICE),),
         )
 
     def load(self) -> None:
         """See VoiceEngine. Raises Unusable also when there is no such device, and no voice."""
+        _log.warning("licence", model="Pocket TTS", licence=_LICENCE, detail=_NOTICE)
         device = self._options.device
         if device == "cuda" and not torch.cuda.is_available():
             raise Unusable(
@@ -69,13 +71,16 @@ class PocketEngine:
         self._model = PocketModel(self._folder, self._options.model, device)
         if self._options.cloning:
             self._model.require_cloning("set TTS_POCKET_CLONING=false, for the named voices alone")
+        personas = recorded(self._personas, self._options.default_persona) if self._options.cloning else []
+        self._voices = Voices(self._model, self._folder, personas, self._options.voices_dir)
+        self._worker.submit(self._voices.load, self._options.default_persona).result()
+        self.info = replace(self.info, voices=self._voices.names)
         if not self.info.voices:
             raise Unusable(
-                f"there is no voice: neither recordings in personas/<id>/voice, nor a voice by name in {self._folder / NAMED} "
+                f"there is no voice to speak with: neither recordings in personas/<id>/voice, nor a voice by name in {self._folder / NAMED} "
                 f"(languages/{self._options.model}/{NAMED} of {OPEN} on the model hub)",
                 reason="no_voice",
             )
-        self._voices = Voices(self._model, self._folder, self._personas, self._options.voices_dir)
         self._worker.submit(self._warm).result()
 
     def _warm(self) -> None:
@@ -85,7 +90,7 @@ class PocketEngine:
     def _made(self, text: str, voice: str, stop: Event) -> Iterator[Sound]:
         """The sound of a text; for the thread that has the model."""
         assert self._model is not None and self._voices is not None
-        yield from self._model.speak(self._voices.voice(voice).state, text, stop)
+        yield from self._model.speak(self._voices.state(voice), text, stop)
 
     def close(self) -> None:
         """See VoiceEngine."""

@@ -17,7 +17,7 @@ from services.common.logs import get_logger
 from services.tts import recordings
 from services.tts.engines.pocket.model import NAMED, PACKAGE, RATE_HZ, PocketModel, Sound, State, key_of, voice_bytes
 from services.tts.recordings import Recording
-from vivant.errors import Unusable
+from vivant.errors import Unusable, VivantError
 
 _log = get_logger(__name__)
 
@@ -29,37 +29,48 @@ _Stamp = tuple[tuple[str, int, int], ...]
 
 
 @dataclass(frozen=True)
-class Voice:
-    """What the model speaks with."""
-
+class _Voice:
     state: State
-    stamp: _Stamp = ()
+    stamp: _Stamp
 
 
 class Voices:
     """By name: personas under their ids, the default one first, then the named voices. For one thread."""
 
     def __init__(self, model: PocketModel, folder: Path, personas: Sequence[Path], kept_in: Path | None) -> None:
-        """`folder` is the model's, `personas` those with recordings; `kept_in` as in `PocketOptions.voices_dir`."""
+        """`folder` is the model's, `personas` those that may have a voice; `kept_in` as in `PocketOptions.voices_dir`."""
         self._model = model
         self._personas = {persona.name: persona for persona in personas}
-        self._named = named_voices(folder)
+        self._named = {path.stem: path for path in sorted((folder / NAMED).glob("*.safetensors"))}
         self._kept_in = kept_in
-        self._voices: dict[str, Voice] = {}
+        self._voices: dict[str, _Voice] = {}
 
     @property
     def names(self) -> tuple[str, ...]:
-        return tuple(dict.fromkeys((*self._personas, *self._named)))
+        return tuple(self._voices)
 
-    def voice(self, name: str) -> Voice:
-        """The voice `name`; blocks for a second or so where it has to be learnt. Raises as `recordings.read` does."""
+    def load(self, default: str) -> None:
+        """Blocks for a second or so for each voice that is to be learnt. What is wrong with one keeps nobody else from speaking.
+
+        Raises as `recordings.read` does where the persona `default` has recordings, and they are no good.
+        """
+        for name in dict.fromkeys((*self._personas, *self._named)):
+            try:
+                self.state(name)
+            except VivantError as exc:
+                if name == default:
+                    raise
+                _log.warning("voice_refused", voice=name, reason=exc.reason, detail=exc.message)
+
+    def state(self, name: str) -> State:
+        """The voice `name`; learnt anew where recordings have changed. Raises as `recordings.read` and `PocketModel.read` do."""
         persona = self._personas.get(name)
         stamp = _stamp(persona) if persona else ()
         voice = self._voices.get(name)
         if voice is None or voice.stamp != stamp:
-            voice = Voice(self._learnt(persona) if persona else self._model.read(self._named[name]), stamp)
+            voice = _Voice(self._learnt(persona) if persona else self._model.read(self._named[name]), stamp)
             self._voices[name] = voice
-        return voice
+        return voice.state
 
     def _learnt(self, persona: Path) -> State:
         """From where it is kept, else from the recordings."""
@@ -81,11 +92,6 @@ class Voices:
         if self._kept_in is not None:
             return (self._kept_in.expanduser() / name,)
         return (persona / "derived" / "voice.pocket.safetensors", Path.home() / ".cache" / "vivant" / "voices" / name)
-
-
-def named_voices(folder: Path) -> dict[str, Path]:
-    """The voices that come with the model in `folder`."""
-    return {path.stem: path for path in sorted((folder / NAMED).glob("*.safetensors"))}
 
 
 def recorded(personas: Path, default: str) -> list[Path]:
