@@ -77,8 +77,8 @@ class PocketEngine:
         self.info = replace(self.info, voices=self._voices.names)
         if not self.info.voices:
             raise Unusable(
-                f"there is no voice to speak with: neither recordings in personas/<id>/voice, nor a voice by name in {self._folder / NAMED} "
-                f"(languages/{self._options.model}/{NAMED} of {OPEN} on the model hub)",
+                "there is no voice to speak with: neither recordings in personas/<id>/voice, nor a voice by name in "
+                f"{self._folder / NAMED} (languages/{self._options.model}/{NAMED} of {OPEN} on the model hub)",
                 reason="no_voice",
             )
         self._worker.submit(self._warm).result()

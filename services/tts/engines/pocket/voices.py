@@ -50,7 +50,7 @@ class Voices:
         return tuple(self._voices)
 
     def load(self, default: str) -> None:
-        """Blocks for a second or so for each voice that is to be learnt. What is wrong with one keeps nobody else from speaking.
+        """Blocks for a second or so for each voice that is to be learnt. What is wrong with one keeps no other from speaking.
 
         Raises as `recordings.read` does where the persona `default` has recordings, and they are no good.
         """
@@ -63,7 +63,7 @@ class Voices:
                 _log.warning("voice_refused", voice=name, reason=exc.reason, detail=exc.message)
 
     def state(self, name: str) -> State:
-        """The voice `name`; learnt anew where recordings have changed. Raises as `recordings.read` and `PocketModel.read` do."""
+        """The voice `name`, learnt anew where recordings changed. Raises as `recordings.read` and `PocketModel.read`."""
         persona = self._personas.get(name)
         stamp = _stamp(persona) if persona else ()
         voice = self._voices.get(name)
