@@ -320,7 +320,7 @@ def test_it_says_what_its_models_are_and_what_they_may_not_be_used_for(models: P
     ("missing", "said"),
     [
         ("model.safetensors", [r"no weights .*model\.safe", "gated", "kyutai/pocket-tts on", f"languages/{MODEL}/model"]),
-        ("tokenizer.model", [r"no tokenizer .*tokenizer\.model", f"languages/{MODEL}/tokenizer.model"]),
+        ("tokenizer.model", [r"no tokenizer .*tokenizer\.model", f"hub it is kyutai/.*/{MODEL}/tokenizer.model"]),
     ],
 )
 def test_a_file_that_is_missing_is_named_with_where_it_comes_from(

@@ -175,10 +175,10 @@ def _require(folder: Path, name: str, tokenizer: Path) -> None:
             reason="model_missing",
         )
     if not tokenizer.is_file():
-        raise Unusable(
-            f"no tokenizer {tokenizer}; it is languages/{name}/{tokenizer.name} of {OPEN} on the model hub",
-            reason="model_missing",
-        )
+        # Several models have that of another one.
+        place = load_config(CONFIGS_DIR / f"{name}.yaml").flow_lm.lookup_table.tokenizer_path
+        place = place.removeprefix("hf://").partition("@")[0]
+        raise Unusable(f"no tokenizer {tokenizer}; on the model hub it is {place}", reason="model_missing")
 
 
 def _shapes(state: Mapping[str, Mapping[str, torch.Tensor]]) -> dict[str, tuple[int, ...]]:
