@@ -76,6 +76,26 @@ class XttsOptions(Frozen):
     where that cannot be written in `.cache/vivant/voices` of the home folder."""
 
 
+class PocketOptions(Frozen):
+    """Kyutai's Pocket TTS, which speaks with the voice of a persona's recordings, on a CPU or a GPU."""
+
+    model_config = SettingsConfigDict(env_prefix="TTS_POCKET_")
+
+    model: str = Field(default="english", min_length=1)
+    """The model: english, german, french_24l, english_18m_2026-10 and so on, as the package calls them. Its files are in
+    `pocket-tts/<model>` of the models."""
+    device: str = Field(default="cpu", pattern=r"^(cpu|cuda)$")
+    """Where it runs: cpu or cuda."""
+    cloning: bool = True
+    """Personas with recordings have voices of their own, for which the gated weights are needed. Without it there are the named
+    voices alone, and the open weights will do."""
+    default_persona: str = Field(default_factory=default_persona)
+    """The persona whose voice is spoken where none is named; if it is not to be VIVANT_PERSONA."""
+    voices_dir: Path | None = None
+    """Folder in which what was learnt of the voices is kept. By default it is kept beside the recordings, in `derived/`, and
+    where that cannot be written in `.cache/vivant/voices` of the home folder."""
+
+
 class FakeOptions(Frozen):
     """The scripted voice for tests: a tone for each letter."""
 
