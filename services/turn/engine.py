@@ -108,7 +108,17 @@ class BackchannelOpportunity:
     detected_at: int
 
 
-Event: TypeAlias = SpeechSuspected | SpeechStarted | SpeechStopped | EndOfTurn | Overlap | BackchannelOpportunity
+@dataclass(frozen=True)
+class ModelSteps:
+    """Of a model that hears along without being waited for; for the metrics, and not for the client."""
+
+    seconds: tuple[float, ...]
+    """What each of its steps took."""
+    dropped_s: float
+    """Audio that it did not hear, because it was behind."""
+
+
+Event: TypeAlias = SpeechSuspected | SpeechStarted | SpeechStopped | EndOfTurn | Overlap | BackchannelOpportunity | ModelSteps
 
 
 class Session(Protocol):
