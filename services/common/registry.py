@@ -51,7 +51,7 @@ def load(spec: EngineSpec, *args: Any) -> Any:
         if exc.name and exc.name.partition(".")[0] == "services":
             # A fault of ours, not of the installation.
             raise
-        install = _BY_HAND.get(exc.name or "", f"--require-hashes -r {spec.requirements}")
+        install = _BY_HAND.get(exc.name or "", f"--no-deps --require-hashes -r {spec.requirements}")
         raise Unusable(
             f"engine {spec.name!r} needs the package {exc.name!r}, which is not installed: pip install {install}",
             reason="missing_package",

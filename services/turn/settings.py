@@ -71,3 +71,5 @@ class VapOptions(Frozen):
     """File in the folder `maai` of the models, called as it is published: the name says how often it answers, and its terms."""
     encoder: str = "60k_epoch4-d0f474de.pt"
     """File of the CPC encoder in the same folder."""
+    listener: str = ""
+    """File of a second model there, for the same rate: when a listener says "mm-hm" (vap-bc-...) or nods (vap-nod...)."""

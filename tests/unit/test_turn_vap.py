@@ -22,7 +22,7 @@ import torch
 
 from services.common.resample import Resampler
 from services.common.settings import SharedSettings
-from services.turn.engine import EndOfTurn, Event, ModelSteps, SpeechStopped, StreamConfig
+from services.turn.engine import BackchannelOpportunity, EndOfTurn, Event, ModelSteps, SpeechStopped, StreamConfig
 from services.turn.engines.estimate import ByFusion, Words
 from services.turn.engines.evidence import WEIGHTS as FUSION
 from services.turn.engines.evidence import fitted
@@ -30,12 +30,13 @@ from services.turn.engines.fusion import FusionEngine
 from services.turn.engines.vap.beside import Beside, Said, Track
 from services.turn.engines.vap.channels import GAP, Audio, Channels, Frame
 from services.turn.engines.vap.engine import VapEngine
-from services.turn.engines.vap.network import LEAD, RATE_HZ, Answer, Network, Shape, load
-from services.turn.engines.vap.session import VapSession
+from services.turn.engines.vap.network import LEAD, RATE_HZ, Answer, Network, load
+from services.turn.engines.vap.session import PROPOSED, VapSession
 from services.turn.engines.vap.weighing import SETTLED, Further, weights
+from services.turn.engines.vap.weights import SPEAKERS, Shape
 from services.turn.settings import FusionOptions, VapOptions
 from tests.harness.data import recording
-from tests.harness.vap_weights import ENCODER, WEIGHTS, models_with_vap
+from tests.harness.vap_weights import ENCODER, LISTENERS, WEIGHTS, models_with_vap
 from vivant.errors import Unusable
 
 FRAME = 1_600
@@ -50,7 +51,7 @@ def models(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def network(models: Path) -> Network:
-    return load(models / "maai" / WEIGHTS, models / "maai" / ENCODER, "cpu")
+    return load(models / "maai", WEIGHTS, ENCODER, "", "cpu")
 
 
 def noise(seconds: float, seed: int = 0, level: float = 0.05) -> Audio:
@@ -60,22 +61,59 @@ def noise(seconds: float, seed: int = 0, level: float = 0.05) -> Audio:
 # --- the network ----------------------------------------------------------------------------------------------------
 
 
-def test_it_answers_as_the_package_does(models: Path, network: Network, capsys: pytest.CaptureFixture[str]) -> None:
-    """Frame for frame, and beyond the 20 s that it remembers."""
+def theirs(models: Path, mode: str, file: str) -> Any:
+    """The package's own way, all of it."""
     from maai.input import Chunk
     from maai.model import Maai
 
-    files = {"local_model": str(models / "maai" / WEIGHTS), "cpc_model": str(models / "maai" / ENCODER)}
-    theirs = Maai("vap", "en", Chunk(), Chunk(), frame_rate=10, context_len_sec=20, **files)
-    user, persona = noise(22, 1), noise(22, 2)
-    state = None
+    files = {"local_model": str(models / "maai" / file), "cpc_model": str(models / "maai" / ENCODER)}
+    return Maai(mode, "en", Chunk(), Chunk(), frame_rate=10, context_len_sec=20, **files)
+
+
+def both(seconds: float) -> Iterator[tuple[tuple[Audio, Audio], tuple[Audio, Audio]]]:
+    """Noise of both sides, frame by frame: as we give it, and as the package wants it."""
+    user, persona = noise(seconds, 1), noise(seconds, 2)
+    led = [np.concatenate([np.zeros(LEAD, np.float32), side]) for side in (user, persona)]
     for at in range(0, len(user), FRAME):
-        sides = [np.concatenate([np.zeros(LEAD, np.float32), side])[at : at + LEAD + FRAME] for side in (user, persona)]
-        ours, state = network.step(sides[0], sides[1], state)
-        theirs.process(user[at : at + FRAME], persona[at : at + FRAME])
-        said = theirs.result_dict_queue.get_nowait()
-        assert (ours.now, ours.future) == (said["p_now"][1], said["p_future"][1])
-    assert "Average processing time" in capsys.readouterr().out
+        yield (
+            (led[0][at : at + LEAD + FRAME], led[1][at : at + LEAD + FRAME]),
+            (user[at : at + FRAME], persona[at : at + FRAME]),
+        )
+
+
+def test_it_answers_as_the_package_does(models: Path, network: Network) -> None:
+    """Frame for frame, and beyond the 20 s that it remembers."""
+    package, state = theirs(models, "vap", WEIGHTS), None
+    for ours, given in both(22):
+        answer, state = network.step(*ours, state)
+        package.process(*given)
+        said = package.result_dict_queue.get_nowait()
+        assert (answer.now, answer.future, answer.reaction) == (said["p_now"][1], said["p_future"][1], 0)
+
+
+@pytest.mark.parametrize(("mode", "file"), list(zip(("bc", "bc_2type", "nod"), LISTENERS, strict=True)))
+def test_a_listener_beside_it_answers_as_the_package_does(models: Path, mode: str, file: str) -> None:
+    package, alone, state = theirs(models, mode, file), theirs(models, "vap", WEIGHTS), None
+    network = load(models / "maai", WEIGHTS, ENCODER, file, "cpu")
+    reactions = {"bc": ("p_bc",), "bc_2type": ("p_bc_react", "p_bc_emo"), "nod": ("p_nod_short", "p_nod_long", "p_nod_long_p")}
+    found = set()
+    for ours, given in both(2):
+        answer, state = network.step(*ours, state)
+        package.process(*given)
+        alone.process(*given)
+        said = package.result_dict_queue.get_nowait()
+        assert answer.reaction == sum(said[name] for name in reactions[mode])
+        assert answer.now == alone.result_dict_queue.get_nowait()["p_now"][1]
+        found.add(round(answer.reaction, 3))
+    assert len(found) > 3
+
+
+def test_nothing_is_printed(models: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    """What it prints would stand among the lines of our logs."""
+    network = load(models / "maai", WEIGHTS, ENCODER, LISTENERS[0], "cpu")
+    silence = np.zeros(LEAD + FRAME, np.float32)
+    network.step(silence, silence, None)
+    assert capfd.readouterr() == ("", "")
 
 
 def test_what_streams_hear_does_not_mix(network: Network) -> None:
@@ -104,7 +142,8 @@ def test_the_sides_are_not_the_same_to_it(network: Network) -> None:
     ],
 )
 def test_the_name_of_the_weights_says_how_often_it_answers(file: str, rate_hz: float, context: int) -> None:
-    assert Shape.of(file) == Shape(rate_hz, context)
+    shape = Shape.of(file, SPEAKERS, "TURN_VAP_WEIGHTS")
+    assert (shape.rate_hz, shape.context) == (rate_hz, context)
 
 
 @pytest.mark.parametrize(
@@ -119,7 +158,7 @@ def test_the_name_of_the_weights_says_how_often_it_answers(file: str, rate_hz: f
 )
 def test_models_of_other_kinds_are_refused_by_their_names(file: str) -> None:
     with pytest.raises(Unusable, match="TURN_VAP_WEIGHTS is"):
-        Shape.of(file)
+        Shape.of(file, SPEAKERS, "TURN_VAP_WEIGHTS")
 
 
 def without(name: str) -> Any:
@@ -132,10 +171,11 @@ def without(name: str) -> Any:
         (WEIGHTS, lambda _: None, "no file .*weights of voice activity projection"),
         (ENCODER, lambda _: None, "no file .*encoder of voice activity projection"),
         (WEIGHTS, lambda _: b"<html>not found</html>", "no file of weights"),
-        (WEIGHTS, without("vap_head.weight"), "vap_head.weight and 0 more are missing"),
-        (WEIGHTS, without("encoder.downsample.1.weight"), "encoder1.downsample.1.weight and 1 more are missing"),
-        (WEIGHTS, lambda stored: stored | {"vap_head.weight": torch.zeros(3, 3)}, "are not those of MaAI's model"),
+        (WEIGHTS, without("vap_head.weight"), "two channels: vap_head.weight missing"),
+        (WEIGHTS, without("encoder.downsample.1.weight"), "encoder1.downsample.1.weight, encoder2.downsample.1.weight missing"),
+        (WEIGHTS, lambda stored: stored | {"vap_head.weight": torch.zeros(3, 3)}, "are not those of MaAI's vap_mc"),
         (WEIGHTS, lambda _: [1, 2], "not a table of weights"),
+        (WEIGHTS, lambda _: {}, "ar.combinator.h0_a.weight, ar.combinator.h0_b.weight, .* missing"),
         (ENCODER, lambda _: {"epoch": 3}, "not those of the CPC encoder"),
         (ENCODER, lambda stored: {"weights": without("gEncoder.conv0.weight")(stored["weights"])}, "conv0.weight is missing"),
     ],
@@ -152,7 +192,14 @@ def test_what_is_missing_or_no_weights_of_it_is_refused(
     elif changed is not None:
         torch.save(changed, tmp_path / which)
     with pytest.raises(Unusable, match=words):
-        load(tmp_path / WEIGHTS, tmp_path / ENCODER, "cpu")
+        load(tmp_path, WEIGHTS, ENCODER, "", "cpu")
+
+
+def test_a_listener_of_another_rate_or_kind_is_refused(models: Path) -> None:
+    with pytest.raises(Unusable, match="TURN_VAP_LISTENER is"):
+        load(models / "maai", WEIGHTS, ENCODER, WEIGHTS, "cpu")
+    with pytest.raises(Unusable, match="TURN_VAP_LISTENER answers 20 times a second and TURN_VAP_WEIGHTS 10 times"):
+        load(models / "maai", WEIGHTS, ENCODER, "vap-nod_state_dict_erica_20hz_20000msec.pt", "cpu")
 
 
 def test_nothing_is_fetched(models: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -469,6 +516,25 @@ def test_its_answers_move_the_end_of_the_turn_in_their_direction(fusion: FusionE
     decided = [next(end.detected_at for end in likely[share] if end.waiting_cost_s >= 6) for share in (0.1, 0.5, 0.9)]
     assert decided == sorted(decided, reverse=True)
     assert decided[0] > decided[-1]
+
+
+def story(reaction: float, fusion: FusionEngine, *, persona: bool = False) -> list[BackchannelOpportunity]:
+    """A short question, shorter than what invites a nod by itself, and a pause; the persona is silent, or hums."""
+    session = session_with(fusion, Scripted(Answer(0.02, 0.5, reaction)))
+    user = np.concatenate([noise(2.2, 1, 5e-4), recording("kws_whatstheweatherlike.wav"), noise(1, 2, 5e-4)])
+    found: list[Event] = []
+    for at in range(0, len(user), CHUNK):
+        if persona:
+            session.push_bot(tone(200, 24_000, CHUNK / RATE_HZ), at * 3 // 2)
+        found += session.push_user(user[at : at + CHUNK], at, "ann")
+    return [event for event in found if isinstance(event, BackchannelOpportunity)]
+
+
+def test_a_listener_that_would_react_makes_a_pause_an_opportunity(fusion: FusionEngine) -> None:
+    (found,) = story(PROPOSED, fusion)
+    assert found.probability > 0.5
+    assert story(PROPOSED - 0.01, fusion) == []
+    assert story(PROPOSED, fusion, persona=True) == []
 
 
 def test_the_engine_hears_the_persona_on_the_second_channel(models: Path, fusion: FusionEngine) -> None:

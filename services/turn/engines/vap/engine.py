@@ -38,9 +38,9 @@ class VapEngine:
         self._fusion = FusionEngine(FusionOptions(), shared)
         self._network: Network | None = None
         self._beside: Beside | None = None
-        known = _MIT in options.weights
-        self._model = Model(options.weights, "MIT" if known else "not stated", "" if known else _NOTICE)
-        models = (self._model, Model("CPC, 60k hours of Libri-Light", "MIT"), *self._fusion.info.models)
+        files = [options.weights, *([options.listener] if options.listener else [])]
+        self._models = [Model(file, "MIT") if _MIT in file else Model(file, "not stated", _NOTICE) for file in files]
+        models = (*self._models, Model("CPC, 60k hours of Libri-Light", "MIT"), *self._fusion.info.models)
         self.info = replace(self._fusion.info, name="vap", models=models)
 
     def load(self) -> None:
@@ -52,14 +52,15 @@ class VapEngine:
                 reason="no_device",
             )
         torch.set_num_threads(1)
-        network = load(self._folder / self._options.weights, self._folder / self._options.encoder, device)
+        network = load(self._folder, self._options.weights, self._options.encoder, self._options.listener, device)
         silence = np.zeros(LEAD + network.frame, np.float32)
         network.step(silence, silence, None)
         weights()
         self._fusion.load()
         self._network, self._beside = network, Beside(network)
-        if self._model.notice:
-            _log.warning("licence_unknown", model=self._model.name, detail=self._model.notice)
+        for model in self._models:
+            if model.notice:
+                _log.warning("licence_unknown", model=model.name, detail=model.notice)
 
     def open(self, config: StreamConfig) -> TurnSession:
         """See TurnEngine."""

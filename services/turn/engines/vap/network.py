@@ -1,33 +1,33 @@
-"""The network of voice activity projection: reading its published weights, and one step of it.
+"""Voice activity projection, step by step: who will have the floor; with a second model, whether a listener would react now.
 
 E. Ekstedt and G. Skantze, "Voice Activity Projection", 2022; K. Inoue et al., "Real-time and Continuous Turn-taking Prediction
-Using Voice Activity Projection", 2024. An encoder (CPC, its weights in a file of their own) for each side, attention within and
-between the sides. It remembers: the state of its encoders, and the keys and values of the last seconds.
+Using Voice Activity Projection", 2024. An encoder for each side (CPC, the same for all models, so it hears once), attention
+within and between the sides. What a stream has heard is in its `State`: that of the encoders, and keys and values of the last
+seconds.
 """
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 from pathlib import Path
-from pickle import UnpicklingError
 from typing import Any, Final
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from services.turn.engines.vap.package import VapConfig, VapGPT
+from services.turn.engines.vap.weights import LISTENERS, SIDES, SPEAKERS, Shape, read
 from vivant.errors import Unusable
 
 RATE_HZ: Final = 16_000
 #: Sound before a frame that the encoder's filters reach into.
 LEAD: Final = 320
-#: The rates of the models with this encoder; those of 12.5 Hz have another one.
-_RATES_HZ: Final = (5.0, 10.0, 20.0)
-#: As the published files are called; how often it answers and how far back it hears stands nowhere else.
-_NAME: Final = re.compile(r"vap(_mc)?_state_dict_[a-z_]+_(?P<rate>[\d.]+)hz_(?P<context>\d+)msec\.pt")
-_SIDES: Final = ("encoder1", "encoder2")
+#: Of a model of a listener, its answers that are a reaction; the rest is none.
+_REACTIONS: Final = {
+    "vap-bc": ("p_bc",),
+    "vap-bc-2type": ("p_bc_react", "p_bc_emo"),
+    "vap-nod": ("p_nod_short", "p_nod_long", "p_nod_long_p"),
+}
 
 Audio = NDArray[np.float32]
 
@@ -40,112 +40,62 @@ class Answer:
     """In the next 0.6 s."""
     future: float
     """From 0.6 to 2 s ahead."""
-
-
-@dataclass(frozen=True)
-class Shape:
-    """What the name of a file of weights says."""
-
-    rate_hz: float
-    """Answers a second."""
-    context: int
-    """Frames that are remembered."""
-
-    @classmethod
-    def of(cls, file: str) -> Shape:
-        """Raises Unusable for a name that says nothing of it, or of a model of another kind."""
-        match = _NAME.fullmatch(file)
-        rate = float(match["rate"]) if match else 0.0
-        if match is None or rate not in _RATES_HZ:
-            raise Unusable(
-                f"TURN_VAP_WEIGHTS is {file!r}: a file of MaAI for two channels is needed, called as it is published: "
-                "vap_mc_state_dict_en_kyoto_10hz_20000msec.pt, or another language, 5, 10 or 20hz and another length",
-                reason="model_unusable",
-            )
-        return cls(rate, round(int(match["context"]) / 1000 * rate))
+    reaction: float = 0.0
+    """0..1 that a listener would say "mm-hm" or nod now; 0 without a model that knows."""
 
 
 @dataclass(frozen=True)
 class State:
     """What a stream's steps so far have left."""
 
-    cache: Any
     encoders: tuple[Any, ...]
+    caches: tuple[Any, ...]
 
 
 class Network:
-    """Used by one thread at a time; each stream has a `State` of its own."""
+    """Used by one thread at a time. `models` with their shapes: who speaks next, and maybe a listener."""
 
-    def __init__(self, model: Any, shape: Shape, device: str) -> None:
-        self._model = model
-        self._shape = shape
+    def __init__(self, models: list[tuple[Any, Shape]], device: str) -> None:
+        self._models = models
         self._device = device
-        self._recurrent = [getattr(model, side).encoder.gAR for side in _SIDES]
-        self.frame = round(RATE_HZ / shape.rate_hz)
+        self._encoders = [getattr(models[0][0], side) for side in SIDES]
+        self.frame = round(RATE_HZ / models[0][1].rate_hz)
         """Samples of one step."""
 
     @torch.inference_mode()
     def step(self, user: Audio, persona: Audio, state: State | None) -> tuple[Answer, State]:
         """Both float32 [LEAD + frame] at 16 kHz, of the same time; `state`: that of the step before, None at the beginning."""
-        for recurrent, hidden in zip(self._recurrent, state.encoders if state else (None, None), strict=True):
-            recurrent.hidden = hidden
-        sides = [torch.from_numpy(side)[None, None].to(self._device) for side in (user, persona)]
-        found, cache = self._model(*self._model.encode_audio(*sides), cache=state.cache if state else None)
-        newest = slice(1 - self._shape.context, None)
-        kept = {name: [[each[..., newest, :] for each in part] for part in pair] for name, pair in cache.items()}
-        answer = Answer(*(float(found[name][1]) for name in ("p_now", "p_future")))
-        return answer, State(kept, tuple(recurrent.hidden for recurrent in self._recurrent))
+        sides, remembered = [], []
+        for encoder, sound, hidden in zip(
+            self._encoders, (user, persona), state.encoders if state else (None, None), strict=True
+        ):
+            encoder.encoder.gAR.hidden = hidden
+            sides.append(encoder.forward_shared(torch.from_numpy(sound)[None, None].to(self._device)))
+            remembered.append(encoder.encoder.gAR.hidden)
+        said: dict[str, Any] = {}
+        caches = []
+        for (model, shape), cache in zip(self._models, state.caches if state else (None,) * len(self._models), strict=True):
+            # To a model of a listener the listener is the first side.
+            first, second = sides if shape.kind in SPEAKERS else sides[::-1]
+            found, grown = model(model.encoder1.forward_specific(first), model.encoder2.forward_specific(second), cache=cache)
+            newest = slice(1 - shape.context, None)
+            caches.append({name: [[each[..., newest, :] for each in part] for part in pair] for name, pair in grown.items()})
+            said |= found if shape.kind in SPEAKERS else {"reaction": sum(found[name] for name in _REACTIONS[shape.kind])}
+        answer = Answer(float(said["p_now"][1]), float(said["p_future"][1]), float(said.get("reaction", 0.0)))
+        return answer, State(tuple(remembered), tuple(caches))
 
 
-def load(weights: Path, encoder: Path, device: str) -> Network:
-    """Reads both files. Raises Unusable when one is missing, or is not what it should be."""
-    shape = Shape.of(weights.name)
-    stored, heard = _read(weights, "weights"), _read(encoder, "encoder")
-    config = VapConfig(frame_hz=shape.rate_hz, context_limit=shape.context)
-    model = VapGPT(config)
-    if not isinstance(heard.get("weights"), dict):
-        raise _other(encoder, "those of the CPC encoder")
-    try:
-        # Only with a path to a file that exists: for any other it would go and fetch one.
-        model.load_encoder(cpc_model=str(encoder))
-        unknown = model.load_state_dict(_named(stored), strict=False)
-    except RuntimeError as exc:
-        raise _other(weights, "those of MaAI's model for two channels, with its CPC encoder") from exc
-    absent = [name for name in unknown.missing_keys if name in dict(model.named_parameters()) and not _fixed(name)]
-    if absent:
-        raise _other(weights, f"those of MaAI's model for two channels: {absent[0]} and {len(absent) - 1} more are missing")
-    lacking = set(model.encoder1.encoder.state_dict()) - set(heard["weights"])
-    if lacking:
-        raise _other(encoder, f"those of the CPC encoder: {min(lacking)} is missing")
-    return Network(model.eval().to(device), shape, device)
-
-
-def _read(path: Path, what: str) -> dict[str, Any]:
-    if not path.is_file():
-        raise Unusable(
-            f"no file {path} ({what} of voice activity projection); services/turn/VAP.md says where it comes from",
-            reason="model_missing",
-        )
-    try:
-        stored = torch.load(path, map_location="cpu", weights_only=True)
-    except (UnpicklingError, RuntimeError, EOFError) as exc:
-        raise Unusable(f"{path} is no file of weights", reason="model_unusable") from exc
-    if not isinstance(stored, dict):
-        raise _other(path, "a table of weights")
-    return stored
-
-
-def _named(stored: dict[str, Any]) -> dict[str, Any]:
-    """The weights by the names of the model: what is published once for both encoders is there for each."""
-    weights = {**(stored.get("encoder_state_dict") or {}), **stored.get("state_dict", stored)}
-    shared = {name.removeprefix("encoder."): each for name, each in weights.items() if name.startswith("encoder.downsample.")}
-    return weights | {f"{side}.{name}": each for side in _SIDES for name, each in shared.items()}
-
-
-def _fixed(name: str) -> bool:
-    """The encoder's come from its own file, and the objective's are no weights but a table of what can be."""
-    return ".encoder." in name or name.startswith("objective.")
-
-
-def _other(path: Path, wanted: str) -> Unusable:
-    return Unusable(f"the weights in {path} are not {wanted}", reason="model_unusable")
+def load(folder: Path, weights: str, encoder: str, listener: str, device: str) -> Network:
+    """Reads files of `folder`; `listener`: "" for none. Raises Unusable when one is missing, or is not what it should be."""
+    shape = Shape.of(weights, SPEAKERS, "TURN_VAP_WEIGHTS")
+    files = [(weights, shape)]
+    if listener:
+        second = Shape.of(listener, LISTENERS, "TURN_VAP_LISTENER")
+        if second.rate_hz != shape.rate_hz:
+            raise Unusable(
+                f"TURN_VAP_LISTENER answers {second.rate_hz:g} times a second and TURN_VAP_WEIGHTS {shape.rate_hz:g} times; "
+                "they hear the same frames, so their rates must be the same",
+                reason="model_unusable",
+            )
+        files.append((listener, second))
+    return Network([(read(folder / file, folder / encoder, each, device), each) for file, each in files], device)

@@ -31,7 +31,7 @@ def _standing_in() -> Iterator[None]:
 
 
 def _quiet(*_: object) -> None:
-    """Its modules print how they load; our logs are lines of JSON."""
+    """Its modules print how they load, and one of them every answer; our logs are lines of JSON."""
 
 
 def _imported(name: str) -> Any:
@@ -42,6 +42,14 @@ def _imported(name: str) -> Any:
 
 with _standing_in():
     VapConfig: Final = _imported("maai.models.config").VapConfig
-    VapGPT: Final = _imported("maai.models.vap").VapGPT
+    _vap: Final = _imported("maai.models.vap").VapGPT
+    #: By what the names of their files begin with; with noise or without, who speaks next is the same network.
+    MODELS: Final = {
+        "vap": _vap,
+        "vap_mc": _vap,
+        "vap-bc": _imported("maai.models.vap_bc").VapGPT_bc,
+        "vap-bc-2type": _imported("maai.models.vap_bc_2type").VapGPT_bc_2type,
+        "vap-nod": _imported("maai.models.vap_nod").VapGPT_nod,
+    }
     for _each in ("maai.encoder", "maai.encoder_components"):
         _imported(_each)

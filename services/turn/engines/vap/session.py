@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from typing import Protocol
+from typing import Final, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,6 +14,10 @@ from services.turn.engines.segments import Segmenter
 from services.turn.engines.session import TurnSession
 from services.turn.engines.vap.beside import Said
 from services.turn.engines.vap.channels import Channels, Frame
+from services.turn.engines.vap.weighing import about
+
+#: A listener would rather react than not. Not fitted: no weights were to be had.
+PROPOSED: Final = 0.5
 
 Audio = NDArray[np.float32]
 
@@ -70,3 +74,8 @@ class VapSession(TurnSession):
     def close(self) -> None:
         """See Session."""
         self._ear.close()
+
+    def _invites(self, silence_s: float) -> bool:
+        """As in every engine, or because the model of a listener says so."""
+        answer = about(self._ear.said(), self._segmenter.end, silence_s)
+        return super()._invites(silence_s) or (answer is not None and answer.reaction >= PROPOSED)

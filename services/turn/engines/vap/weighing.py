@@ -41,6 +41,13 @@ def numbers(answer: Answer) -> tuple[float, float]:
     return now, future
 
 
+def about(said: Said | None, now: int, silence_s: float) -> Answer | None:
+    """The answer, if it is about the silence that has lasted so long at `now`, in samples at 16 kHz on the user's clock."""
+    if said is None or said.heard < SETTLED or said.end < now - silence_s * RATE_HZ:
+        return None
+    return said.answer
+
+
 class Further:
     """See estimate.Further. `now`: how far the stream has been heard, in samples at 16 kHz."""
 
@@ -51,7 +58,7 @@ class Further:
 
     def __call__(self, silence_s: float, words: str) -> float:
         """See estimate.Further."""
-        said = self._said()
-        if said is None or said.heard < SETTLED or said.end < self._now() - silence_s * RATE_HZ:
+        answer = about(self._said(), self._now(), silence_s)
+        if answer is None:
             return 0.0
-        return sum(self._weighs[words][name] * number for name, number in zip(NAMES, numbers(said.answer), strict=True))
+        return sum(self._weighs[words][name] * number for name, number in zip(NAMES, numbers(answer), strict=True))
