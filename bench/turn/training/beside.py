@@ -1,9 +1,9 @@
 """What the answers of voice activity projection weigh beside the evidence of the fusion engine, once there are weights of MaAI.
 
 Every made turn answers another one, which is the persona's side: the model was trained on two people. Logistic regression of
-end or pause on the evidence as `fusion.json` weighs it, the silence, and the answers; their weights against that of the evidence
-are what they weigh in its sum. Printed is the loss on voices left out, with the answers and without: where it is not less with
-them, the engine is better off without.
+end or pause on the evidence as `fusion.json` weighs it, the silence, and the answers; their weights against that of the
+evidence are what they weigh in its sum. Printed is the loss on voices left out, with the answers and without: where it is not
+less with them, the engine is better off without.
 """
 
 from __future__ import annotations
