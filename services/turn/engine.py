@@ -1,8 +1,8 @@
 """What a turn-taking engine is: what the user says, what the persona says and the words so far in; events out.
 
-A session is used by one thread at a time and computes when it is pushed; the same input always gives the same events. User
-samples are counted at `StreamConfig.user_rate_hz`, bot samples at `bot_rate_hz`, both from the start of the stream; all
-samples in events are the user's.
+A session is used by one thread at a time and computes when it is pushed; the same input always gives the same events, but for
+`vap`, whose model nobody waits for. User samples are counted at `StreamConfig.user_rate_hz`, bot samples at `bot_rate_hz`, both
+from the start of the stream; all samples in events are the user's.
 """
 
 from __future__ import annotations
