@@ -30,6 +30,8 @@ TABLE: Final = (
     Metric("vivant_first_partial_seconds", Histogram, "From the start of speech to the first partial words."),
     Metric("vivant_final_seconds", Histogram, "From a flush to the final words."),
     Metric("vivant_end_of_turn_seconds", Histogram, "From the end of the user's speech to the decision that the turn is over."),
+    Metric("vivant_model_step_seconds", Histogram, "One step of a model that hears along without being waited for."),
+    Metric("vivant_model_missed_seconds_total", Counter, "Audio that such a model did not hear, because it was behind."),
     Metric("vivant_first_token_seconds", Histogram, "From the commit of a turn to the first text of the reply."),
     Metric(
         "vivant_prompt_tokens_total", Counter, "Tokens of the prompts of replies; stage is read, or cached for what was not."
@@ -54,7 +56,7 @@ TABLE: Final = (
 #: The metrics that each service emits, asserted by a test.
 SERVED: Final[dict[str, frozenset[str]]] = {
     "asr": frozenset({"vivant_first_partial_seconds", "vivant_final_seconds"}),
-    "turn": frozenset({"vivant_end_of_turn_seconds"}),
+    "turn": frozenset({"vivant_end_of_turn_seconds", "vivant_model_step_seconds", "vivant_model_missed_seconds_total"}),
     "llm": frozenset({"vivant_first_token_seconds", "vivant_prompt_tokens_total", "vivant_stale_output_total"}),
     "tts": frozenset({"vivant_first_audio_seconds"}),
     "face": frozenset({"vivant_frame_seconds", "vivant_units_total", "vivant_stale_output_total"}),

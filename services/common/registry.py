@@ -56,7 +56,7 @@ def load(spec: EngineSpec, *args: Any) -> Any:
             raise Unusable(
                 f"engine {spec.name!r} cannot be imported: {' '.join(str(exc).split())}", reason="missing_package"
             ) from exc
-        install = _BY_HAND.get(exc.name or "", f"--require-hashes -r {spec.requirements}")
+        install = _BY_HAND.get(exc.name or "", f"--no-deps --require-hashes -r {spec.requirements}")
         raise Unusable(
             f"engine {spec.name!r} needs the package {exc.name!r}, which is not installed: pip install {install}",
             reason="missing_package",

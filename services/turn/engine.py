@@ -1,8 +1,8 @@
 """What a turn-taking engine is: what the user says, what the persona says and the words so far in; events out.
 
-A session is used by one thread at a time and computes when it is pushed; the same input always gives the same events. User
-samples are counted at `StreamConfig.user_rate_hz`, bot samples at `bot_rate_hz`, both from the start of the stream; all
-samples in events are the user's.
+A session is used by one thread at a time and computes when it is pushed; the same input always gives the same events, but for
+`vap`, whose model nobody waits for. User samples are counted at `StreamConfig.user_rate_hz`, bot samples at `bot_rate_hz`, both
+from the start of the stream; all samples in events are the user's.
 """
 
 from __future__ import annotations
@@ -108,7 +108,17 @@ class BackchannelOpportunity:
     detected_at: int
 
 
-Event: TypeAlias = SpeechSuspected | SpeechStarted | SpeechStopped | EndOfTurn | Overlap | BackchannelOpportunity
+@dataclass(frozen=True)
+class ModelSteps:
+    """Of a model that hears along without being waited for; for the metrics, and not for the client."""
+
+    seconds: tuple[float, ...]
+    """What each of its steps took."""
+    dropped_s: float
+    """Audio that it did not hear, because it was behind."""
+
+
+Event: TypeAlias = SpeechSuspected | SpeechStarted | SpeechStopped | EndOfTurn | Overlap | BackchannelOpportunity | ModelSteps
 
 
 class Session(Protocol):

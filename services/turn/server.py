@@ -152,6 +152,10 @@ class _Detection:
             self._decided_for = event.last_speech
             seconds = (event.detected_at - event.last_speech) / self._rate
             self._metrics.observe("vivant_end_of_turn_seconds", seconds)
+        elif isinstance(event, turn.ModelSteps):
+            for seconds in event.seconds:
+                self._metrics.observe("vivant_model_step_seconds", seconds)
+            self._metrics.count("vivant_model_missed_seconds_total", amount=event.dropped_s)
 
 
 def _require_few(characters: int, kind: str) -> None:

@@ -58,3 +58,18 @@ class FakeOptions(Frozen):
     """Silence after which `speech_stopped` is proposed."""
     turn_ms: int = Field(default=500, ge=1)
     """Silence at which the probability of the end of the turn reaches 1."""
+
+
+class VapOptions(Frozen):
+    """The fusion engine with voice activity projection (MaAI) beside it; TURN_FUSION_... count here too."""
+
+    model_config = SettingsConfigDict(env_prefix="TURN_VAP_")
+
+    device: str = Field(default="cpu", pattern=r"^(cuda(:\d+)?|cpu)$")
+    """Where the model runs: cpu, cuda or cuda:1."""
+    weights: str = "vap_mc_state_dict_en_kyoto_10hz_20000msec.pt"
+    """File in the folder `maai` of the models, called as it is published: the name says how often it answers, and its terms."""
+    encoder: str = "60k_epoch4-d0f474de.pt"
+    """File of the CPC encoder in the same folder."""
+    listener: str = ""
+    """File of a second model there, for the same rate: when a listener says "mm-hm" (vap-bc-...) or nods (vap-nod...)."""

@@ -33,6 +33,7 @@ from services.turn.server import TurnServicer
 from tests.harness.data import SPEECH, recording
 from tests.harness.engines import loaded
 from tests.harness.grpc_server import Served, admission_of, refusal, served
+from tests.harness.vap_weights import models_with_vap
 from vivant.common.v1 import common_pb2
 from vivant.errors import Unusable
 from vivant.turn.v1 import turn_pb2, turn_pb2_grpc
@@ -43,9 +44,10 @@ Audio = NDArray[np.float32]
 
 
 @pytest.fixture(scope="session")
-def engines() -> dict[str, TurnEngine]:
-    """Every engine of the table, loaded once."""
-    return loaded(ENGINES)
+def engines(tmp_path_factory: pytest.TempPathFactory) -> dict[str, TurnEngine]:
+    """Every engine of the table, loaded once; voice activity projection with weights made at random."""
+    folder = models_with_vap(tmp_path_factory.mktemp("vap") / "models")
+    return loaded(ENGINES, SharedSettings(models_dir=folder))
 
 
 @pytest.fixture(params=[spec.name for spec in ENGINES])
@@ -54,9 +56,10 @@ async def service(request: pytest.FixtureRequest, engines: dict[str, TurnEngine]
         yield each
 
 
-@pytest.fixture
-async def fusion(engines: dict[str, TurnEngine]) -> AsyncIterator[Served]:
-    async with serving(engines["fusion"]) as each:
+@pytest.fixture(params=["fusion", "vap"])
+async def fusion(request: pytest.FixtureRequest, engines: dict[str, TurnEngine]) -> AsyncIterator[Served]:
+    """The default, and what has the same evidence and more."""
+    async with serving(engines[request.param]) as each:
         yield each
 
 
@@ -467,6 +470,23 @@ def test_after_the_persona_took_the_floor_a_turn_is_heard_without_what_was_befor
 async def test_without_the_personas_audio_there_is_no_overlap(fusion: Served) -> None:
     events = await detect(fusion, config(), user(recording("kws_whatstheweatherlike.wav")), FINISH)
     assert of(events, "overlap") == []
+
+
+async def test_a_model_beside_the_evidence_delays_and_moves_no_event(engines: dict[str, TurnEngine]) -> None:
+    """Voice activity projection moves how likely the turn is over, and nothing else."""
+    bot = speaking_persona()
+    mine = over(recording("kws_whatstheweatherlike.wav"), 1.0, len(bot) + 3 * RATE)
+    heard = []
+    for name in ("fusion", "vap"):
+        async with serving(engines[name]) as each:
+            events = await detect(each, config(bot_rate=24_000), both(mine, bot), FINISH)
+            labels = {"service": "turn", "engine": name, "stage": ""}
+            steps = each.metrics.registry.get_sample_value("vivant_model_step_seconds_count", labels)
+            assert bool(steps) == (name == "vap")
+        kept = ("speech_suspected", "speech_started", "speech_stopped", "overlap")
+        heard.append([event for event in events if event.WhichOneof("response") in kept])
+        assert of(events, "end_of_turn")[-1].probability == 1
+    assert heard[0] == heard[1] != []
 
 
 async def test_a_long_story_has_room_for_backchannels(fusion: Served) -> None:

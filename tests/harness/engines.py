@@ -10,9 +10,9 @@ from services.common.registry import EngineSpec
 from services.common.settings import SharedSettings
 
 
-def loaded(specs: Iterable[EngineSpec]) -> dict[str, Any]:
+def loaded(specs: Iterable[EngineSpec], shared: SharedSettings | None = None) -> dict[str, Any]:
     """Every engine of a table, by name."""
-    engines = {spec.name: registry.load(spec, SharedSettings()) for spec in specs}
+    engines = {spec.name: registry.load(spec, shared or SharedSettings()) for spec in specs}
     for engine in engines.values():
         engine.load()
     return engines

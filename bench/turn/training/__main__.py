@@ -4,6 +4,10 @@
     python -m bench.turn.training corpus train FOLDER --kokoro K --chats C
     python -m bench.turn.training fit FOLDER
 
+Where weights of MaAI are (services/turn/VAP.md), what they weigh beside the rest:
+
+    TURN_VAP_WEIGHTS=... python -m bench.turn.training fit-vap FOLDER
+
 C is the folder `chitchat_dataset` of the package of that name (PyPI, 1.0.0 or newer). Whoever makes the test turns anew gives
 `corpus test bench/data/turn/made --format opus`; the turns from 084 on are of `--seed 7`.
 """
@@ -31,6 +35,10 @@ def _arguments() -> argparse.Namespace:
     fit.add_argument("corpus", type=Path)
     fit.add_argument("--out", type=Path, default=None, help="by default the file that the engine reads")
     fit.add_argument("--seconds", type=float, default=3600.0, help="listen for so long; the next run goes on")
+    vap = commands.add_parser("fit-vap", help="fit what voice activity projection weighs beside the rest")
+    vap.add_argument("corpus", type=Path)
+    vap.add_argument("--out", type=Path, default=None, help="by default the file that the engine reads")
+    vap.add_argument("--seconds", type=float, default=3600.0, help="listen for so long; the next run goes on")
     return parser.parse_args()
 
 
@@ -42,6 +50,10 @@ def main() -> None:
         amount = {"count": args.count, "seconds": args.seconds, "seed": args.seed, "unlike": args.unlike}
         done = make(args.kokoro, args.chats, args.out, args.split, suffix=args.format, **amount)
         print(f"{done} of {args.count} turns are in {args.out}")
+    elif args.command == "fit-vap":
+        from bench.turn.training.beside import fit as run_beside
+
+        print(run_beside(args.corpus, args.seconds, args.out))
     else:
         from bench.turn.training.fitting import fit as run
 

@@ -60,7 +60,7 @@ Hear = Callable[[Recording, Models, Recogniser], dict[str, NDArray[Any]]]
 def fit(corpus: Path, seconds: float, out: Path | None = None) -> str:
     """Fits and writes the weights; returns the score. What was heard is kept beside the turns and not heard again."""
     recordings = list(made(corpus))
-    heard = listen(recordings, corpus / "heard", seconds, _heard)
+    heard = listen(recordings, corpus / "heard", seconds, numbers_of)
     if heard < len(recordings):
         return f"{heard} of {len(recordings)} turns are heard; run it again"
     rows = rows_of([corpus / "heard" / f"{recording.name}.npz" for recording in recordings])
@@ -149,11 +149,11 @@ class _Listener:
             np.savez(file, allow_pickle=False, **heard(recording, cls.models, cls.recogniser))
 
 
-def _heard(recording: Recording, models: Models, recogniser: Recogniser) -> dict[str, NDArray[Any]]:
-    """One row for each silence and tenth of a second: sound and melody, what the words say, how they end."""
+def numbers_of(recording: Recording, models: Models, recogniser: Recogniser) -> dict[str, NDArray[Any]]:
+    """One row for each silence and tenth of a second: where, sound and melody, what the words say, how they end."""
     recorder = Recorder(models)
     silences = trace(recording, recorder.session(), recogniser)
-    rows: list[tuple[int, float, bool, Numbers]] = []
+    rows: list[tuple[int, float, float, bool, Numbers]] = []
     for index, (silence, seen) in enumerate(zip(silences, recorder.silences, strict=True)):
         if silence.kind is None:
             continue
@@ -162,9 +162,10 @@ def _heard(recording: Recording, models: Models, recogniser: Recogniser) -> dict
         due = 0.0
         for silence_s, heard in seen:
             if due <= silence_s < min(silence.noticed_s, LONGEST_S):
-                rows.append((index, silence_s, silence.kind == "end", np.concatenate([heard, of_reading(reading), ending])))
+                numbers = np.concatenate([heard, of_reading(reading), ending])
+                rows.append((index, silence.last_s + silence_s, silence_s, silence.kind == "end", numbers))
                 due = silence_s + STEP_S
-    names = ("index", "silence_s", "end", "all")
+    names = ("index", "at_s", "silence_s", "end", "all")
     return {name: np.array(column) for name, column in zip(names, zip(*rows, strict=True), strict=True)}
 
 
@@ -178,7 +179,7 @@ def rows_of(files: Sequence[Path]) -> dict[str, NDArray[Any]]:
 def _fitted(rows: dict[str, NDArray[Any]], names: Sequence[str], used: NDArray[np.bool_]) -> tuple[float, Numbers]:
     """Bias and weights of the evidence; the silence is fitted beside it."""
     numbers = np.concatenate([rows["numbers"][used], passed(rows["silence_s"][used])], axis=1)
-    end, counts = rows["end"][used].astype(float), _counts(rows["silence_s"][used])
+    end, counts = rows["end"][used].astype(float), counts_of(rows["silence_s"][used])
     columns = (*names, *SILENCE)
     without = numbers.copy()
     without[:, [columns.index(name) for name in columns if name in (*READ, *ENDS)]] = 0
@@ -207,11 +208,11 @@ def _timed(evidence: Numbers, rows: dict[str, NDArray[Any]], used: NDArray[np.bo
     """Bias and weights of TIME."""
     numbers = over_time(evidence[used], rows["silence_s"][used])
     ridge = dict.fromkeys(TIME, _TIME_RIDGE)
-    end, counts = rows["end"][used].astype(float), _counts(rows["silence_s"][used])
+    end, counts = rows["end"][used].astype(float), counts_of(rows["silence_s"][used])
     return logistic(numbers, end, counts, names=TIME, ridge=ridge, positive=TIME)
 
 
-def _counts(silence_s: Numbers) -> Numbers:
+def counts_of(silence_s: Numbers) -> Numbers:
     """What is decided in the first second matters most."""
     return np.where(silence_s < 1, 1.0, 0.4)
 

@@ -93,6 +93,18 @@ class Evidence:
         return self._heard
 
 
+class Further(Protocol):
+    """Evidence of an engine's own, on top of what all have."""
+
+    def __call__(self, silence_s: float, words: str) -> float:
+        """What it adds to the evidence after so much silence; `words`: which weights count, by their name in evidence.NAMES."""
+
+
+def nothing_further(silence_s: float, words: str) -> float:
+    """See Further."""
+    return 0.0
+
+
 class ByFusion:
     """Silence, sound, melody and words; `longest_s` ends any turn."""
 
@@ -102,10 +114,12 @@ class ByFusion:
         listen: Callable[[Audio], float],
         weights: Mapping[str, Weights],
         longest_s: float,
+        further: Further = nothing_further,
     ) -> None:
         self._evidence = Evidence(audio, listen)
         self._weights = weights
         self._longest_s = longest_s
+        self._further = further
 
     def begin(self) -> None:
         """See Estimator."""
@@ -118,7 +132,9 @@ class ByFusion:
         numbers = [self._evidence.heard(silence_s), of_reading(words.reading)]
         if words.ending is not None:
             numbers.append(of_ending(words.ending))
-        weights = self._weights["before" if words.ending is None else "after"]
-        evidence, hazard = weights.evidence(np.concatenate(numbers)), weights.hazard
+        known = "before" if words.ending is None else "after"
+        weights = self._weights[known]
+        evidence = weights.evidence(np.concatenate(numbers)) + self._further(silence_s, known)
+        hazard = weights.hazard
         cost_s = hazard.waiting_cost_s(evidence, silence_s, self._longest_s)
         return Estimate(hazard.probability(evidence, silence_s), cost_s)

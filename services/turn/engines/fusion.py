@@ -5,6 +5,8 @@ The persona's own audio tells its echo from the user, and speech over it is judg
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 
 from services.common import silero
@@ -12,7 +14,7 @@ from services.common.engine import Model
 from services.common.reading.readers import LANGUAGES
 from services.common.settings import SharedSettings
 from services.turn.engine import StreamConfig, TurnInfo
-from services.turn.engines.estimate import ByFusion
+from services.turn.engines.estimate import Audio, ByFusion, Further, nothing_further
 from services.turn.engines.evidence import fitted
 from services.turn.engines.segments import RATE_HZ, Segmenter
 from services.turn.engines.session import TurnSession
@@ -52,12 +54,20 @@ class FusionEngine:
 
     def open(self, config: StreamConfig) -> TurnSession:
         """See TurnEngine."""
+        return TurnSession(config, self.segmenter(), self.estimator(), self.judge_s)
+
+    def segmenter(self) -> Segmenter:
+        """Of a new stream."""
         assert self._silero is not None, "load comes first"
-        assert self._smart_turn is not None
+        return Segmenter(VoiceActivity(self._silero), self._options.stop_ms)
+
+    def estimator(self, further: Further = nothing_further) -> Callable[[Callable[[], Audio]], ByFusion]:
+        """Makes that of a new stream, given where its audio is; with more evidence, if there is any."""
+        assert self._smart_turn is not None, "load comes first"
         smart_turn, longest_s = self._smart_turn, self._options.longest_pause_ms / 1000
-        return TurnSession(
-            config,
-            Segmenter(VoiceActivity(self._silero), self._options.stop_ms),
-            lambda audio: ByFusion(audio, smart_turn.probability, fitted(), longest_s),
-            judge_s=self._options.judge_ms / 1000,
-        )
+        return lambda audio: ByFusion(audio, smart_turn.probability, fitted(), longest_s, further)
+
+    @property
+    def judge_s(self) -> float:
+        """Of a new stream."""
+        return self._options.judge_ms / 1000

@@ -238,7 +238,7 @@ class TurnSession:
         yield self._ended(estimate, since, self._sample(now))
         if estimate.probability >= 1:
             self._turn_start = None
-        elif self._judge is not None and self._fits_backchannel(silence_s, estimate.probability, now):
+        elif self._judge is not None and self._fits_backchannel(silence_s, estimate.probability):
             self._offered = True
             yield BackchannelOpportunity(1 - estimate.probability, self._sample(now))
 
@@ -246,15 +246,13 @@ class TurnSession:
         at = self._sample(since), detected_at
         return EndOfTurn(estimate.probability, *at, self._words_id, self._reading, estimate.waiting_cost_s)
 
-    def _fits_backchannel(self, silence_s: float, probability: float, now: int) -> bool:
-        """A short pause inside a long turn that is not about to end, while the persona is silent."""
-        return (
-            not self._offered
-            and _OPPORTUNITY_S[0] <= silence_s <= _OPPORTUNITY_S[1]
-            and probability < 0.5
-            and self._spoken >= _LONG_TURN
-            and not self._bot_heard
-        )
+    def _fits_backchannel(self, silence_s: float, probability: float) -> bool:
+        """A pause that invites one, inside a turn that is not about to end, while the persona is silent."""
+        return not self._offered and probability < 0.5 and not self._bot_heard and self._invites(silence_s)
+
+    def _invites(self, silence_s: float) -> bool:
+        """A short pause of a long turn."""
+        return _OPPORTUNITY_S[0] <= silence_s <= _OPPORTUNITY_S[1] and self._spoken >= _LONG_TURN
 
     def _turn_audio(self) -> NDArray[np.float32]:
         """This turn so far, with half a second before it, at most 8 s: float32 [n] at 16 kHz."""
