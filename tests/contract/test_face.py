@@ -27,6 +27,7 @@ from services.face.enrolment import checks
 from services.face.enrolment.enroller import Enroller
 from services.face.enrolment.finder import Finder, Found
 from services.face.server import FaceServicer
+from tests.harness.audio2face_server import audio2face_serving, driving
 from tests.harness.data import PORTRAITS
 from tests.harness.grpc_server import Served, admission_of, reason, served
 from tests.harness.waiting import PATIENCE_S
@@ -51,8 +52,12 @@ STARTED, PAUSED, RESUMED, CLEARED, FINISHED = (
 
 
 @pytest.fixture(scope="session", params=[spec.name for spec in ENGINES])
-def engine(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> FaceEngine:
-    """Each engine once, loaded; that for a GPU on the CPU, with weights made at random."""
+async def engine(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[FaceEngine]:
+    """Each engine once, loaded; that for a GPU on the CPU, with weights made at random; that of a server with a stand-in."""
+    if request.param == "audio2face":
+        async with audio2face_serving() as server, driving(server) as driven:
+            yield driven
+        return
     shared = SharedSettings()
     with pytest.MonkeyPatch.context() as patch:
         if request.param == "wav2lip":
@@ -61,7 +66,7 @@ def engine(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
             shared = SharedSettings(models_dir=folder)
         made: FaceEngine = registry.load(registry.find(ENGINES, request.param, "FACE_ENGINE"), shared)
     made.load()
-    return made
+    yield made
 
 
 @pytest.fixture(scope="session")

@@ -238,6 +238,7 @@ class Listening:
         self.tracker = HeardTracker()
         self.fed: list[Any] = []
         self.received: list[common_pb2.Unit] = []
+        self.notices: list[session_pb2.Notice] = []
         self.reading = asyncio.Event()
         self.reading.set()
         self._asked: list[dict[str, Message]] = []
@@ -251,6 +252,7 @@ class Listening:
             now=lambda: 0,
             feed=self.fed.append,
             send=lambda **_: None,
+            notify=self.notices.append,
             overhear=lambda _: None,
         )
         self.face = Faceless(24_000, self.output.on_face)

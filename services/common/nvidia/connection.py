@@ -160,6 +160,10 @@ class Connection:
         """A call has gone as it should."""
         self._problem = None
 
+    def blame(self, error: VivantError) -> None:
+        """A call that nobody waits for has failed: whoever asks for problems is told, until one has gone as it should."""
+        self._problem = error.message
+
     def error(self, exc: AioRpcError, *, answered: bool = False) -> VivantError:
         """What the end of a call means; `answered`: the server was there already."""
         told, status = self._told(exc.details()), exc.code()
@@ -185,6 +189,7 @@ class Connection:
         self, kind: type[VivantError], what: str, settings: tuple[str, ...] = (), reason: str = "model_failed", told: str = ""
     ) -> VivantError:
         """The error that says what the server did, and names the `settings` to look at. That it is down is noted."""
+        told = self._told(told)
         said = f"{self._server} {what}" + (f": {told}" if told else "")
         if kind in (Unavailable, Timeout):
             self._problem = said
