@@ -24,7 +24,8 @@ FRAMES_PER_SECOND = 1000 // UNIT_MS
 #: Phonemes are shown to the engine this far before and after the start of a slot.
 WINDOW_S = 0.4
 
-#: So much of the voice after a slot is shown to the engine, as far as it is there: what painters of mouths listen ahead.
+#: So much of the voice after a slot is shown to an engine that does not ask for more, as far as it is there: what painters of
+#: mouths listen ahead.
 AHEAD_S = 0.14
 
 

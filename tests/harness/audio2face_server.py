@@ -76,7 +76,7 @@ class Behaviour:
     error: str = ""
     """It reports this, and ends the call as if all were well."""
     disordered: bool = False
-    """Frames come in the wrong order, some a third of a second late."""
+    """Frames come in the wrong order, some of them long after those around them."""
     first_code_s: float = 0.0
     """The time code of the first sample."""
     echo: Literal["same", "none", "other"] = "same"
@@ -96,7 +96,12 @@ class Received:
     pcm: bytearray = field(default_factory=bytearray)
     ended: bool = False
     """The end of the sound was said."""
-    cancelled: bool = False
+    over: bool = False
+
+    @property
+    def given_up(self) -> bool:
+        """Whoever asked does not want to know any more."""
+        return self.over and not self.ended
 
     @property
     def seconds(self) -> float:
@@ -119,12 +124,9 @@ class Audio2FaceServer(A2FControllerServiceServicer):  # type: ignore[misc]
             await context.abort(grpc.StatusCode.INVALID_ARGUMENT, "the first message must be the header")
         received = Received(first.audio_stream_header.audio_header)
         self.streams.append(received)
-        try:
-            async for answer in self._answers(requests, context, received, behaviour):
-                yield answer
-        except asyncio.CancelledError:
-            received.cancelled = True
-            raise
+        context.add_done_callback(lambda _: setattr(received, "over", True))
+        async for answer in self._answers(requests, context, received, behaviour):
+            yield answer
 
     async def _admit(self, context: Any) -> None:
         behaviour, metadata = self.behaviour, dict(context.invocation_metadata())
@@ -160,6 +162,9 @@ class Audio2FaceServer(A2FControllerServiceServicer):  # type: ignore[misc]
                 yield A2F3DAnimationDataStream(animation_data=frame)
             if received.ended:
                 break
+        if not received.ended:
+            # Whoever asked has gone.
+            return
         if behaviour.mute:
             await asyncio.Event().wait()
         yield A2F3DAnimationDataStream(event=Event(event_type=END_OF_A2F_AUDIO_PROCESSING))
@@ -259,11 +264,14 @@ def driver(server: Audio2FaceServer, **options: Any) -> Audio2FaceEngine:
 
 
 @asynccontextmanager
-async def driving(server: Audio2FaceServer, **options: Any) -> AsyncIterator[Audio2FaceEngine]:
-    """An engine that has met its server, for as long as the block runs."""
+async def driving(server: Audio2FaceServer, *, load: bool = True, **options: Any) -> AsyncIterator[Audio2FaceEngine]:
+    """An engine that has met its server, for as long as the block runs; unless `load`, it is not made ready to draw."""
     engine = driver(server, **options)
     try:
-        await asyncio.to_thread(engine.load)
+        if load:
+            await asyncio.to_thread(engine.load)
+        else:
+            engine._connection.check()
         await engine.connect()
         yield engine
     finally:

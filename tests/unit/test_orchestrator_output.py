@@ -324,6 +324,16 @@ class TestOutput:
         assert_smooth(listening.received)
         assert (listening.tracker.reply.sent_samples, listening.stale()) == (3 * UNIT, 0)
 
+    async def test_lips_that_do_not_move_are_told_and_units_go_on(self, listening: Listening) -> None:
+        listening.reply(4)
+        await listening.beat(2)
+        listening.output.on_face("trouble", face_pb2.Trouble(reason="model_full", message="no credits", retryable=True))
+        await listening.beat(2)
+        (notice,) = listening.notices
+        assert (notice.reason, notice.ability, notice.retryable) == ("lips_rest", "face", True)
+        assert "no credits" in notice.message
+        assert [each.turn_id for each in listening.received] == [1] * 4
+
     async def test_a_unit_that_was_under_way_is_not_heard(self, listening: Listening) -> None:
         """The face lets it go before it hears of the clear. The voice ends where it was, and not once more after that unit."""
         listening.reply(20)

@@ -33,9 +33,11 @@ class DrivenMouth:
         self._handover = Handover(SHAPE, HANDOVER_S)
         self._turn_id = 0
         self._stretches: list[Stretch] = []
-        """Of this reply; what is heard now is in one of the last two."""
+        """Of this reply, from the one that is heard now; each begins where the one before ends."""
         self._running: list[Stretch] = []
         """Those of all replies that the server has not answered to the end."""
+        self._sent = False
+        """This reply is with the server to its end."""
         self._failed = False
         """The server has failed in this reply: its lips rest."""
         self._told = ""
@@ -64,10 +66,11 @@ class DrivenMouth:
     def _weights(self, slot: Slot) -> NDArray[np.float32] | None:
         if slot.turn_id != self._turn_id:
             self._leave()
-            self._turn_id, self._failed = slot.turn_id, False
+            self._turn_id, self._sent, self._failed = slot.turn_id, False, False
         if self._failed:
             return None
-        self._hear(slot)
+        if not self._sent:
+            self._hear(slot)
         position = slot.turn_sample + round(LEAD_S * slot.sample_rate_hz)
         now = next((stretch for stretch in reversed(self._stretches) if stretch.begin <= position), self._stretches[0])
         return now.weights(position, self._patience_s)
@@ -82,23 +85,22 @@ class DrivenMouth:
     def _hear(self, slot: Slot) -> None:
         """Sends what is new of the voice."""
         sound = np.concatenate([slot.pcm, slot.ahead])
-        newest = self._stretches[-1] if self._stretches else None
-        if newest is None or not newest.begin <= slot.turn_sample <= newest.until:
-            # A reply begins, or pictures were left out for so long that sound is missing.
-            newest = self._begin(slot.turn_sample, slot.sample_rate_hz)
+        # None is left where a reply begins, or where pictures were left out for so long that sound is missing.
+        self._stretches = [each for each in self._stretches if each.until >= slot.turn_sample]
+        newest = self._stretches[-1] if self._stretches else self._begin(slot.turn_sample, slot.sample_rate_hz)
         fresh = sound[newest.until - slot.turn_sample :]
         if len(fresh) and not newest.push(fresh):
+            newest.end()
             newest = self._begin(newest.until, slot.sample_rate_hz)
             newest.push(fresh)
         if slot.ends:
             newest.end()
+            self._sent = True
 
     def _begin(self, position: int, rate_hz: int) -> Stretch:
-        for stretch in self._stretches:
-            stretch.end()
         begun = Stretch(self._server, position, rate_hz)
         self._running.append(begun)
-        self._stretches = [*self._stretches[-1:], begun]
+        self._stretches.append(begun)
         return begun
 
     def _look_for_failures(self) -> None:

@@ -170,9 +170,7 @@ class Stretch:
             raise self._told
         heard_s = (self.until - self.begin) / self._rate_hz
         if heard_s - self.track.end_s > _SHORT_S:
-            raise self._server.connection.failed(
-                Unavailable, f"animated {self.track.end_s:.2f} s of {heard_s:.2f} s of speech", reason="model_failed"
-            )
+            raise self._server.connection.broke_off(f"animated {self.track.end_s:.2f} s of {heard_s:.2f} s of speech")
 
     def _on_answer(self, answer: Any) -> None:
         self._answered_s = self._server.loop.time()
