@@ -278,11 +278,7 @@ async def test_time_codes_are_understood_however_they_count_and_come(
 ) -> None:
     server.behaviour = Behaviour(**behaviour)
     talk, sound = Talk(engine), voice(4)
-    talk.say(1, sound)
-    await talk.units(1)
-    # What was sent at once may be answered from its end.
-    await until(lambda: len(talk.mouth._stretches[-1].track._times) >= 45)
-    assert_follows(await talk.units(99), sound, closely=0.03)
+    assert_follows(await talk.whole(1, sound), sound, closely=0.03)
     await talk.rest()
     assert talk.troubles == []
 

@@ -47,8 +47,8 @@ def test_a_picture_is_woken_by_its_weights_and_by_the_end_of_all() -> None:
     found: list[object] = []
     waiting = threading.Thread(target=lambda: found.append(track.at(0.5, 60)))
     waiting.start()
-    track.put(0.1, row(0.1))
-    track.put(0.5, row(0.7))
+    track.put(0.55, row(0.9))
+    track.put(0.45, row(0.5))
     waiting.join(60)
     assert isinstance(found[0], np.ndarray) and found[0][0] == pytest.approx(0.7)
     track.complete()

@@ -169,6 +169,8 @@ class Connection:
         told, status = self._told(exc.details()), exc.code()
         if status is grpc.StatusCode.UNAVAILABLE and self._options.use_ssl and any(sign in told.lower() for sign in _UNTRUSTED):
             return self.failed(Unusable, "has no certificate that is trusted", ("ca_file", "use_ssl"), "wrong_address", told)
+        if status is grpc.StatusCode.OK:
+            return self.broke_off("it ended the stream by itself")
         if answered and status in (grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.CANCELLED):
             return self.broke_off(told)
         if status in _MEANINGS:

@@ -47,11 +47,15 @@ class Track:
     def at(self, time_s: float, patience_s: float = 0.0) -> Weights | None:
         """Blocking, for `patience_s` at most: the weights of a moment, between those around it. None: none are near."""
         with self._changed:
-            self._changed.wait_for(lambda: self._complete or bool(self._times and self._times[-1] >= time_s), patience_s)
-            after = bisect_left(self._times, time_s)
-            near = [n for n in (after - 1, after) if 0 <= n < len(self._times) and abs(self._times[n] - time_s) <= NEAR_S]
+            self._changed.wait_for(lambda: self._complete or len(self._around(time_s)) == 2, patience_s)
+            near = self._around(time_s)
             if len(near) < 2:
                 return self._rows[near[0]] if near else None
             before, after = near
             share = (time_s - self._times[before]) / max(self._times[after] - self._times[before], 1e-9)
             return np.asarray(self._rows[before] * (1 - share) + self._rows[after] * share, np.float32)
+
+    def _around(self, time_s: float) -> list[int]:
+        """Where the last weights before a moment and the first ones after it are, those of them that are near."""
+        after = bisect_left(self._times, time_s)
+        return [n for n in (after - 1, after) if 0 <= n < len(self._times) and abs(self._times[n] - time_s) <= NEAR_S]
