@@ -85,6 +85,15 @@ def test_silence_proves_nothing_and_the_first_sound_behind_it_does() -> None:
     assert echo.start_s == pytest.approx(0.2)
 
 
+def test_sound_that_the_server_has_changed_a_little_is_still_found() -> None:
+    echo, sent = Echo(), pcm(2)
+    echo.sent(sent)
+    samples = np.frombuffer(sent, "<i2").astype(np.float64)
+    softened = (0.85 * samples + 0.15 * np.roll(samples, 1)).round().astype("<i2").tobytes()
+    assert echo.heard(0.5, piece(softened, 0.2))
+    assert echo.start_s == pytest.approx(0.3, abs=1e-3)
+
+
 def test_sound_that_was_never_sent_is_noticed_and_none_at_all_is_not_missed() -> None:
     echo = Echo()
     echo.sent(pcm(0.5))

@@ -2,13 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Final
 
-from services.face.engines.audio2face.messages import RATE_HZ
+import numpy as np
+from numpy.typing import NDArray
+from scipy.signal import correlate
 
-#: No longer than this is looked for: a server that has not sent back anything but silence until then counts as we do.
-_KEPT: Final = 2 * RATE_HZ * 10
+from services.face.engines.audio2face.messages import BYTES_PER_SECOND, RATE_HZ
+
+#: No longer than this is looked for: a server that has sent back nothing but silence until then counts as we do.
+_KEPT_BYTES: Final = 10 * BYTES_PER_SECOND
+#: Root mean square of 16-bit samples below which sound is silence, which is the same everywhere: 60 dB below full scale.
+_SILENT: Final = 32.0
+#: Share of its power by which an echo may differ from the sound that was sent: a server may have changed its rate on the way.
+_DIFFERENT: Final = 0.3
+#: Differences closer than this are one: the rounding of the transforms, in shares of the power.
+_SAME: Final = 1e-6
+
+Samples = NDArray[np.float64]
 
 
 class Echo:
@@ -22,30 +33,46 @@ class Echo:
 
     def sent(self, pcm: bytes) -> None:
         """The next sound, 16-bit PCM at RATE_HZ."""
-        if not self._sure and len(self._sent) < _KEPT:
+        if not self._sure:
             self._sent += pcm
 
     def heard(self, time_code_s: float, pcm: bytes) -> bool:
-        """What came back with a time code. False: it is not what was sent, and `start_s` is as good as it was."""
-        if self._sure or not pcm or len(self._sent) >= _KEPT:
+        """What came back with a time code, 16-bit PCM. False: it is not what was sent, and `start_s` is as good as it was."""
+        if self._sure or not pcm:
             return True
-        expected = 2 * round((time_code_s - self.start_s) * RATE_HZ)
-        found = min(self._places(pcm, expected), key=lambda place: abs(place - expected), default=None)
-        if found is None:
-            return False
-        if found != expected:
-            self.start_s = time_code_s - found / 2 / RATE_HZ
-        # Silence is the same everywhere.
-        self._sure = any(pcm)
+        if len(self._sent) > _KEPT_BYTES:
+            self._settle()
+            return True
+        echo, sent = np.frombuffer(pcm, "<i2").astype(np.float64), np.frombuffer(bytes(self._sent), "<i2").astype(np.float64)
+        expected = round((time_code_s - self.start_s) * RATE_HZ)
+        if np.sqrt(np.mean(np.square(echo))) < _SILENT:
+            if not 0 <= expected <= len(sent):
+                self.start_s = time_code_s
+            return True
+        if expected < 0 or not np.array_equal(sent[expected : expected + len(echo)], echo):
+            found = _likest(sent, echo, expected)
+            if found is None:
+                return False
+            self.start_s = time_code_s - found / RATE_HZ
+        self._settle()
         return True
 
-    def _places(self, pcm: bytes, expected: int) -> Iterator[int]:
-        """Where `pcm` lies in what was sent, whole samples; only at the expected place, if it is there."""
-        if expected >= 0 and self._sent.startswith(pcm, expected):
-            yield expected
-            return
-        place = self._sent.find(pcm)
-        while place >= 0:
-            if place % 2 == 0:
-                yield place
-            place = self._sent.find(pcm, place + 1)
+    def _settle(self) -> None:
+        self._sure = True
+        self._sent.clear()
+
+
+def _likest(sent: Samples, echo: Samples, expected: int) -> int | None:
+    """Where in `sent` what is most like `echo` begins, the nearest to `expected` of several; None: nothing is like it."""
+    if len(sent) < len(echo):
+        return None
+    power = float(np.sum(np.square(echo)))
+    energy = np.concatenate([[0.0], np.cumsum(np.square(sent))])
+    around = energy[len(echo) :] - energy[: -len(echo)]
+    # The squared difference at each place, by its three terms.
+    different = (power + around - 2 * correlate(sent, echo, mode="valid", method="fft")) / power
+    least = float(different.min())
+    if least > _DIFFERENT:
+        return None
+    places = np.flatnonzero(different < least + _SAME)
+    return int(places[np.abs(places - expected).argmin()])

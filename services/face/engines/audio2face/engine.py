@@ -31,8 +31,8 @@ _log = get_logger(__name__)
 #: So much of the voice is with the server before it is heard, where the voice is that early: what the server wants to hear of
 #: the future, its work and the network take a part of it, and little is wasted on a reply that is interrupted.
 _AHEAD_S: Final = 2.0
-#: What a server animates when it is met: long enough for a few of its frames.
-_MEETING: Final = np.zeros(RATE_HZ * 3 // 10, np.float32)
+#: What a server animates when it is met: long enough that weights must come.
+_MEETING: Final = np.zeros(RATE_HZ, np.float32)
 
 
 class Audio2FaceEngine:
@@ -60,7 +60,7 @@ class Audio2FaceEngine:
         self._portraits.load()
 
     async def connect(self) -> None:
-        """Has a moment of silence animated, which shows all at once: that the server is there, takes the key, gives weights."""
+        """Has a second of silence animated, which shows all at once: that the server is there, takes the key, gives weights."""
         loop = asyncio.get_running_loop()
         # The vendor's messages have types, its stub has none.
         stub = A2FControllerServiceStub(self._connection.channel)  # type: ignore[no-untyped-call]

@@ -15,7 +15,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from services.common.audio import to_pcm
-from services.common.logs import get_logger
 from services.common.nvidia.calls import Duplex
 from services.common.nvidia.connection import Connection
 from services.common.resample import Resampler
@@ -25,14 +24,12 @@ from services.face.engines.audio2face.shapes import Places, moves_a_jaw, places,
 from services.face.engines.audio2face.track import Track
 from vivant.errors import Unavailable, Unusable, VivantError
 
-_log = get_logger(__name__)
-
 #: Without new sound for so long, a stretch is over: longer than a voice that keeps up ever makes one wait.
 QUIET_S: Final = 1.0
 #: A server takes 300 s.
 LONGEST_S: Final = 240
-#: Weights may end so long before the sound does: the server's last frames, and its resampler's.
-_SHORT_S: Final = 0.2
+#: Weights may end so long before the sound does: how many of its last frames a server leaves out is not written anywhere.
+_SHORT_S: Final = 0.5
 
 
 @dataclass(frozen=True)
@@ -146,6 +143,8 @@ class Stretch:
             self._echo.sent(pcm)
             for message in messages.sound(pcm):
                 await stream.send(message)
+            if self._told:
+                raise self._told
             if self._server.loop.time() - self._answered_s > self._server.connection.timeout_s:
                 raise self._server.connection.late("did not animate what it was sent")
         await stream.send(messages.end())
@@ -195,6 +194,6 @@ class Stretch:
             self.track.put(frame.time_code - self._echo.start_s, weights(frame.values, self._places))
 
     def _fail(self, what: str, kind: type[VivantError] = Unavailable, told: str = "") -> None:
-        """Notes the first thing that is wrong; the stream goes on to its end."""
+        """Notes the first thing that is wrong, which ends the stretch with its next sound."""
         if self._told is None:
             self._told = self._server.connection.failed(kind, what, told=told)
