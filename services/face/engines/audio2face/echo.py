@@ -43,12 +43,13 @@ class Echo:
         if len(self._sent) > _KEPT_BYTES:
             self._settle()
             return True
-        echo, sent = np.frombuffer(pcm, "<i2").astype(np.float64), np.frombuffer(bytes(self._sent), "<i2").astype(np.float64)
+        echo = np.frombuffer(pcm, "<i2").astype(np.float64)
         expected = round((time_code_s - self.start_s) * RATE_HZ)
         if np.sqrt(np.mean(np.square(echo))) < _SILENT:
-            if not 0 <= expected <= len(sent):
+            if not 0 <= expected <= len(self._sent) // 2:
                 self.start_s = time_code_s
             return True
+        sent = np.frombuffer(bytes(self._sent), "<i2").astype(np.float64)
         if expected < 0 or not np.array_equal(sent[expected : expected + len(echo)], echo):
             found = _likest(sent, echo, expected)
             if found is None:
