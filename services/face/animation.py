@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
@@ -16,9 +17,10 @@ from services.common.metrics import Metrics
 from services.common.metronome import Metronome
 from services.common.playout.playout import Playout
 from services.face.codecs import Codec, Encoded, Encoder, make_encoder
-from services.face.engine import FRAMES_PER_SECOND, FaceEngine, FaceSession, Slot
+from services.face.engine import AHEAD_S, FRAMES_PER_SECOND, FaceEngine, FaceSession, Slot, Troubled
 from services.face.outbox import Outbox, Outgoing
 from services.face.slots import Slots
+from vivant.errors import VivantError
 
 
 @dataclass(frozen=True)
@@ -47,6 +49,10 @@ class Painter:
         self._metrics.observe("vivant_frame_seconds", time.perf_counter() - rendered, "encode")
         return encoded
 
+    def troubles(self) -> Sequence[VivantError]:
+        """What the session could not do, since the last call; not while it paints."""
+        return self._session.troubles() if isinstance(self._session, Troubled) else ()
+
     def close(self) -> None:
         """Blocking: frees the session and the encoder."""
         self._session.close()
@@ -56,9 +62,18 @@ class Painter:
 class Animation:
     """Runs until it is cancelled; `outbox` receives all that it makes."""
 
-    def __init__(self, playout: Playout, outbox: Outbox, metronome: Metronome, metrics: Metrics, lead_s: float) -> None:
+    def __init__(
+        self,
+        playout: Playout,
+        outbox: Outbox,
+        metronome: Metronome,
+        metrics: Metrics,
+        lead_s: float,
+        *,
+        ahead_s: float = AHEAD_S,
+    ) -> None:
         self._playout = playout
-        self.slots = Slots(playout)
+        self.slots = Slots(playout, ahead_s)
         self._outbox = outbox
         self._metronome = metronome
         self._metrics = metrics
@@ -108,6 +123,8 @@ class Animation:
         if self._job is not None and self._job.done():
             picture = self._job.result()
             self._job = None
+            for trouble in painter.troubles():
+                self._outbox.report(trouble)
         elif self._job is not None:
             self._metrics.count("vivant_units_total", "late")
         self._leave(picture, video=True)

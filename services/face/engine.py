@@ -9,13 +9,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from enum import Enum
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
 
 from services.common.engine import EngineInfo
 from services.common.metronome import UNIT_MS
+from vivant.errors import VivantError
 
 #: One for each unit of the output.
 FRAMES_PER_SECOND = 1000 // UNIT_MS
@@ -23,7 +24,8 @@ FRAMES_PER_SECOND = 1000 // UNIT_MS
 #: Phonemes are shown to the engine this far before and after the start of a slot.
 WINDOW_S = 0.4
 
-#: So much of the voice after a slot is shown to the engine, as far as it is there: what painters of mouths listen ahead.
+#: So much of the voice after a slot is shown to an engine that does not ask for more, as far as it is there: what painters of
+#: mouths listen ahead.
 AHEAD_S = 0.14
 
 
@@ -76,7 +78,9 @@ class Slot:
     paused: bool
     """The voice is held while an interruption is being judged."""
     ahead: NDArray[np.float32] = field(default_factory=lambda: np.zeros(0, np.float32))
-    """What follows `pcm` in the reply, as far as it is known, at most AHEAD_S."""
+    """What follows `pcm` in the reply, as far as it is known, at most `FaceInfo.ahead_s`."""
+    ends: bool = False
+    """Nothing follows `ahead` any more."""
 
 
 def resting(sample_rate_hz: int = 24_000) -> Slot:
@@ -95,6 +99,8 @@ class FaceInfo(EngineInfo):
     """The mouth is shaped by phonemes."""
     cues: tuple[str, ...] = ()
     """Expressions that it knows."""
+    ahead_s: float = AHEAD_S
+    """So much of the voice after a slot it wants to be shown."""
 
 
 class FaceSession(Protocol):
@@ -107,6 +113,14 @@ class FaceSession(Protocol):
     def close(self) -> None:
         """Frees what the session holds; nothing is called afterwards."""
         ...
+
+
+@runtime_checkable
+class Troubled(Protocol):
+    """What a session has besides when a part of it can fail while the rest goes on."""
+
+    def troubles(self) -> Sequence[VivantError]:
+        """What could not be done, since the last call; each once, until it works again."""
 
 
 class FaceEngine(Protocol):

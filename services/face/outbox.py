@@ -14,6 +14,7 @@ from typing import Final
 from services.common.metronome import UNIT_MS
 from services.common.playout.emission import Emission, Playback, State
 from services.face.codecs import Encoded
+from vivant.errors import VivantError
 
 #: With more than this waiting no new pictures are made.
 VIDEO_LIMIT_MS: Final = 200
@@ -34,7 +35,7 @@ class Outbox:
     """A queue with one reader. Everything is called on the event loop."""
 
     def __init__(self) -> None:
-        self._items: deque[Outgoing | Playback] = deque()
+        self._items: deque[Outgoing | Playback | VivantError] = deque()
         self._waiting = 0
         self._arrived = asyncio.Event()
         self._closed = False
@@ -65,7 +66,7 @@ class Outbox:
             dropped += 1
         return dropped
 
-    def report(self, event: Playback) -> None:
+    def report(self, event: Playback | VivantError) -> None:
         """Adds a report, which is never dropped."""
         self._items.append(event)
         self._arrived.set()
@@ -87,7 +88,7 @@ class Outbox:
                 self._items[place] = replace(item, state=State.CLEARED, position=max(0, item.position - samples))
         return samples
 
-    async def get(self) -> Outgoing | Playback | None:
+    async def get(self) -> Outgoing | Playback | VivantError | None:
         """The next item; None after `close`, when all has been read."""
         while not self._items:
             if self._closed:

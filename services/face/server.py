@@ -49,7 +49,9 @@ class FaceStream:
         self._video = wire.video(config, engine.info.sizes_px)
         self._playout = Playout(wire.sample_rate(config))
         self._outbox = Outbox()
-        self._animation = Animation(self._playout, self._outbox, Metronome(UNIT_S), metrics, lead_s)
+        self._animation = Animation(
+            self._playout, self._outbox, Metronome(UNIT_S), metrics, lead_s, ahead_s=engine.info.ahead_s
+        )
         self._slots = self._animation.slots
 
     async def run(self, stream: ServerStream[Any, Any]) -> None:
@@ -80,8 +82,10 @@ class FaceStream:
                 async with asyncio.timeout(WRITE_TIMEOUT_S):
                     if isinstance(item, Outgoing):
                         await stream.send(unit=wire.unit(item))
-                    else:
+                    elif isinstance(item, Playback):
                         await stream.send(playback=wire.playback(item))
+                    else:
+                        await stream.send(trouble=wire.trouble(item))
             except TimeoutError:
                 message = f"the client has read nothing for {WRITE_TIMEOUT_S:.0f} s; read units as they come"
                 raise Timeout(message, reason="slow_client") from None

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import ClassVar
 
 from pydantic import Field
 from pydantic_settings import SettingsConfigDict
 
-from services.common.settings import EngineSettings, Frozen, Port, default_persona
+from services.common.nvidia.options import ServerOptions
+from services.common.settings import Address, EngineSettings, Frozen, Port, default_persona
 
 
 class FaceSettings(EngineSettings):
@@ -48,6 +50,22 @@ class Wav2LipOptions(Frozen):
     """Where the network runs: cuda, cuda:1, or cpu, which is too slow to talk with."""
     weights: str = "wav2lip_gan.pth"
     """File in the folder `wav2lip` of the models."""
+    default_persona: str = Field(default_factory=default_persona)
+    """The persona whose portrait is read when the service starts; if it is not to be VIVANT_PERSONA."""
+
+
+class Audio2FaceOptions(ServerOptions):
+    """The portrait engine's pictures, the mouth moved by an NVIDIA Audio2Face-3D server."""
+
+    model_config = SettingsConfigDict(env_prefix="FACE_AUDIO2FACE_")
+    kind: ClassVar[str] = "Audio2Face-3D server"
+
+    address: Address | None = None
+    """host:port of the Audio2Face-3D server, your own (audio2face:52000) or a hosted one (grpc.nvcf.nvidia.com:443)."""
+    licence: str = "NVIDIA Open Model License (see the server)"
+    """The licence of the server's models, shown by `vivant info`."""
+    wait_ms: float = Field(default=10.0, ge=0, le=40)
+    """How long a picture waits for its weights; then the lips rest. FACE_LEAD_MS less this is left to draw it in time."""
     default_persona: str = Field(default_factory=default_persona)
     """The persona whose portrait is read when the service starts; if it is not to be VIVANT_PERSONA."""
 

@@ -36,9 +36,11 @@ class _Expression:
 class Slots:
     """The pictures of one stream, planned."""
 
-    def __init__(self, playout: Playout) -> None:
+    def __init__(self, playout: Playout, ahead_s: float = AHEAD_S) -> None:
+        """`ahead_s`: so much of what follows a unit is shown with it."""
         self.look = Look.IDLE
         self._playout = playout
+        self._ahead_samples = round(ahead_s * playout.rate)
         self._reply = Annotations(0)
         self._aside = Annotations(0)
         self._shown: _Expression | None = None
@@ -62,11 +64,12 @@ class Slots:
         """The next unit as far as it is known now."""
         playout, said = self._playout, self._playout.next
         pcm, turn_id, position = np.zeros(playout.unit_samples, np.float32), 0, 0
-        ahead = np.zeros(0, np.float32)
+        ahead, ends = np.zeros(0, np.float32), False
         phonemes: Sequence[Phoneme] = ()
         if said is not None:
             turn_id, position = said.turn_id, said.position
-            samples = said.peek(playout.unit_samples + round(AHEAD_S * playout.rate))
+            samples = said.peek(playout.unit_samples + self._ahead_samples)
+            ends = said.ended and said.held <= len(samples)
             voice, ahead = samples[: playout.unit_samples], samples[playout.unit_samples :]
             pcm[: len(voice)] = voice
             phonemes = (self._reply if turn_id > 0 else self._aside).window(position, playout.rate)
@@ -83,6 +86,7 @@ class Slots:
             cue=self._cue(),
             paused=playout.paused,
             ahead=ahead,
+            ends=ends,
         )
 
     def _cue(self) -> Cue | None:

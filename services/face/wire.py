@@ -14,7 +14,7 @@ from services.face.engine import FRAMES_PER_SECOND, Cue, FaceInfo, Look, Phoneme
 from services.face.enrolment.enroller import Enrolled, Step
 from services.face.outbox import Outgoing
 from vivant.common.v1 import common_pb2
-from vivant.errors import InvalidRequest
+from vivant.errors import InvalidRequest, VivantError
 from vivant.face.v1 import face_pb2
 from vivant.naming import RULE, is_persona
 
@@ -168,6 +168,11 @@ def playback(event: Playback) -> face_pb2.Playback:
         position_samples=event.position,
         unit_index=event.unit_index,
     )
+
+
+def trouble(error: VivantError) -> face_pb2.Trouble:
+    """What the face cannot do at the moment."""
+    return face_pb2.Trouble(reason=error.reason, message=error.message, retryable=error.retryable)
 
 
 def enrolment(persona: str, step: Step | Enrolled) -> dict[str, face_pb2.Progress | face_pb2.Enrolled]:

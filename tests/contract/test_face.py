@@ -27,6 +27,7 @@ from services.face.enrolment import checks
 from services.face.enrolment.enroller import Enroller
 from services.face.enrolment.finder import Finder, Found
 from services.face.server import FaceServicer
+from tests.harness.audio2face_server import Behaviour, audio2face_serving, driving
 from tests.harness.data import PORTRAITS
 from tests.harness.grpc_server import Served, admission_of, reason, served
 from tests.harness.waiting import PATIENCE_S
@@ -51,8 +52,12 @@ STARTED, PAUSED, RESUMED, CLEARED, FINISHED = (
 
 
 @pytest.fixture(scope="session", params=[spec.name for spec in ENGINES])
-def engine(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> FaceEngine:
-    """Each engine once, loaded; that for a GPU on the CPU, with weights made at random."""
+async def engine(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[FaceEngine]:
+    """Each engine once, loaded; that for a GPU on the CPU, with weights made at random; that of a server with a stand-in."""
+    if request.param == "audio2face":
+        async with audio2face_serving() as server, driving(server) as driven:
+            yield driven
+        return
     shared = SharedSettings()
     with pytest.MonkeyPatch.context() as patch:
         if request.param == "wav2lip":
@@ -61,7 +66,7 @@ def engine(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
             shared = SharedSettings(models_dir=folder)
         made: FaceEngine = registry.load(registry.find(ENGINES, request.param, "FACE_ENGINE"), shared)
     made.load()
-    return made
+    yield made
 
 
 @pytest.fixture(scope="session")
@@ -96,6 +101,7 @@ class Call:
         self._call = call
         self.units: list[common_pb2.Unit] = []
         self.playbacks: list[face_pb2.Playback] = []
+        self.troubles: list[face_pb2.Trouble] = []
 
     async def write(self, **request: Any) -> None:
         await self._call.write(Request(**request))
@@ -107,7 +113,7 @@ class Call:
             return None
         kind = message.WhichOneof("response")
         value = getattr(message, kind)
-        (self.units if kind == "unit" else self.playbacks).append(value)
+        {"unit": self.units, "playback": self.playbacks, "trouble": self.troubles}[kind].append(value)
         return value
 
     async def until(self, wanted: Callable[[Any], bool]) -> Any:
@@ -323,6 +329,31 @@ async def test_a_lowered_voice_rises_by_itself_or_when_it_is_asked_to(engine: Fa
         assert voice[240:] == pytest.approx(0.0625 if unit.ducked else 0.25, abs=1e-4)
     sound = np.frombuffer(b"".join(unit.pcm for unit in (*first, *second)), "<i2").astype(int)
     assert np.abs(np.diff(sound)).max() < 0.25 * 32767 / 100, "no click"
+
+
+async def test_a_server_that_moves_the_lips_costs_only_them_when_it_fails() -> None:
+    """Sound and pictures go on as ever; what failed is said once, and the next reply is tried again."""
+    # Silent at its end, so that nothing fades out behind it.
+    sound = (0.3 * np.sin(np.arange(20 * UNIT) * 0.05) * (np.arange(20 * UNIT) < 19 * UNIT)).astype(np.float32)
+    async with audio2face_serving() as server, driving(server) as driven, serving(driven) as face:
+        call = await opened(face, codec=common_pb2.VIDEO_CODEC_VP8)
+        for turn_id, works in enumerate((True, False, False, True), start=1):
+            server.behaviour = Behaviour() if works else Behaviour(cuts=[(0.1, grpc.StatusCode.UNAVAILABLE)])
+            for start in range(0, len(sound), 2400):
+                pcm = to_pcm(sound[start : start + 2400])
+                await call.write(speech=face_pb2.Speech(turn_id=turn_id, pcm=pcm, start_sample=start))
+            await call.write(speech_end=face_pb2.SpeechEnd(turn_id=turn_id))
+            await call.playback(FINISHED)
+        await call.some_pictures(1)
+        await call.finish()
+    (trouble,) = call.troubles
+    assert (trouble.reason, trouble.retryable) == ("model_broke_off", True)
+    assert "the worker is gone" in trouble.message
+    for turn_id in (1, 2, 3, 4):
+        said = [unit for unit in call.units if unit.turn_id == turn_id]
+        assert [unit.turn_sample for unit in said] == [UNIT * number for number in range(20)]
+        assert b"".join(unit.pcm for unit in said) == to_pcm(sound)
+    assert [unit.index for unit in call.units] == list(range(len(call.units)))
 
 
 async def test_looks_and_cues_reach_the_face(fake: FaceEngine) -> None:

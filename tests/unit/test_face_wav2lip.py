@@ -14,7 +14,7 @@ import torch
 from services.common.log_mel import mel_filters
 from services.common.settings import SharedSettings
 from services.face.engine import AHEAD_S, Look, Slot
-from services.face.engines.portrait.actor import Actor
+from services.face.engines.portrait.actor import Actor, Still
 from services.face.engines.portrait.engine import PortraitEngine
 from services.face.engines.portrait.renderer import Renderer
 from services.face.engines.wav2lip.batching import Batches
@@ -251,7 +251,7 @@ def test_the_mouth_is_painted_while_somebody_speaks_and_the_rest_is_the_portrait
     engine.load()
     portraits = PortraitEngine(PortraitOptions(default_persona="june"), shared)
     rig = portraits.rig("june", 256)
-    painted, actor, plain = engine.open("june", 256, 25, 3), Actor(3, 25, speaks=False), Renderer(rig)
+    painted, actor, plain = engine.open("june", 256, 25, 3), Actor(3, 25, Still()), Renderer(rig)
     rng = np.random.default_rng(4)
     differences = []
     for index in range(12):
@@ -271,7 +271,7 @@ def test_the_mouth_is_painted_while_somebody_speaks_and_the_rest_is_the_portrait
 def test_a_face_painted_as_it_was_changes_nothing_that_one_sees() -> None:
     rig = PortraitEngine(PortraitOptions(default_persona="june"), SharedSettings(personas_dir=PERSONAS)).rig("june", 256)
     slot = Slot(0, np.zeros(UNIT, np.float32), RATE, 0, 0, (), Look.IDLE, None, paused=False)
-    picture = Renderer(rig).draw(Actor(3, 25, speaks=False).step(slot))
+    picture = Renderer(rig).draw(Actor(3, 25, Still()).step(slot))
     before = picture.copy()
     box = box_of(rig.mesh.neutral, 256)
     paste(picture, box, mask_of(rig.mesh.neutral, box), seen(picture, box)[3:], 1.0)

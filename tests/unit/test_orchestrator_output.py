@@ -238,6 +238,7 @@ class Listening:
         self.tracker = HeardTracker()
         self.fed: list[Any] = []
         self.received: list[common_pb2.Unit] = []
+        self.notices: list[session_pb2.Notice] = []
         self.reading = asyncio.Event()
         self.reading.set()
         self._asked: list[dict[str, Message]] = []
@@ -251,6 +252,7 @@ class Listening:
             now=lambda: 0,
             feed=self.fed.append,
             send=lambda **_: None,
+            notify=self.notices.append,
             overhear=lambda _: None,
         )
         self.face = Faceless(24_000, self.output.on_face)
@@ -321,6 +323,16 @@ class TestOutput:
         assert not heard(listening.received)[3 * UNIT + FADE :].any(), "once, and within 5 ms"
         assert_smooth(listening.received)
         assert (listening.tracker.reply.sent_samples, listening.stale()) == (3 * UNIT, 0)
+
+    async def test_lips_that_do_not_move_are_told_and_units_go_on(self, listening: Listening) -> None:
+        listening.reply(4)
+        await listening.beat(2)
+        listening.output.on_face("trouble", face_pb2.Trouble(reason="model_full", message="no credits", retryable=True))
+        await listening.beat(2)
+        (notice,) = listening.notices
+        assert (notice.reason, notice.ability, notice.retryable) == ("lips_rest", "face", True)
+        assert "no credits" in notice.message
+        assert [each.turn_id for each in listening.received] == [1] * 4
 
     async def test_a_unit_that_was_under_way_is_not_heard(self, listening: Listening) -> None:
         """The face lets it go before it hears of the clear. The voice ends where it was, and not once more after that unit."""

@@ -1,7 +1,5 @@
-"""What the recogniser and the voice of an NVIDIA Riva server share.
+"""What the recogniser and the voice of an NVIDIA Riva server share; the way to it is `services.common.nvidia`.
 
-    options.py      how it is reached                    connection.py   channel, metadata, errors
-    calls.py        streams of it, in bounded time       alignment.py    where its words lie in time
-
-gRPC is Riva's own protocol; of the engines, only this room knows it.
+options.py      what it is set with                  catalogue.py    the models and voices that it has
+alignment.py    where its words lie in time
 """

@@ -6,6 +6,7 @@ from typing import Final
 
 from vivant.common.v1 import common_pb2
 from vivant.errors import VivantError
+from vivant.face.v1 import face_pb2
 from vivant.session.v1 import session_pb2
 
 _LOST: Final = {
@@ -63,6 +64,17 @@ def unspoken(script: str) -> session_pb2.Notice:
         reason="script_unspoken",
         message=f"The voice cannot speak what is written in {script} characters: it is shown, and a pause stands for it.",
         ability="tts",
+    )
+
+
+def lips_rest(trouble: face_pb2.Trouble) -> session_pb2.Notice:
+    """The face is there, and its lips do not move."""
+    return session_pb2.Notice(
+        severity=common_pb2.SEVERITY_WARNING,
+        reason="lips_rest",
+        message=f"My lips do not move at the moment; the voice goes on. ({trouble.message})",
+        ability="face",
+        retryable=trouble.retryable,
     )
 
 

@@ -16,6 +16,7 @@ from services.common.metronome import UNIT_MS
 from services.orchestrator.dialog import events as ev
 from services.orchestrator.links.clients import Peers
 from services.orchestrator.links.link import Link
+from services.orchestrator.session import notices
 from services.orchestrator.session.timeline import Timeline
 from services.orchestrator.speaking.audience import Audience
 from services.orchestrator.speaking.faceless import Faceless
@@ -23,6 +24,7 @@ from services.orchestrator.speaking.manner import Manner
 from services.orchestrator.speaking.playout import HeardTracker
 from vivant.common.v1 import common_pb2
 from vivant.face.v1 import face_pb2
+from vivant.session.v1 import session_pb2
 
 _PLAYBACK: Final = {
     face_pb2.PLAYBACK_STATE_STARTED: ev.PlaybackState.STARTED,
@@ -44,6 +46,7 @@ class Output:
         now: Callable[[], int],
         feed: Callable[[ev.Event], None],
         send: Callable[..., None],
+        notify: Callable[[session_pb2.Notice], None],
         overhear: Callable[[common_pb2.Unit], None],
     ) -> None:
         self._rate_hz = manner.audio.sample_rate_hz
@@ -53,6 +56,7 @@ class Output:
         self._now = now
         self._feed = feed
         self._send = send
+        self._notify = notify
         self._overhear = overhear
         self._faceless: Faceless | None = None
         self._pacing: asyncio.Task[None] | None = None
@@ -146,7 +150,9 @@ class Output:
 
     def on_face(self, kind: str, message: Any) -> None:
         """A response of the face."""
-        if self._faceless is None:
+        if kind == "trouble":
+            self._notify(notices.lips_rest(message))
+        elif self._faceless is None:
             self._on_output(kind, message)
 
     def _on_output(self, kind: str, message: Any) -> None:

@@ -61,7 +61,9 @@ class Stage:
         self._voice: Voice | None = None
         self._prepared: Prepared | None = None
         self._voices: set[Voice] = set()
-        self.output = Output(manner, peers, metrics, timeline, self._tracker, now=now, feed=feed, send=send, overhear=overhear)
+        self.output = Output(
+            manner, peers, metrics, timeline, self._tracker, now=now, feed=feed, send=send, notify=notify, overhear=overhear
+        )
 
     # --- what is asked of it ------------------------------------------------------------------------------------------
 

@@ -12,9 +12,9 @@ from services.asr.engine import AsrInfo, StreamConfig
 from services.asr.engines.riva.session import RIVA_HZ, RivaSession
 from services.asr.settings import RivaOptions
 from services.common.engine import Model
-from services.common.riva.calls import Duplex
+from services.common.nvidia.calls import Duplex
+from services.common.nvidia.connection import Connection
 from services.common.riva.catalogue import Offer, entries, tags
-from services.common.riva.connection import Connection
 from services.common.settings import SharedSettings
 from vivant.errors import Unavailable, Unusable
 
@@ -26,7 +26,7 @@ class RivaEngine:
 
     def __init__(self, options: RivaOptions, shared: SharedSettings) -> None:
         self._options = options
-        self._connection = Connection(options, asked=("model",))
+        self._connection = Connection(options, asked=("language", "model"))
         self._stub: Any = None
         self._offer = Offer({}, options.language)
 

@@ -21,8 +21,8 @@ from services.asr.engines.riva.results import Clock, final_words, hypothesis
 from services.asr.engines.riva.stretch import Stretch
 from services.common.audio import to_pcm
 from services.common.logs import get_logger
+from services.common.nvidia.calls import Duplex
 from services.common.resample import Resampler
-from services.common.riva.calls import Duplex
 from vivant.errors import Unavailable
 
 _log = get_logger(__name__)

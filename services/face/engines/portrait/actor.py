@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from typing import Protocol
+
 import numpy as np
+from numpy.typing import NDArray
 
 from services.face.engine import Slot
 from services.face.engines.portrait import expression as ex
@@ -27,14 +30,29 @@ LOWEST = -0.4
 LID_FOLLOWS_DOWN, LID_FOLLOWS_UP = 0.34, 0.22
 
 
+class Articulation(Protocol):
+    """What shapes the mouth."""
+
+    def step(self, slot: Slot, dt: float) -> NDArray[np.float64]:
+        """The mouth [SHAPE] for `slot`, `dt` seconds after the one before."""
+        ...
+
+
+class Still:
+    """The mouth stays as it is in silence: somebody else paints it."""
+
+    def step(self, slot: Slot, dt: float) -> NDArray[np.float64]:
+        return np.zeros(SHAPE)
+
+
 class Actor:
     """Decides what the face of one session does."""
 
-    def __init__(self, seed: int, fps: int, *, speaks: bool = True) -> None:
-        """`speaks` False: the mouth is somebody else's to paint, and stays as it is in silence."""
+    def __init__(self, seed: int, fps: int, mouth: Articulation | None = None) -> None:
+        """`mouth` None: it follows phonemes and sound by itself."""
         self._dt = 1.0 / fps
-        self._speaks = speaks
-        self._mouth, self._attitude, self._life = Mouth(), Attitude(), Life(seed)
+        self._mouth: Articulation = mouth or Mouth()
+        self._attitude, self._life = Attitude(), Life(seed)
         self._index: int | None = None
 
     def step(self, slot: Slot) -> Expression:
@@ -42,7 +60,7 @@ class Actor:
         missed = 1 if self._index is None else max(1, min(slot.index - self._index, 25))
         self._index = slot.index
         dt = self._dt * missed
-        mouth = self._mouth.step(slot, dt) if self._speaks else np.zeros(SHAPE)
+        mouth = self._mouth.step(slot, dt)
         attitude = self._attitude.step(slot, dt)
         alive = self._life.step(slot, self._attitude.begun, dt)
         weights = attitude[:CHANNELS].copy()

@@ -14,7 +14,7 @@ from services.common.engine import Model
 from services.common.log_mel import SAMPLE_RATE_HZ
 from services.common.settings import SharedSettings
 from services.face.engine import FaceInfo, FaceSession, Slot
-from services.face.engines.portrait.actor import Actor
+from services.face.engines.portrait.actor import Actor, Still
 from services.face.engines.portrait.engine import PortraitEngine
 from services.face.engines.portrait.renderer import Renderer
 from services.face.engines.portrait.rig import Rig
@@ -80,7 +80,7 @@ class Wav2LipSession:
 
     def __init__(self, rig: Rig, fps: int, seed: int, batches: Batches) -> None:
         self._rig = rig
-        self._actor = Actor(seed, fps, speaks=False)
+        self._actor = Actor(seed, fps, Still())
         self._renderer = Renderer(rig)
         self._batches = batches
         self._voice = Voice()

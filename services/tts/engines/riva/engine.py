@@ -11,9 +11,9 @@ from riva.client.proto import riva_audio_pb2, riva_tts_pb2, riva_tts_pb2_grpc
 
 from services.common.engine import Model
 from services.common.logs import get_logger
-from services.common.riva.calls import answers
+from services.common.nvidia.calls import answers
+from services.common.nvidia.connection import Connection
 from services.common.riva.catalogue import Offer, entries, nearest
-from services.common.riva.connection import Connection
 from services.common.settings import SharedSettings
 from services.tts.clauses import pieces
 from services.tts.engine import Flush, Speech, Text, TtsInfo, VoiceConfig, Word
@@ -36,7 +36,7 @@ class RivaEngine:
 
     def __init__(self, options: RivaOptions, shared: SharedSettings) -> None:
         self._options = options
-        self._connection = Connection(options, asked=("voice",))
+        self._connection = Connection(options, asked=("language", "voice"))
         self._stub: Any = None
         self._models: tuple[str, ...] = ()
         self._offer = Offer({options.voice: (options.language,)} if options.voice else {}, options.language)

@@ -1,20 +1,23 @@
-"""The way to a Riva server, and what goes wrong on it, in one place: errors say what the server did, and what to set."""
+"""The way to a server, and what goes wrong on it, in one place: errors say what the server did, and what to set."""
 
 from __future__ import annotations
 
 import asyncio
-from typing import Any, Final
+from collections.abc import Awaitable, Callable
+from typing import Any, Final, TypeVar
 
 import grpc
 from grpc.aio import AioRpcError
 
 from services.common.logs import get_logger
-from services.common.riva.options import ServerOptions
+from services.common.nvidia.options import ServerOptions
 from vivant.addresses import is_near_target
 from vivant.channel import DIRECT
 from vivant.errors import Full, Timeout, Unavailable, Unusable, VivantError
 
 _log = get_logger(__name__)
+
+T = TypeVar("T")
 
 #: Between two looks at a server that is not there yet.
 _BACKOFF_S: Final = (0.5, 1.0, 2.0, 4.0, 8.0)
@@ -34,9 +37,9 @@ _UNTRUSTED: Final = ("handshake", "certificate")
 _MEANINGS: Final[dict[grpc.StatusCode, tuple[type[VivantError], str, tuple[str, ...], str]]] = {
     grpc.StatusCode.UNAUTHENTICATED: (Unusable, "does not accept the key", ("api_key",), "wrong_key"),
     grpc.StatusCode.PERMISSION_DENIED: (Unusable, "does not permit this", ("api_key", "function_id"), "wrong_key"),
-    grpc.StatusCode.NOT_FOUND: (Unusable, "does not have what was asked for", ("function_id", "language"), "unknown_model"),
-    grpc.StatusCode.INVALID_ARGUMENT: (Unusable, "refuses the request", ("language",), "request_refused"),
-    grpc.StatusCode.FAILED_PRECONDITION: (Unusable, "refuses the request", ("language",), "request_refused"),
+    grpc.StatusCode.NOT_FOUND: (Unusable, "does not have what was asked for", ("function_id",), "unknown_model"),
+    grpc.StatusCode.INVALID_ARGUMENT: (Unusable, "refuses the request", (), "request_refused"),
+    grpc.StatusCode.FAILED_PRECONDITION: (Unusable, "refuses the request", (), "request_refused"),
     grpc.StatusCode.UNIMPLEMENTED: (Unusable, "cannot do this; is it another kind of server?", ("address",), "wrong_address"),
     grpc.StatusCode.RESOURCE_EXHAUSTED: (Full, "takes no more requests (its quota?)", (), "model_full"),
     grpc.StatusCode.DEADLINE_EXCEEDED: (Timeout, "did not answer in time", ("timeout_s",), "model_timeout"),
@@ -45,11 +48,12 @@ _MEANINGS: Final[dict[grpc.StatusCode, tuple[type[VivantError], str, tuple[str, 
 
 
 class Connection:
-    """One server; its channel opens with the first call. `asked` are the further settings that choose what a call is for."""
+    """One server; its channel opens with the first call. `asked` are the settings that choose what a call is for."""
 
     def __init__(self, options: ServerOptions, *, asked: tuple[str, ...] = ()) -> None:
         self._options = options
         self._asked = asked
+        self._server = f"the {options.kind} at {options.address}"
         self._channel: grpc.aio.Channel | None = None
         self._waiting: str | None = None
         self.timeout_s = options.timeout_s
@@ -59,7 +63,7 @@ class Connection:
         """Raises Unusable when the settings cannot work."""
         options = self._options
         if options.address is None:
-            raise Unusable(f"set {options.variable('address')} to host:port of a Riva server", reason="wrong_address")
+            raise Unusable(f"set {options.variable('address')} to host:port of the {options.kind}", reason="wrong_address")
         for field in ("api_key", "function_id"):
             if not (self._secret(field).isascii() and self._secret(field).isprintable()):
                 raise Unusable(f"{options.variable(field)} has characters that none has; copy it again", reason="wrong_key")
@@ -95,29 +99,37 @@ class Connection:
     @property
     def notice(self) -> str:
         """What people may want to know of it."""
-        return f"What is said here is sent to the Riva server at {self._options.address}."
+        return f"What is said here is sent to {self._server}."
 
     async def listed(self, method: Any, request: Any) -> Any:
-        """What the server says that it has, asked until it answers or the settings' patience is over; None: it tells nobody.
+        """What the server says that it has; None: it tells nobody. Raises as `met`."""
+
+        async def ask(timeout_s: float) -> Any:
+            try:
+                return await method(request, metadata=self.metadata, timeout=timeout_s)
+            except AioRpcError as exc:
+                if exc.code() is grpc.StatusCode.UNIMPLEMENTED:
+                    _log.warning("no_models_listed", detail="the server does not say what it has; the settings are not checked")
+                    return None
+                raise self.error(exc) from exc
+
+        return await self.met(ask)
+
+    async def met(self, ask: Callable[[float], Awaitable[T]]) -> T:
+        """What `ask`, told how many seconds it has, gets from the server, tried until the settings' patience is over.
 
         Raises at once what will not pass, and Unavailable when the time is over.
         """
         loop, patience_s = asyncio.get_running_loop(), self._options.load_timeout_s
         end, attempt = loop.time() + patience_s, 0
-        self._waiting = f"the Riva server at {self._options.address} has not answered yet"
+        self._waiting = f"{self._server} has not answered yet"
         while True:
             try:
-                timeout_s = min(_MEET_TIMEOUT_S, max(0.1, end - loop.time()))
-                found = await method(request, metadata=self.metadata, timeout=timeout_s)
+                found = await ask(min(_MEET_TIMEOUT_S, max(0.1, end - loop.time())))
                 break
-            except AioRpcError as exc:
-                if exc.code() is grpc.StatusCode.UNIMPLEMENTED:
-                    _log.warning("no_models_listed", detail="the server does not say what it has; the settings are not checked")
-                    found = None
-                    break
-                error = self.error(exc)
+            except VivantError as error:
                 if not error.retryable:
-                    raise error from exc
+                    raise
                 if error.message != self._waiting:
                     _log.warning("waiting_for_model", reason=error.reason, detail=error.message)
                 self._waiting = error.message
@@ -148,11 +160,17 @@ class Connection:
         """A call has gone as it should."""
         self._problem = None
 
+    def blame(self, error: VivantError) -> None:
+        """A call that nobody waits for has failed: whoever asks for problems is told, until one has gone as it should."""
+        self._problem = error.message
+
     def error(self, exc: AioRpcError, *, answered: bool = False) -> VivantError:
         """What the end of a call means; `answered`: the server was there already."""
         told, status = self._told(exc.details()), exc.code()
         if status is grpc.StatusCode.UNAVAILABLE and self._options.use_ssl and any(sign in told.lower() for sign in _UNTRUSTED):
             return self.failed(Unusable, "has no certificate that is trusted", ("ca_file", "use_ssl"), "wrong_address", told)
+        if status is grpc.StatusCode.OK:
+            return self.broke_off("it ended the stream by itself")
         if answered and status in (grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.CANCELLED):
             return self.broke_off(told)
         if status in _MEANINGS:
@@ -173,7 +191,8 @@ class Connection:
         self, kind: type[VivantError], what: str, settings: tuple[str, ...] = (), reason: str = "model_failed", told: str = ""
     ) -> VivantError:
         """The error that says what the server did, and names the `settings` to look at. That it is down is noted."""
-        said = f"the Riva server at {self._options.address} {what}" + (f": {told}" if told else "")
+        told = self._told(told)
+        said = f"{self._server} {what}" + (f": {told}" if told else "")
         if kind in (Unavailable, Timeout):
             self._problem = said
         names = " and ".join(self._options.variable(field) for field in settings)

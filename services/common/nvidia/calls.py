@@ -1,4 +1,4 @@
-"""Calls of a Riva server, in which nobody waits for longer than the settings allow."""
+"""Calls of a server, in which nobody waits for longer than the settings allow."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any, Final
 
 from grpc.aio import AioRpcError, InternalError
 
-from services.common.riva.connection import Connection
+from services.common.nvidia.connection import Connection
 from vivant.errors import VivantError
 from vivant.status import FinalStatus
 
@@ -29,7 +29,7 @@ class Duplex:
         self._status = FinalStatus(self._call)
         self._on_answer = on_answer
         self._taken = False
-        self._reading = asyncio.create_task(self._read(), name="riva-read")
+        self._reading = asyncio.create_task(self._read(), name="server-read")
 
     async def send(self, request: Any) -> None:
         """Waits when the server does not take more, so that memory stays bounded."""
@@ -53,7 +53,7 @@ class Duplex:
             await self._call.done_writing()
         await asyncio.wait({self._reading}, timeout=self._connection.timeout_s)
         if not self._reading.done():
-            raise self._connection.late("did not give the last words")
+            raise self._connection.late("did not give the rest of its answer")
         if error := self._reading.result():
             raise error
         self._connection.well()
