@@ -71,7 +71,7 @@ class Conversation:
 
     def broken(self, error: VivantError) -> list[Event]:
         """The connection was lost, and with it the replies in hand."""
-        ended = [self._fail(each, error.reason, error.message) for each in self._responses.in_hand]
+        ended: list[Event] = [self._fail(each, error.reason, error.message) for each in self._responses.in_hand]
         self._responses.clear()
         return ended
 
@@ -184,8 +184,7 @@ class Conversation:
                 yield from self._unknown(kind)
 
     def _on_response(self, kind: str, event: Message) -> Iterator[Event]:
-        inner = event.get("response")
-        about: Message = inner if isinstance(inner, dict) else {}
+        about = _inside(event, "response")
         response_id = event.get("response_id") or about.get("id")
         if not isinstance(response_id, str):
             yield from self._unknown(kind)
@@ -244,15 +243,14 @@ class Conversation:
         if response.over or response.reply is None:
             response.over = True
             return
-        told = about.get("status_details")
-        details: Message = told if isinstance(told, dict) else {}
+        details = _inside(about, "status_details")
         match about.get("status"):
             case "cancelled":
                 response.over = True
                 response.reply.cleared = True
                 yield Done(response.reply.turn_id, Ending.YIELDED)
             case "failed":
-                error = details.get("error") if isinstance(details.get("error"), dict) else {}
+                error = _inside(details, "error")
                 reason = "model_full" if error.get("code") in _FULL else "model_failed"
                 yield self._fail(response, reason, str(error.get("message") or "the server does not say why"))
             case "incomplete":
@@ -292,7 +290,7 @@ class Conversation:
             yield Floor(reply.turn_id, Action.YIELD, sample)
 
     def _on_error(self, event: Message) -> Iterator[Event]:
-        error = event.get("error") if isinstance(event.get("error"), dict) else event
+        error = _inside(event, "error") or event
         self.outbox += self._telling.refused(str(error.get("event_id") or ""))
         _log.warning("refused_by_server", code=error.get("code"), detail=str(error.get("message") or error.get("error"))[:200])
         yield Noted("refused")
@@ -307,6 +305,12 @@ class Conversation:
         """The user's sample that an event names by the milliseconds of the server's clock."""
         ms = event.get(name)
         return self.hearing.sample_at(ms) if isinstance(ms, int | float) and ms >= 0 else self.hearing.next_sample
+
+
+def _inside(event: Message, name: str) -> Message:
+    """The object in this field; an empty one where there is none."""
+    value = event.get(name)
+    return value if isinstance(value, dict) else {}
 
 
 def _ms(samples: int) -> int:
