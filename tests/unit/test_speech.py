@@ -3,21 +3,26 @@
 from __future__ import annotations
 
 import base64
+import json
 from typing import Any
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from openai.types.realtime import RealtimeClientEvent
+from pydantic import BaseModel
 
 from services.speech.engine import Action, ConversationConfig, Done, Ending, Floor, Said, Speech, Words
 from services.speech.engines.clock import Clock
 from services.speech.engines.hearing import KEPT_S, Hearing
 from services.speech.engines.moshi.speaking import RATE_HZ, Speaking
+from services.speech.engines.realtime import messages
 from services.speech.engines.realtime.conversation import Conversation
 from services.speech.engines.record import MOST_CHARS, Record, Reply, as_text
 from services.speech.settings import RealtimeOptions
 from services.speech.turns import Turns
+from tests.harness.realtime_client import models_of
 from vivant.errors import InvalidRequest
 
 CONFIG = ConversationConfig("You are June.", 16_000)
@@ -127,6 +132,35 @@ def done(status: str, **details: Any) -> dict[str, Any]:
 
 
 CREATED = {"type": "response.created", "response": {"id": "r1"}}
+
+
+def test_what_is_sent_is_what_the_official_package_describes() -> None:
+    models = models_of(RealtimeClientEvent)
+    options = RealtimeOptions(url="ws://localhost/v1/realtime", voices=("marin",), transcription="gpt-4o-transcribe")
+    sent = [
+        messages.session_update(CONFIG, options, "You are June."),
+        messages.turns_update(options),
+        messages.instructions_update("You are June."),
+        messages.append(bytes(4)),
+        *messages.history([Said("Hello.", by_persona=False), Said("Well, hello.", by_persona=True)]),
+        messages.context("Walt drove a snowplow.", 1),
+        messages.cancel("r1"),
+        messages.truncate("i1", 200),
+    ]
+    for message in sent:
+        read = models[message["type"]].model_validate_json(json.dumps(message), strict=True)
+        # Nothing that it does not know, and nothing that it reads as something else.
+        assert read.model_dump(exclude_unset=True, exclude_none=True) == message
+        assert known_throughout(read)
+
+
+def known_throughout(model: BaseModel) -> bool:
+    """No field, at any depth, that the model has not declared."""
+    inner = [value for value in vars(model).values() if isinstance(value, BaseModel)]
+    inner += [
+        each for value in vars(model).values() if isinstance(value, list) for each in value if isinstance(each, BaseModel)
+    ]
+    return not model.model_extra and all(known_throughout(each) for each in inner)
 
 
 def test_sound_that_is_cut_inside_a_sample_is_put_together() -> None:
