@@ -9,7 +9,7 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check
 PROTOS := $(shell find protos -name '*.proto')
 STUBS := sdk/vivant/.stubs
-LOCKS := cpu asr turn llm tts face orchestrator gateway sdk models protos riva xtts pocket vap audio2face
+LOCKS := cpu asr turn llm tts face orchestrator gateway sdk models protos riva xtts pocket vap audio2face speech
 TORCH := torch==2.13.0
 TORCH_SOUND := torchaudio==2.11.1 torchcodec==0.17.0
 COMPILE := $(BIN)/uv pip compile --quiet --python-version 3.11 --generate-hashes --no-emit-index-url --no-header \

@@ -36,7 +36,16 @@ TABLE: Final = (
     Metric(
         "vivant_prompt_tokens_total", Counter, "Tokens of the prompts of replies; stage is read, or cached for what was not."
     ),
-    Metric("vivant_first_audio_seconds", Histogram, "From the first text to the first audio of it."),
+    Metric(
+        "vivant_first_audio_seconds",
+        Histogram,
+        "From the first text, or a speech model's proposal to speak, to the first audio of it.",
+    ),
+    Metric(
+        "vivant_model_events_total",
+        Counter,
+        "On the way to a speech model: stage is reopened, recycled, refused or unknown.",
+    ),
     Metric("vivant_reply_seconds", Histogram, "From the end of the user's speech to a stage of the reply: token, audio, unit."),
     Metric("vivant_interruption_seconds", Histogram, "From the user's speech over the persona to silence."),
     Metric("vivant_frame_seconds", Histogram, "Time to make one unit; stage is render or encode."),
@@ -59,6 +68,7 @@ SERVED: Final[dict[str, frozenset[str]]] = {
     "turn": frozenset({"vivant_end_of_turn_seconds", "vivant_model_step_seconds", "vivant_model_missed_seconds_total"}),
     "llm": frozenset({"vivant_first_token_seconds", "vivant_prompt_tokens_total", "vivant_stale_output_total"}),
     "tts": frozenset({"vivant_first_audio_seconds"}),
+    "speech": frozenset({"vivant_first_audio_seconds", "vivant_stale_output_total", "vivant_model_events_total"}),
     "face": frozenset({"vivant_frame_seconds", "vivant_units_total", "vivant_stale_output_total"}),
     "session": frozenset(
         {

@@ -42,7 +42,7 @@ class Service:
     """What a service's `__main__` hands to `run`."""
 
     name: str
-    """As in the contract: "asr", "turn", "llm", "tts", "face", "session"."""
+    """As in the contract: "asr", "turn", "llm", "tts", "face", "speech", "session"."""
     full_name: str
     """The gRPC service name, for health and reflection."""
     settings: ServiceSettings

@@ -10,8 +10,8 @@ import pytest
 
 from environment import ROOT
 
-PROGRAMS = {name: f"services.{name}.__main__" for name in ("asr", "turn", "llm", "tts", "face", "orchestrator", "gateway")}
-PROGRAMS |= {"models": "models.__main__"}
+NAMES = ("asr", "turn", "llm", "tts", "face", "speech", "orchestrator", "gateway")
+PROGRAMS = {name: f"services.{name}.__main__" for name in NAMES} | {"models": "models.__main__"}
 
 
 def copied(image: str) -> list[Path]:

@@ -1,0 +1,1 @@
+"""Speech to speech: one model that hears and speaks."""
