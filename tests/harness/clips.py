@@ -50,7 +50,8 @@ def keep_base_clip(folder: Path, count: int = 20, size_px: int = 256) -> list[Pi
     actor, renderer = Actor(5, 25, speaks=False), Renderer(rig)
     pictures, points = [], []
     for index in range(count):
-        expression = actor.step(replace(resting(), index=index))
+        # In steps that can be told apart when they were coded.
+        expression = actor.step(replace(resting(), index=4 * index))
         pictures.append(renderer.draw(expression).copy())
         points.append(rig.mesh.move(expression)[0][:478, :2])
     places = np.array(points, np.float64)

@@ -81,7 +81,7 @@ def with_a_gap() -> bytes:
         (lambda: mp4([plain(9)] * 100)[:-2000], "not_a_video", "export it again"),
         (lambda: bytes(video.MAX_BYTES + 1), "video_too_large", "100 MiB"),
         (lambda: mp4([plain(9)] * 60), "video_too_short", "2.4 s long; it must be at least 3 s"),
-        (lambda: mp4([plain(9)] * 1700), "video_too_long", "68 s long; at most 60 s"),
+        (lambda: mp4([plain(9)] * 620, rate=Fraction(10)), "video_too_long", "62 s long; at most 60 s"),
         (lambda: mp4([plain(9)] * 60, rate=Fraction(12)), "video_too_slow", "12 pictures a second; at least 20"),
         (with_a_gap, "video_too_slow", "stands still for 1.04 s after 2.4 s"),
         (lambda: mp4([plain(9, 256, 192)] * 80), "video_too_small", "256 x 192"),
@@ -154,8 +154,7 @@ def test_a_good_picture_has_no_fault() -> None:
     [
         (lambda: sight(), "no_face", "no face in 12 of 250 pictures; one person must be in all of it"),
         (lambda: sight(face(), face()), "several_faces", "two faces in 12 of 250 pictures; only one person may be in it"),
-        (lambda: sight(face(JUNE * [1, 1, 1] + [190, 0, 0])), "face_cut_off", "a face cut off by the edge in 12 of 250"),
-        (lambda: sight(face(JUNE * [1.8, 1, 1])), "face_cut_off", "leave some room around the head"),
+        (lambda: sight(face(JUNE + [190, 0, 0])), "face_cut_off", "a face cut off by the edge in 12 of 250"),
         (lambda: sight(face(JUNE * [0.4, 1, 1])), "not_a_human_face", "hardly a human face in 12 of 250"),
         (lambda: sight(face(JUNE * 0.3 + [100, 100, 0])), "face_too_small", "less than 48 px between the eye corners in 12"),
         (lambda: sight(turned_away()), "not_frontal", "a head that is turned away in 12 of 250 pictures; look straight"),
@@ -216,10 +215,10 @@ def shown(found: loop.Loop, values: NDArray[np.float64]) -> NDArray[np.float64]:
 
 
 def test_what_comes_again_goes_round() -> None:
-    across = 6 * np.sin(2 * np.pi * np.arange(400) / 90)
+    across = 6 * np.sin(2 * np.pi * np.arange(400) / 110)
     found = loop.find(*moved(across), np.zeros(400))
     assert not found.there_and_back
-    assert found.count % 90 in (0, 1, 89) and found.count >= 89
+    assert found.count == pytest.approx(220, abs=6)
     assert found.seam < 0.5
     steps = np.abs(np.diff(shown(found, across)))
     assert steps.max() <= 1.5 * np.abs(np.diff(across)).max()
@@ -256,13 +255,9 @@ def test_the_shortest_stretch_makes_a_loop_and_a_shorter_one_does_not() -> None:
 
 
 def test_a_conversation_begins_with_open_eyes_and_a_shut_mouth() -> None:
-    points, _ = moved(np.zeros(6))
-    mouths, eyes = np.array([0.05, 0, 0, 0, 0, 0]), np.array([0.3, 0.1, 0.3, 0.1, 0.1, 0.1])
-    eyes[[3, 4, 5]] = 0.29, 0.28, 0.3
-    points[2:5] += 4
-    points[5] -= 1
-    assert loop.rest(points, mouths, eyes) in (3, 5, 2)
-    assert loop.rest(points, mouths, eyes) not in (0, 1)
+    points, _ = moved(np.array([0.0, 0, 8, 0, 0, 0]))
+    mouths, eyes = np.array([0.05, 0, 0, 0, 0, 0]), np.array([0.3, 0.1, 0.3, 0.29, 0.3, 0.28])
+    assert loop.rest(points, mouths, eyes) == 4
 
 
 # --- in the folder --------------------------------------------------------------------------------------------------

@@ -322,12 +322,19 @@ def difference(one: np.ndarray, other: np.ndarray) -> np.ndarray:
     return np.abs(one.astype(int) - other).max(2)
 
 
+def place_of(picture: np.ndarray, pictures: list[np.ndarray]) -> int:
+    """Which of them it is, after it was coded twice."""
+    apart = [difference(picture, each).mean() for each in pictures]
+    assert min(apart) < 5
+    return int(np.argmin(apart))
+
+
 def test_in_silence_the_clip_is_shown_as_it_is_there_and_back(filmed: Filmed) -> None:
     session = filmed.engine.open("ann", 256, 25, 3)
-    for index, place in enumerate([3, 4, 5, 4, 3, 2, 1, 0, 1, 2, 3]):
-        assert difference(session.render(unit_of(index)), filmed.pictures[place]).mean() < 3, index
+    shown = [place_of(session.render(unit_of(index)), filmed.pictures) for index in range(11)]
+    assert shown == [3, 4, 5, 4, 3, 2, 1, 0, 1, 2, 3]
     # Where pictures were left out, time has passed all the same.
-    assert difference(session.render(unit_of(107)), filmed.pictures[0]).mean() < 3
+    assert place_of(session.render(unit_of(107)), filmed.pictures) == 0
 
 
 def test_the_mouth_is_painted_into_the_clip_while_somebody_speaks_and_only_there(filmed: Filmed) -> None:
@@ -408,7 +415,7 @@ def test_a_new_clip_is_shown_in_the_next_conversation(filmed: Filmed) -> None:
     before = filmed.engine.open("ann", 256, 25, 3)
     filmed.pictures = keep_base_clip(filmed.home, count=8)
     after = filmed.engine.open("ann", 256, 25, 3)
-    assert difference(after.render(unit_of(4)), filmed.pictures[6]).mean() < 3
+    assert place_of(after.render(unit_of(3)), filmed.pictures) == 7
     # Who is looking at the old one goes on doing so.
     assert before.render(unit_of(4)).shape == (256, 256, 3)
 

@@ -34,7 +34,7 @@ _NEIGHBOURS: Final = np.array([1, 4, 6, 4, 1]) / 16
 _REACH: Final = len(_NEIGHBOURS) // 2
 #: A loop that goes round looks alive for longer than one that goes back; this much of a usual step is not seen instead.
 _BACK_COSTS: Final = 0.3
-#: A mouth that opens in silence is worse than any seam.
+#: A mouth that opens in silence is worse than any seam; by the root of its share, since a single twitch is seen as well.
 _OPEN_COSTS: Final = 4.0
 _SHORT_COSTS: Final = 1.0
 
@@ -81,7 +81,7 @@ def find(points: Array, thumbnails: Array, mouths: Array) -> Loop:
         for there_and_back in (False, True):
             seams = _turns(apart, length) if there_and_back else _rounds(apart, length)
             period = 2 * (length - 1) if there_and_back else length
-            costs = seams + _OPEN_COSTS * open_share + _SHORT_COSTS * max(0.0, 1 - period / MAX_PICTURES)
+            costs = seams + _OPEN_COSTS * np.sqrt(open_share) + _SHORT_COSTS * max(0.0, 1 - period / MAX_PICTURES)
             costs = costs + _BACK_COSTS if there_and_back else np.where(seams <= 1, costs, np.inf)
             at = int(costs.argmin())
             if costs[at] < best:

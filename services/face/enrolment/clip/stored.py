@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import io
 import zipfile
+import zlib
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from fractions import Fraction
@@ -93,7 +94,7 @@ def read(folder: Path) -> tuple[BaseClip, bytes]:
             clip = BaseClip(
                 int(stored["side"]), stored["points"], stored["boxes"], bool(stored["there_and_back"]), int(stored["rest"])
             )
-    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as exc:
+    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile, zlib.error) as exc:
         raise Unusable(damaged, reason="clip_damaged") from exc
     fits = clip.points.shape[1:] == (SKIN + 10, 2) and clip.boxes.shape == (clip.count, 4) and 0 <= clip.rest < clip.count > 1
     if version != VERSION or digest != hashlib.sha256(video).hexdigest() or not fits:
