@@ -82,21 +82,22 @@ def pictures(data: bytes) -> Iterator[Picture]:
     """RGB [H, W, 3] at 25 a second: for each moment the picture that is nearest in time. Raises Unusable for a damaged video."""
     with _opened(data) as container:
         aspect = float(container.streams.video[0].sample_aspect_ratio or 1)
-        start, count = 0.0, 0
+        start, step, count = 0.0, 0.0, 0
         before: av.VideoFrame | None = None
         for frame in container.decode(video=0):
             if frame.pts is None:
                 continue
             if before is None:
                 start, before = frame.time, frame
+            step = frame.time - before.time
             # Half way to the next picture, that one is nearer.
-            while start + count / FRAMES_PER_SECOND < (before.time + frame.time) / 2:
+            while start + count / FRAMES_PER_SECOND < before.time + step / 2:
                 yield _upright(before, aspect)
                 count += 1
             before = frame
             if count > MAX_S * FRAMES_PER_SECOND:
                 raise Unusable(f"the video is longer than it says, and than {MAX_S:.0f} s", reason="video_too_long")
-        if before is not None:
+        if before is not None and start + count / FRAMES_PER_SECOND < before.time + step / 2:
             yield _upright(before, aspect)
 
 
