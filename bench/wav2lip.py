@@ -162,7 +162,8 @@ async def watch(stub: Any, persona: str, minutes: float, process: psutil.Process
             run.spoken_units += 1
             minute.age_units.append((unit.index - shown) % (1 << BITS))
             run.wrong_sound += not _is_part(unit, voice)
-        rest -= not unit.turn_id
+            continue
+        rest -= 1
         if rest == 0:
             turn_id += 1
             await _say(call, turn_id, voice)
