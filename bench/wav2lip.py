@@ -2,9 +2,10 @@
 
     python -m bench.wav2lip [--minutes 10]
 
-The face service runs in a process of its own, with Wav2Lip in its true shapes and weights made at random, on the CPU, where a picture
-takes longer than a unit. It shows a base clip in which each picture bears its number, so every picture that comes back tells for which
-unit it was drawn and painted. Recorded speech is said in replies, at the pace of the units. How good a mouth looks is not measured.
+The face service runs in a process of its own, with Wav2Lip in its true shapes and weights made at random, on the CPU, where a
+picture takes longer than a unit. It shows a base clip in which each picture bears its number, so every picture that comes back
+tells for which unit it was drawn and painted. Recorded speech is said in replies, at the pace of the units. How good a mouth
+looks is not measured.
 """
 
 from __future__ import annotations
@@ -101,7 +102,9 @@ def number_of(picture: Picture) -> int:
 def numbered_clip(folder: Path) -> None:
     """June, alive and silent, as the base clip of a persona: 128 pictures with their numbers."""
     folder.mkdir(parents=True)
-    (folder / "consent.toml").write_text('[[consent]]\nwhat = "portrait"\nbasis = "a portrait that was made for this project"\n')
+    (folder / "consent.toml").write_text(
+        '[[consent]]\nwhat = "portrait"\nbasis = "a portrait that was made for this project"\n'
+    )
     rig = PortraitEngine(PortraitOptions(default_persona="june"), SharedSettings()).rig("june", SIZE_PX)
     actor, renderer = Actor(1, FRAMES_PER_SECOND, speaks=False), Renderer(rig)
     pictures, points = [], []
@@ -132,9 +135,7 @@ def reply() -> NDArray[np.int16]:
 async def watch(stub: Any, persona: str, minutes: float, process: psutil.Process) -> Run:
     """Has replies said one after another, and looks at every unit."""
     voice, run, call = reply(), Run(), stub.Animate()
-    video = common_pb2.VideoFormat(
-        codec=common_pb2.VIDEO_CODEC_RGB24, size_px=SIZE_PX, frames_per_second=FRAMES_PER_SECOND
-    )
+    video = common_pb2.VideoFormat(codec=common_pb2.VIDEO_CODEC_RGB24, size_px=SIZE_PX, frames_per_second=FRAMES_PER_SECOND)
     config = face_pb2.AnimateConfig(persona_id=persona, audio=pcm_format(RATE_HZ), video=video, session_id="bench")
     await call.write(face_pb2.AnimateRequest(config=config))
     begun, expected, turn_id, rest, shown = 0.0, 0, 0, REST_UNITS, 0
@@ -207,14 +208,24 @@ async def measure(minutes: float) -> dict[str, Any]:
 
 
 def report(run: Run) -> dict[str, Any]:
-    """Prints the table and returns the figures. The first minute, in which caches fill, is not what the last is compared with."""
-    columns = ("minute", "new pictures a second", "picture behind its sound, ms mean", "p95", "unit late, ms p50", "p95", "RSS MB")
+    """Prints the table and returns the figures: the last minute against the second, since caches fill in the first."""
+    columns = (
+        "minute",
+        "new pictures a second",
+        "picture behind its sound, ms mean",
+        "p95",
+        "unit late, ms p50",
+        "p95",
+        "RSS MB",
+    )
     table = Table(*columns, title=f"Wav2Lip with random weights on the CPU, {SIZE_PX} px")
     for number, minute in enumerate(run.minutes, 1):
         units = len(minute.lateness_ms)
         ages, late = 40 * np.array(minute.age_units), minute.lateness_ms
         values = (ages.mean(), *np.percentile(ages, [95]), *np.percentile(late, [50, 95]), np.median(minute.rss_mb))
-        table.add_row(str(number), f"{minute.new_pictures * FRAMES_PER_SECOND / units:.1f}", *(f"{value:.0f}" for value in values))
+        table.add_row(
+            str(number), f"{minute.new_pictures * FRAMES_PER_SECOND / units:.1f}", *(f"{value:.0f}" for value in values)
+        )
     console.print(table)
     first, last = (run.minutes[1], run.minutes[-1]) if len(run.minutes) > 2 else (run.minutes[0], run.minutes[-1])
     rss = [float(np.median(minute.rss_mb)) for minute in (first, last)]

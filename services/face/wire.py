@@ -192,9 +192,7 @@ def clip_enrolment(persona: str, step: Step | EnrolledClip) -> dict[str, face_pb
     """One message of a clip's enrolment, as the field that it sets."""
     if isinstance(step, Step):
         return {"progress": face_pb2.Progress(done=step.done, step=step.name)}
-    enrolled = face_pb2.EnrolledClip(
-        persona_id=persona, preview=step.preview, warnings=step.warnings, report=step.report
-    )
+    enrolled = face_pb2.EnrolledClip(persona_id=persona, preview=step.preview, warnings=step.warnings, report=step.report)
     return {"enrolled": enrolled}
 
 

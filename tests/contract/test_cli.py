@@ -367,7 +367,13 @@ async def test_enroll_a_video(tmp_path: Path) -> None:
         made = await vivant("enroll", "june", "--video", tmp_path / "june.mp4", "-o", preview, **environment)
         refused = await vivant("enroll", "june", "--video", tmp_path / "two.mp4", **environment)
     assert (made.status, made.err) == (0, "")
-    for part in ("84 passages", "pieces: [1048576, 3]", "mouth: shut in 97% of the loop", "warning: short", "base clip of june"):
+    for part in (
+        "84 passages",
+        "pieces: [1048576, 3]",
+        "mouth: shut in 97% of the loop",
+        "warning: short",
+        "base clip of june",
+    ):
         assert part in made.out
     assert preview.read_bytes() == b"PNG"
     assert (refused.status, refused.err) == (1, "vivant: two faces in 12 of 250 pictures; only one person may be in it\n")

@@ -152,11 +152,15 @@ def test_a_good_picture_has_no_fault() -> None:
 @pytest.mark.parametrize(
     ("seen", "rule", "says"),
     [
-        (lambda: sight(), "no_face", "no face in 12 of 250 pictures; one person must be in all of it"),
+        (sight, "no_face", "no face in 12 of 250 pictures; one person must be in all of it"),
         (lambda: sight(face(), face()), "several_faces", "two faces in 12 of 250 pictures; only one person may be in it"),
-        (lambda: sight(face(JUNE + [190, 0, 0])), "face_cut_off", "a face cut off by the edge in 12 of 250"),
+        (lambda: sight(face(np.add(JUNE, (190, 0, 0)))), "face_cut_off", "a face cut off by the edge in 12 of 250"),
         (lambda: sight(face(JUNE * [0.4, 1, 1])), "not_a_human_face", "hardly a human face in 12 of 250"),
-        (lambda: sight(face(JUNE * 0.3 + [100, 100, 0])), "face_too_small", "less than 48 px between the eye corners in 12"),
+        (
+            lambda: sight(face(JUNE * 0.3 + np.array([100, 100, 0]))),
+            "face_too_small",
+            "less than 48 px between the eye corners in 12",
+        ),
         (lambda: sight(turned_away()), "not_frontal", "a head that is turned away in 12 of 250 pictures; look straight"),
         (lambda: sight(face(), picture=cv2.GaussianBlur(portrait(), (0, 0), 6)), "blurred", "a blurred face in 12 of 250"),
         (
@@ -319,7 +323,7 @@ class Follows(Finder):
 
     async def follow(self, pictures: Iterator[Picture]) -> AsyncGenerator[Followed, None]:
         for index, picture in enumerate(pictures):
-            found = face(JUNE + [self._across[index], 0, 0])
+            found = face(np.add(JUNE, (self._across[index], 0, 0)))
             yield Followed(picture, (found, found) if index in self._two else (found,), mirrored=index % 25 == 0)
 
 

@@ -163,11 +163,11 @@ def enroll(
         Path | None, typer.Option("--video", help="A video of the person, sitting still, for engines that paint mouths.")
     ] = None,
     output: Annotated[Path | None, typer.Option("--output", "-o", help="Save a preview as .png.")] = None,
+    *,
     face: Annotated[
         str, typer.Option("--face-address", envvar="VIVANT_FACE_ADDRESS", metavar="HOST:PORT")
     ] = DEFAULT_FACE_ADDRESS,
     llm: Annotated[str, typer.Option("--llm-address", envvar="VIVANT_LLM_ADDRESS", metavar="HOST:PORT")] = DEFAULT_LLM_ADDRESS,
-    *,
     asr: Annotated[str, typer.Option(envvar="VIVANT_ASR_ADDRESS", hidden=True)] = DEFAULT_ADDRESSES["asr"],
     tts: Annotated[str, typer.Option(envvar="VIVANT_TTS_ADDRESS", hidden=True)] = DEFAULT_ADDRESSES["tts"],
 ) -> None:

@@ -82,7 +82,7 @@ class Enroller:
             yield Enrolled(shown, tuple(warnings))
 
     async def enrol_clip(self, persona: str, data: bytes) -> AsyncGenerator[Step | EnrolledClip, None]:
-        """Steps, then `EnrolledClip`. Raises Unusable with the rule that the video breaks, and leaves the folder as it was; Full."""
+        """Steps, then `EnrolledClip`. Raises Unusable with the rule that the video breaks, and leaves the folder; Full."""
         home = self.require_allowed(persona)
         async with self._one_at_a_time:
             async with aclosing(making.make(data, self._finder)) as steps:

@@ -1,8 +1,8 @@
 """Where a clip can be made a loop: the two pictures between which it can go round, or turn, without a jump.
 
-Going round, the picture after the last one is the first, so what follows the last one in the clip must look as the first does, and
-move as it does: pictures are compared with their neighbours, as in A. Schoedl et al., "Video Textures", 2000. Going there and back,
-nothing can jump, but what moves turns round; so it turns where nothing moves.
+Going round, the picture after the last one is the first, so what follows the last one in the clip must look as the first does,
+and move as it does: pictures are compared with their neighbours, as in A. Schoedl et al., "Video Textures", 2000. Going there
+and back, nothing can jump, but what moves turns round; so it turns where nothing moves.
 """
 
 from __future__ import annotations
@@ -109,7 +109,7 @@ def rest(points: Array, mouths: Array, eyes: Array) -> int:
 
 
 def _rounds(apart: Array, length: int) -> Array:
-    """For loops that begin at 2, 3, ...: how different what follows the last picture is from the first, with their neighbours."""
+    """For loops that begin at 2, 3, ...: how different what follows the last picture is from the first."""
     return np.convolve(np.diag(apart, length), _NEIGHBOURS, "valid")
 
 

@@ -58,7 +58,9 @@ def examine(data: bytes) -> Facts:
     if width * height > MAX_PIXELS:
         raise Unusable(f"the video is {width} x {height}; at most 4096 x 2304 are accepted", reason="video_too_large")
     if min(width, height) < MIN_SIDE_PX:
-        raise Unusable(f"the video is {width} x {height}; each side must be at least {MIN_SIDE_PX} px", reason="video_too_small")
+        raise Unusable(
+            f"the video is {width} x {height}; each side must be at least {MIN_SIDE_PX} px", reason="video_too_small"
+        )
     if len(times) < 2 or times[-1] <= times[0]:
         raise Unusable("the video has no more than one picture", reason="video_too_short")
     rate = (len(times) - 1) / (times[-1] - times[0])
@@ -68,7 +70,9 @@ def examine(data: bytes) -> Facts:
     if seconds > MAX_S:
         raise Unusable(f"the video is {seconds:.0f} s long; at most {MAX_S:.0f} s are accepted", reason="video_too_long")
     if rate < MIN_RATE:
-        raise Unusable(f"the video has {rate:.0f} pictures a second; at least {MIN_RATE:.0f} are needed", reason="video_too_slow")
+        raise Unusable(
+            f"the video has {rate:.0f} pictures a second; at least {MIN_RATE:.0f} are needed", reason="video_too_slow"
+        )
     gap, at = max((after - before, before) for before, after in pairwise(times))
     if gap > MAX_GAP_S:
         raise Unusable(
@@ -79,7 +83,7 @@ def examine(data: bytes) -> Facts:
 
 
 def pictures(data: bytes) -> Iterator[Picture]:
-    """RGB [H, W, 3] at 25 a second: for each moment the picture that is nearest in time. Raises Unusable for a damaged video."""
+    """RGB [H, W, 3] at 25 a second, for each moment the picture that is nearest in time. Raises Unusable."""
     with _opened(data) as container:
         aspect = float(container.streams.video[0].sample_aspect_ratio or 1)
         start, step, count = 0.0, 0.0, 0
