@@ -4,9 +4,9 @@
 
 prints one JSON object in a line: `width`, `height` and `faces`, the largest first, each with `score` (0..1 of the detector),
 `box` (left, top, right, bottom in pixels), `points` ([478, 3] of MediaPipe FaceMesh with irises, in pixels; z in the scale of
-x, towards the viewer negative) and `mirrored`, the points found in the mirror image, with x turned back. Both are null where the
-detector saw a face and the mesh did not. The mask of the person, 8-bit grey in the size of the picture, is written to the second
-path.
+x, towards the viewer negative) and `mirrored`, the points found in the mirror image, with x turned back. Both are null where
+the detector saw a face and the mesh did not. The mask of the person, 8-bit grey in the size of the picture, is written to the
+second path.
 
     python landmarks.py --clip WIDTH HEIGHT EVERY < pictures
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncGenerator, Iterator
+from contextlib import aclosing
 from dataclasses import dataclass, replace
 from typing import Final
 
@@ -42,13 +43,15 @@ async def make(data: bytes, finder: Finder) -> AsyncGenerator[float | Made, None
     facts = await asyncio.to_thread(video.examine, data)
     expected = facts.seconds * video.FRAMES_PER_SECOND
     sights: list[Sight] = []
-    async for seen in finder.follow(video.pictures(data)):
-        sights.append(await asyncio.to_thread(track.look, seen))
-        height, width = seen.picture.shape[:2]
-        yield FOUND * min(1.0, len(sights) / expected)
+    size = (0, 0)
+    async with aclosing(finder.follow(video.pictures(data))) as pictures:
+        async for seen in pictures:
+            sights.append(await asyncio.to_thread(track.look, seen))
+            size = (seen.picture.shape[1], seen.picture.shape[0])
+            yield FOUND * min(1.0, len(sights) / expected)
     sights = track.in_one_light(sights)
     track.require_usable(sights)
-    found, clip, square = await asyncio.to_thread(_choose, sights, (width, height))
+    found, clip, square = await asyncio.to_thread(_choose, sights, size)
     yield FOUND + 0.05
     files = await asyncio.to_thread(stored.files, clip, _cut(video.pictures(data), found, square, clip.side))
     sheet = await asyncio.to_thread(report.sheet, clip, stored.pictures(files[stored.VIDEO]))

@@ -93,6 +93,8 @@ def pictures(data: bytes) -> Iterator[Picture]:
                 continue
             if before is None:
                 start, before = frame.time, frame
+            if (frame.width, frame.height) != (before.width, before.height):
+                raise Unusable("the size of the picture changes within the video; export it again", reason="not_a_video")
             step = frame.time - before.time
             # Half way to the next picture, that one is nearer.
             while start + count / FRAMES_PER_SECOND < before.time + step / 2:
@@ -101,7 +103,9 @@ def pictures(data: bytes) -> Iterator[Picture]:
             before = frame
             if count > MAX_S * FRAMES_PER_SECOND:
                 raise Unusable(f"the video is longer than it says, and than {MAX_S:.0f} s", reason="video_too_long")
-        if before is not None and start + count / FRAMES_PER_SECOND < before.time + step / 2:
+        if before is None:
+            raise Unusable("none of the video's pictures can be decoded; export it again", reason="not_a_video")
+        if start + count / FRAMES_PER_SECOND < before.time + step / 2:
             yield _upright(before, aspect)
 
 
