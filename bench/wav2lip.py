@@ -6,6 +6,9 @@ The face service runs in a process of its own, with Wav2Lip in its true shapes a
 picture takes longer than a unit. It shows a base clip in which each picture bears its number, so every picture that comes back
 tells for which unit it was drawn and painted. Recorded speech is said in replies, at the pace of the units. How good a mouth
 looks is not measured.
+
+A busy machine paints more slowly, and then most pictures are further behind; a clock that drifts would leave all of them so.
+So the drift is that of the pictures that are least behind (the 5th percentile), and the mean stands beside it in the table.
 """
 
 from __future__ import annotations
@@ -212,7 +215,8 @@ def report(run: Run) -> dict[str, Any]:
     columns = (
         "minute",
         "new pictures a second",
-        "picture behind its sound, ms mean",
+        "picture behind its sound, ms p5",
+        "mean",
         "p95",
         "unit late, ms p50",
         "p95",
@@ -222,14 +226,20 @@ def report(run: Run) -> dict[str, Any]:
     for number, minute in enumerate(run.minutes, 1):
         units = len(minute.lateness_ms)
         ages, late = 40 * np.array(minute.age_units), minute.lateness_ms
-        values = (ages.mean(), *np.percentile(ages, [95]), *np.percentile(late, [50, 95]), np.median(minute.rss_mb))
+        values = (
+            np.percentile(ages, 5),
+            ages.mean(),
+            np.percentile(ages, 95),
+            *np.percentile(late, [50, 95]),
+            np.median(minute.rss_mb),
+        )
         table.add_row(
             str(number), f"{minute.new_pictures * FRAMES_PER_SECOND / units:.1f}", *(f"{value:.0f}" for value in values)
         )
     console.print(table)
     first, last = (run.minutes[1], run.minutes[-1]) if len(run.minutes) > 2 else (run.minutes[0], run.minutes[-1])
     rss = [float(np.median(minute.rss_mb)) for minute in (first, last)]
-    drift = 40 * (_mean(last.age_units) - _mean(first.age_units))
+    drift = 40 * float(np.percentile(last.age_units, 5) - np.percentile(first.age_units, 5))
     clock = float(np.median(last.lateness_ms) - np.median(first.lateness_ms))
     return {
         "av_drift_ms": round(drift, 1),

@@ -50,7 +50,9 @@ class Base:
 
     def picture(self, place: int) -> Picture:
         """RGB [S, S, 3], a new one each time."""
-        return np.asarray(cv2.cvtColor(cv2.imdecode(self._files[place], cv2.IMREAD_COLOR), cv2.COLOR_BGR2RGB), np.uint8)
+        picture = cv2.imdecode(self._files[place], cv2.IMREAD_COLOR)
+        assert picture is not None
+        return np.asarray(cv2.cvtColor(picture, cv2.COLOR_BGR2RGB), np.uint8)
 
 
 class Bases:

@@ -118,7 +118,7 @@ def _turns(apart: Array, length: int) -> Array:
     starts = np.arange(_REACH, len(apart) - length - _REACH)
     # Of the picture k it is how different those at k - 1 and k + 1 are.
     turn = np.concatenate([[np.inf], np.diag(apart, 2)])
-    return np.maximum(turn[starts], turn[starts + length - 1])
+    return np.asarray(np.maximum(turn[starts], turn[starts + length - 1]))
 
 
 def _usual(apart: Array, least: float) -> float:
@@ -129,4 +129,4 @@ def _rms(rows: Array) -> Array:
     """Root mean square of the differences between any two rows of [N, M], float [N, N]."""
     rows = rows - rows.mean(0)
     squares = (rows**2).sum(1)
-    return np.sqrt(np.maximum(squares[:, None] + squares[None] - 2 * rows @ rows.T, 0) / rows.shape[1])
+    return np.asarray(np.sqrt(np.maximum(squares[:, None] + squares[None] - 2 * rows @ rows.T, 0) / rows.shape[1]))

@@ -12,6 +12,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from services.face.engine import FRAMES_PER_SECOND
 from services.face.enrolment.clip import loop, report, stored, track, video
 from services.face.enrolment.clip.loop import Loop
 from services.face.enrolment.clip.stored import BaseClip
@@ -41,7 +42,7 @@ class Made:
 async def make(data: bytes, finder: Finder) -> AsyncGenerator[float | Made, None]:
     """How much is done (0..1), then what was made. Raises Unusable with the rule that the video breaks."""
     facts = await asyncio.to_thread(video.examine, data)
-    expected = facts.seconds * video.FRAMES_PER_SECOND
+    expected = facts.seconds * FRAMES_PER_SECOND
     sights: list[Sight] = []
     size = (0, 0)
     async with aclosing(finder.follow(video.pictures(data))) as pictures:

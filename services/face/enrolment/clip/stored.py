@@ -104,7 +104,7 @@ def read(folder: Path) -> tuple[BaseClip, bytes]:
 
 def pictures(video: bytes) -> Iterator[Picture]:
     """RGB [S, S, 3], one after another."""
-    with av.open(io.BytesIO(video), format="mp4") as container:
+    with av.open(io.BytesIO(video), "r", format="mp4") as container:
         for frame in container.decode(video=0):
             yield np.ascontiguousarray(frame.to_ndarray(format="rgb24"))
 

@@ -121,12 +121,12 @@ def _upright(frame: av.VideoFrame, aspect: float) -> Picture:
 @contextmanager
 def _opened(data: bytes) -> Iterator[InputContainer]:
     try:
-        with av.open(io.BytesIO(data), options={"format_whitelist": _FORMATS}) as container:
+        with av.open(io.BytesIO(data), "r", options={"format_whitelist": _FORMATS}) as container:
             if not container.streams.video:
                 raise Unusable("there are no pictures in the file, only sound", reason="not_a_video")
             container.streams.video[0].thread_type = "AUTO"
             yield container
-    except (av.error.FFmpegError, EOFError) as exc:
+    except av.error.FFmpegError as exc:
         raise Unusable(
             f"this is not a whole MP4, MOV, WebM or Matroska video ({exc.strerror}); export it again", reason="not_a_video"
         ) from exc
