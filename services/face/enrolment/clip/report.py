@@ -21,7 +21,7 @@ Picture = NDArray[np.uint8]
 _COLUMNS: Final = 5
 _SHEET: Final = 2 * _COLUMNS
 _TILE_PX: Final = 192
-_BOX, _POINT = (80, 220, 120), (255, 210, 80)
+_BOX, _POINT = (80, 220, 120), (40, 110, 255)
 #: Up to this a seam is not seen.
 _UNSEEN: Final = 1.0
 _OFTEN_OPEN: Final = 0.1
@@ -76,7 +76,7 @@ def _tile(clip: BaseClip, picture: Picture, at: int) -> Picture:
     tile = cv2.resize(picture, (_TILE_PX, _TILE_PX), interpolation=cv2.INTER_AREA)
     left, top, right, bottom = (clip.boxes[at] * scale).round().astype(int).tolist()
     cv2.rectangle(tile, (left, top), (right, bottom), _BOX, 1)
-    for x, y in (clip.points[at] * scale).round().astype(int).tolist()[::3]:
+    for x, y in (clip.points[at] * scale).round().astype(int).tolist()[::2]:
         cv2.circle(tile, (x, y), 0, _POINT, -1)
     cv2.putText(tile, f"{track.seconds(at):.1f} s", (4, 14), cv2.FONT_HERSHEY_SIMPLEX, 0.4, _BOX, 1, cv2.LINE_AA)
     return np.asarray(tile, np.uint8)
