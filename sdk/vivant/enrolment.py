@@ -1,4 +1,4 @@
-"""Bringing a person: checks a persona's folder, has its story learnt, and makes a portrait ready to be animated.
+"""Bringing a person: checks a persona's folder, has its story learnt, and makes a portrait or a base clip ready to be animated.
 
 These calls go to the services themselves, not through the orchestrator.
 """
@@ -27,8 +27,12 @@ from vivant.texts import require_unicode
 DEFAULT_FACE_ADDRESS: Final = "localhost:50055"
 DEFAULT_LLM_ADDRESS: Final = "localhost:50053"
 MAX_PORTRAIT_BYTES: Final = 3 * 1024 * 1024
+MAX_CLIP_BYTES: Final = 100 * 1024 * 1024
+_PIECE: Final = 1024 * 1024
 #: Finding the landmarks starts a program of its own, which takes long on a busy machine.
 ENROL_TIMEOUT_S: Final = 300.0
+#: A minute of video has 1500 pictures, each of which is looked at.
+CLIP_TIMEOUT_S: Final = 1800.0
 PERSONA_TIMEOUT_S: Final = 20.0
 #: A story of 400 passages takes two minutes on two cores that do nothing else.
 PREPARE_TIMEOUT_S: Final = 3600.0
@@ -68,15 +72,35 @@ class Enrolled:
     warnings: tuple[str, ...]
 
 
+@dataclass(frozen=True, slots=True)
+class EnrolledClip:
+    """There is a base clip of the person."""
+
+    persona: str
+    preview: bytes
+    """PNG of pictures of the loop, with what was found in them."""
+    warnings: tuple[str, ...]
+    report: tuple[str, ...]
+    """What was measured, a line each."""
+
+
 def read_portrait(path: str | Path) -> bytes:
     """The bytes of a picture file; raises NotFound or InvalidRequest if it cannot be a portrait. The face looks closer."""
-    path = Path(path)
+    return _read(Path(path), MAX_PORTRAIT_BYTES, "a portrait has at most 3 MiB")
+
+
+def read_clip(path: str | Path) -> bytes:
+    """The bytes of a video file; raises NotFound or InvalidRequest if it cannot be a base clip. The face looks closer."""
+    return _read(Path(path), MAX_CLIP_BYTES, "a clip has at most 100 MiB")
+
+
+def _read(path: Path, most: int, rule: str) -> bytes:
     try:
         if not path.is_file():
             raise NotFound(f"{path} is not a file", reason="no_such_file")
         size = path.stat().st_size
-        if not 0 < size <= MAX_PORTRAIT_BYTES:
-            what = "is empty" if not size else f"has {size / 1e6:.1f} MB; a portrait has at most 3 MiB"
+        if not 0 < size <= most:
+            what = "is empty" if not size else f"has {size / 1e6:.1f} MB; {rule}"
             raise InvalidRequest(f"{path} {what}", reason="wrong_size")
         return path.read_bytes()
     except OSError as exc:
@@ -165,5 +189,36 @@ async def enroll_portrait(
                 elif kind == "enrolled":
                     enrolled = response.enrolled
                     yield Enrolled(enrolled.persona_id, enrolled.preview, tuple(enrolled.warnings))
+        except grpc.aio.AioRpcError as exc:
+            raise translate(exc, address) from exc
+
+
+async def enroll_clip(
+    persona: str, video: bytes, *, address: str = DEFAULT_FACE_ADDRESS
+) -> AsyncIterator[Progress | EnrolledClip]:
+    """Makes the base clip of a person from a video: progress, then `EnrolledClip` as the last item.
+
+    Raises Unusable with the rule that the video breaks, for example that there are two faces in some of its pictures.
+    """
+    require_unicode("persona", persona)
+    config = face_pb2.EnrollClipConfig(persona_id=require_persona(persona))
+
+    async def requests() -> AsyncIterator[face_pb2.EnrollClipRequest]:
+        yield face_pb2.EnrollClipRequest(config=config)
+        for start in range(0, len(video), _PIECE):
+            yield face_pb2.EnrollClipRequest(piece=face_pb2.ClipPiece(data=video[start : start + _PIECE]))
+        yield face_pb2.EnrollClipRequest(finish=face_pb2.Finish())
+
+    async with open_channel(address, proxy=True) as channel:
+        await wait_for(channel, address, CONNECT_TIMEOUT_S)
+        stub = face_pb2_grpc.FaceServiceStub(channel)
+        try:
+            async for response in stub.EnrollClip(requests(), timeout=CLIP_TIMEOUT_S):
+                kind = response.WhichOneof("response")
+                if kind == "progress":
+                    yield Progress(response.progress.done, response.progress.step)
+                elif kind == "enrolled":
+                    made = response.enrolled
+                    yield EnrolledClip(made.persona_id, made.preview, tuple(made.warnings), tuple(made.report))
         except grpc.aio.AioRpcError as exc:
             raise translate(exc, address) from exc

@@ -225,3 +225,22 @@ class FaceServicer(face_pb2_grpc.FaceServiceServicer):
         async with aclosing(self._enroller.enrol(persona, request.image)) as steps:
             async for step in steps:
                 await stream.send(**wire.enrolment(persona, step))
+
+    @rpc
+    async def EnrollClip(self, _: Any, context: Any) -> None:  # type: ignore[override]
+        """Makes the base clip of a person."""
+        stream: ServerStream[Any, Any] = ServerStream(context, face_pb2.EnrollClipResponse)
+        persona = wire.persona_id((await stream.config()).persona_id)
+        if not self._admission.ready:
+            raise Unavailable("face is still loading; try again in a few seconds", reason="loading")
+        # Nobody sends a hundred megabytes to be told afterwards that there is no consent.
+        self._enroller.require_allowed(persona)
+        data = bytearray()
+        async for _, piece in stream:
+            data += piece.data
+            wire.check_clip(len(piece.data), len(data))
+        if not stream.finished:
+            raise Cancelled
+        async with aclosing(self._enroller.enrol_clip(persona, bytes(data))) as steps:
+            async for step in steps:
+                await stream.send(**wire.clip_enrolment(persona, step))

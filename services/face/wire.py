@@ -11,10 +11,11 @@ from services.common.playout.emission import Playback, State
 from services.face.animation import Video
 from services.face.codecs import Codec
 from services.face.engine import FRAMES_PER_SECOND, Cue, FaceInfo, Look, Phoneme
-from services.face.enrolment.enroller import Enrolled, Step
+from services.face.enrolment.clip.video import MAX_BYTES
+from services.face.enrolment.enroller import Enrolled, EnrolledClip, Step
 from services.face.outbox import Outgoing
 from vivant.common.v1 import common_pb2
-from vivant.errors import InvalidRequest, VivantError
+from vivant.errors import InvalidRequest, Unusable, VivantError
 from vivant.face.v1 import face_pb2
 from vivant.naming import RULE, is_persona
 
@@ -23,6 +24,8 @@ RATES_HZ: Final = (16_000, 22_050, 24_000, 44_100, 48_000)
 #: A 100 ms message holds a handful; this is far beyond any language and far below a nuisance.
 MAX_PHONEMES: Final = 1000
 ASIDE_S: Final = 1.5
+#: A message of gRPC has at most 4 MiB.
+MAX_PIECE: Final = 1024 * 1024
 
 _CODECS: Final = {
     common_pb2.VIDEO_CODEC_VP8: Codec.VP8,
@@ -180,6 +183,22 @@ def enrolment(persona: str, step: Step | Enrolled) -> dict[str, face_pb2.Progres
     if isinstance(step, Step):
         return {"progress": face_pb2.Progress(done=step.done, step=step.name)}
     return {"enrolled": face_pb2.Enrolled(persona_id=persona, preview=step.preview, warnings=step.warnings)}
+
+
+def check_clip(piece_bytes: int, bytes_so_far: int) -> None:
+    """That neither a piece of a clip nor all of them are too large."""
+    if piece_bytes > MAX_PIECE:
+        raise InvalidRequest(f"a piece has {piece_bytes} bytes; at most 1 MiB are accepted", reason="piece_too_large")
+    if bytes_so_far > MAX_BYTES:
+        raise Unusable("the video has more than 100 MiB; send a shorter or a smaller one", reason="video_too_large")
+
+
+def clip_enrolment(persona: str, step: Step | EnrolledClip) -> dict[str, face_pb2.Progress | face_pb2.EnrolledClip]:
+    """One message of a clip's enrolment, as the field that it sets."""
+    if isinstance(step, Step):
+        return {"progress": face_pb2.Progress(done=step.done, step=step.name)}
+    enrolled = face_pb2.EnrolledClip(persona_id=persona, preview=step.preview, warnings=step.warnings, report=step.report)
+    return {"enrolled": enrolled}
 
 
 def output_video(sizes_px: Sequence[int]) -> list[common_pb2.VideoFormat]:

@@ -16,7 +16,7 @@ import numpy as np
 import pytest
 
 import vivant as sdk
-from services.common.streams import rpc
+from services.common.streams import ServerStream, rpc
 from tests.harness.command import start, vivant
 from tests.harness.scripted_session import NoMetrics, Script, serving
 from tests.harness.session_messages import service_info
@@ -303,6 +303,18 @@ class Face(face_pb2_grpc.FaceServiceServicer):
         )
         await context.write(face_pb2.EnrollPortraitResponse(enrolled=enrolled))
 
+    @rpc
+    async def EnrollClip(self, _: Any, context: Any) -> None:  # noqa: N802 - the contract's name
+        stream: ServerStream[Any, Any] = ServerStream(context, face_pb2.EnrollClipResponse)
+        config = await stream.config()
+        sizes = [len(piece.data) async for _, piece in stream]
+        if sizes == [9]:
+            raise Unusable("two faces in 12 of 250 pictures; only one person may be in it", reason="several_faces")
+        await stream.send(progress=face_pb2.Progress(done=0.5, step="finding the face"))
+        report = [f"pieces: {sizes}", "mouth: shut in 97% of the loop"]
+        enrolled = face_pb2.EnrolledClip(persona_id=config.persona_id, preview=b"PNG", warnings=["short"], report=report)
+        await stream.send(enrolled=enrolled)
+
 
 @asynccontextmanager
 async def llm_and_face() -> AsyncIterator[dict[str, str]]:
@@ -345,6 +357,26 @@ async def test_enroll(tmp_path: Path) -> None:
     assert "Not checked, because it does not answer: asr" in result.out
     assert "vivant chat --persona june" in result.out
     assert (tmp_path / "preview.png").read_bytes() == b"PNG of one face"
+
+
+async def test_enroll_a_video(tmp_path: Path) -> None:
+    (tmp_path / "june.mp4").write_bytes(bytes(1024 * 1024 + 3))
+    (tmp_path / "two.mp4").write_bytes(b"two faces")
+    async with llm_and_face() as environment:
+        preview = tmp_path / "preview.png"
+        made = await vivant("enroll", "june", "--video", tmp_path / "june.mp4", "-o", preview, **environment)
+        refused = await vivant("enroll", "june", "--video", tmp_path / "two.mp4", **environment)
+    assert (made.status, made.err) == (0, "")
+    for part in (
+        "84 passages",
+        "pieces: [1048576, 3]",
+        "mouth: shut in 97% of the loop",
+        "warning: short",
+        "base clip of june",
+    ):
+        assert part in made.out
+    assert preview.read_bytes() == b"PNG"
+    assert (refused.status, refused.err) == (1, "vivant: two faces in 12 of 250 pictures; only one person may be in it\n")
 
 
 async def test_who_cannot_talk_here_is_told_so_with_what_there_is() -> None:

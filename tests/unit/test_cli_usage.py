@@ -20,6 +20,7 @@ from vivant.cli.app import app
         (["chat", "--audio-out", "reply.mp4"], "name it .wav"),
         (["enroll"], "persona"),
         (["enroll", "june", "-o", "no/such/folder/preview.png"], "does not exist"),
+        (["enroll", "june", "--portrait", "june.jpg", "--video", "june.mp4"], "give one of them"),
         (["sing"], "sing"),
     ],
 )

@@ -326,6 +326,38 @@ async def test_a_landmark_program_that_fails_is_an_error(
         await Finder(Path(sys.executable), 0.5).find(np.zeros((300, 300, 3), np.uint8))
 
 
+@pytest.mark.parametrize(("script", "error"), [("import time; time.sleep(60)", Timeout), ("raise SystemExit(3)", Internal)])
+async def test_a_landmark_program_that_fails_in_a_clip_is_an_error(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, script: str, error: type[VivantError]
+) -> None:
+    program = tmp_path / "program.py"
+    program.write_text(script)
+    monkeypatch.setattr("services.face.enrolment.finder.SCRIPT", program)
+    pictures = iter([np.zeros((300, 300, 3), np.uint8)] * 3)
+    with pytest.raises(error):
+        _ = [seen async for seen in Finder(Path(sys.executable), 0.5).follow(pictures)]
+
+
+async def test_a_clip_is_followed_picture_by_picture(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The program is played by one that tells how bright each picture is, and says a lot on stderr."""
+    program = tmp_path / "program.py"
+    program.write_text(
+        "import json, sys\n"
+        "kind, width, height, every = sys.argv[1:]\n"
+        "while data := sys.stdin.buffer.read(int(width) * int(height) * 3):\n"
+        "    sys.stderr.write('warning' * 20_000)\n"
+        "    box = [0, 0, data[0], int(every)]\n"
+        "    face = {'score': 0.9, 'box': box, 'points': None, 'mirrored': None}\n"
+        "    print(json.dumps({'faces': [face]}), flush=True)\n"
+    )
+    monkeypatch.setattr("services.face.enrolment.finder.SCRIPT", program)
+    pictures = [np.full((200, 300, 3), level, np.uint8) for level in range(30)]
+    seen = [each async for each in Finder(Path(sys.executable), 30).follow(iter(pictures))]
+    assert [each.faces[0].width for each in seen] == list(range(30))
+    assert [int(each.picture[0, 0, 0]) for each in seen] == list(range(30))
+    assert [index for index, each in enumerate(seen) if each.mirrored] == [0, 25]
+
+
 async def test_a_missing_environment_says_what_to_run(tmp_path: Path) -> None:
     with pytest.raises(Unusable, match="make enroll-env") as caught:
         await Finder(tmp_path / "python", 1).find(np.zeros((300, 300, 3), np.uint8))

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import io
+import shutil
 import threading
+from concurrent.futures import Future
 from pathlib import Path
 from typing import Any
 
@@ -17,14 +19,15 @@ from services.face.engine import AHEAD_S, Look, Slot
 from services.face.engines.portrait.actor import Actor, Still
 from services.face.engines.portrait.engine import PortraitEngine
 from services.face.engines.portrait.renderer import Renderer
-from services.face.engines.wav2lip.batching import Batches
+from services.face.engines.wav2lip.batching import Batches, _Wanted
 from services.face.engines.wav2lip.engine import Voice, Wav2LipEngine
 from services.face.engines.wav2lip.mel import BEFORE, HEARD, HOP, WINDOW, mel
 from services.face.engines.wav2lip.network import COLUMNS, MELS, PARAMETERS, load
 from services.face.engines.wav2lip.paste import Box, box_of, mask_of, paste, seen
 from services.face.settings import PortraitOptions, Wav2LipOptions
+from tests.harness.clips import keep_base_clip
 from tests.harness.wav2lip_weights import models_with_wav2lip, random_network
-from vivant.errors import Unusable
+from vivant.errors import InvalidRequest, Unusable
 
 PERSONAS = Path(__file__).parents[2] / "personas"
 RATE = 24_000
@@ -206,7 +209,7 @@ def face_points() -> np.ndarray:
 def test_streams_that_ask_at_once_are_painted_in_one_batch_as_they_would_be_alone() -> None:
     made = random_network()
     sizes: list[int] = []
-    made.register_forward_pre_hook(lambda _, given: sizes.append(len(given[0])))
+    made.audio_encoder.register_forward_pre_hook(lambda _, given: sizes.append(len(given[0])))
     batches = Batches(made, "cpu", half=False)
     rng = np.random.default_rng(2)
     asked = [(rng.standard_normal((MELS, COLUMNS)).astype(np.float32), rng.random((6, 96, 96), np.float32)) for _ in range(4)]
@@ -226,6 +229,27 @@ def test_streams_that_ask_at_once_are_painted_in_one_batch_as_they_would_be_alon
         assert np.abs(one - other).max() < 1e-4
 
 
+def test_what_was_kept_of_a_face_is_painted_as_the_face_itself_alone_and_among_others() -> None:
+    made = random_network()
+    batches = Batches(made, "cpu", half=False)
+    rng = np.random.default_rng(3)
+    mels = rng.standard_normal((3, MELS, COLUMNS)).astype(np.float32)
+    faces = rng.random((9, 6, 96, 96), np.float32)
+    looked: list[int] = []
+    made.face_encoder_blocks[0].register_forward_pre_hook(lambda _, given: looked.append(len(given[0])))
+    kept = batches.look(faces)
+    assert (len(kept), looked) == (9, [8, 1])
+    assert sum(part.numel() for part in kept[0]) * 4 == pytest.approx(1.16e6, rel=0.01)
+    whole = [batches.paint(mels[at], faces[at]) for at in range(3)]
+    looked.clear()
+    assert np.abs(batches.paint(mels[0], kept[0]) - whole[0]).max() < 1e-5
+    assert looked == []
+    mixed = batches._paint([_Wanted(mels[at], given, Future()) for at, given in enumerate((faces[0], kept[1], faces[2]))])
+    assert looked == [2]
+    assert np.abs(mixed - np.stack(whole)).max() < 1e-4
+    batches.close()
+
+
 def test_a_fault_of_the_device_is_told_to_whoever_waits_and_the_next_is_painted() -> None:
     made, failing = random_network(), [True]
 
@@ -233,7 +257,7 @@ def test_a_fault_of_the_device_is_told_to_whoever_waits_and_the_next_is_painted(
         if failing.pop() if failing else False:
             raise RuntimeError("out of memory")
 
-    made.register_forward_pre_hook(hook)
+    made.audio_encoder.register_forward_pre_hook(hook)
     batches = Batches(made, "cpu", half=False)
     asked = np.zeros((MELS, COLUMNS), np.float32), np.zeros((6, 96, 96), np.float32)
     with pytest.raises(RuntimeError, match="out of memory"):
@@ -266,6 +290,134 @@ def test_the_mouth_is_painted_while_somebody_speaks_and_the_rest_is_the_portrait
     rows = np.argwhere(differences[5] > 0)[:, 0]
     assert rows.min() > rig.mesh.neutral[1, 1] - 6
     assert engine.info.models[0].licence == "research and personal use only"
+
+
+class Filmed:
+    """Ann, who has a base clip and no portrait, and June, who has a portrait and no clip."""
+
+    def __init__(self, personas: Path, models: Path) -> None:
+        shutil.copytree(PERSONAS / "june", personas / "june")
+        self.home = personas / "ann"
+        self.home.mkdir()
+        (self.home / "consent.toml").write_text('[[consent]]\nwhat = "portrait"\n')
+        self.pictures = keep_base_clip(self.home, count=6)
+        shared = SharedSettings(models_dir=models, personas_dir=personas)
+        self.engine = Wav2LipEngine(Wav2LipOptions(default_persona="ann", device="cpu"), shared)
+        self.engine.load()
+
+
+@pytest.fixture(scope="module")
+def filmed(tmp_path_factory: pytest.TempPathFactory, models: Path) -> Filmed:
+    return Filmed(tmp_path_factory.mktemp("personas"), models)
+
+
+def unit_of(index: int, *, spoken: int | None = None, paused: bool = False) -> Slot:
+    """A unit; with `spoken`, that one of a reply."""
+    pcm = 0.2 * np.random.default_rng(index).standard_normal(UNIT) * (spoken is not None)
+    turn, at = (0, 0) if spoken is None else (1, spoken * UNIT)
+    return Slot(index, pcm.astype(np.float32), RATE, turn, at, (), Look.IDLE, None, paused=paused)
+
+
+def difference(one: np.ndarray, other: np.ndarray) -> np.ndarray:
+    return np.abs(one.astype(int) - other).max(2)
+
+
+def place_of(picture: np.ndarray, pictures: list[np.ndarray]) -> int:
+    """Which of them it is, after it was coded twice."""
+    apart = [difference(picture, each).mean() for each in pictures]
+    assert min(apart) < 5
+    return int(np.argmin(apart))
+
+
+def test_in_silence_the_clip_is_shown_as_it_is_there_and_back(filmed: Filmed) -> None:
+    session = filmed.engine.open("ann", 256, 25, 3)
+    shown = [place_of(session.render(unit_of(index)), filmed.pictures) for index in range(11)]
+    assert shown == [3, 4, 5, 4, 3, 2, 1, 0, 1, 2, 3]
+    # Where pictures were left out, time has passed all the same.
+    assert place_of(session.render(unit_of(107)), filmed.pictures) == 0
+
+
+def test_the_mouth_is_painted_into_the_clip_while_somebody_speaks_and_only_there(filmed: Filmed) -> None:
+    speaking, silent = filmed.engine.open("ann", 256, 25, 3), filmed.engine.open("ann", 256, 25, 4)
+    differences = []
+    for index in range(12):
+        spoken = index - 3 if 3 <= index < 7 else None
+        differences.append(difference(speaking.render(unit_of(index, spoken=spoken)), silent.render(unit_of(index))))
+    assert all(differences[index].max() == 0 for index in (0, 1, 2, 10, 11))
+    assert all(differences[index].max() > 20 for index in (4, 5, 6))
+    # It comes in two pictures and goes in three.
+    assert 0.3 < differences[3].max() / differences[4].max() < 0.7
+    assert differences[6].max() > differences[7].max() > differences[8].max() > 0
+    face = filmed.engine.open("ann", 256, 25, 3)._shown.face()  # type: ignore[attr-defined]
+    rows, columns = np.nonzero(differences[5])
+    assert rows.min() > face.points[1, 1] - 6 and rows.max() < face.box.bottom
+    assert columns.min() >= face.box.left - 3 and columns.max() <= face.box.right + 3
+
+
+def test_in_a_pause_the_mouth_is_the_clips_own(filmed: Filmed) -> None:
+    session, silent = filmed.engine.open("ann", 256, 25, 3), filmed.engine.open("ann", 256, 25, 3)
+    for index in range(9):
+        picture = session.render(unit_of(index, spoken=min(index, 4), paused=index > 4))
+        plain = silent.render(unit_of(index))
+    assert difference(picture, plain).max() == 0
+
+
+@pytest.mark.parametrize("size", [384, 512])
+def test_a_clip_is_shown_in_every_size(filmed: Filmed, size: int) -> None:
+    session = filmed.engine.open("ann", size, 25, 3)
+    assert session.render(unit_of(0, spoken=0)).shape == (size, size, 3)
+    with pytest.raises(InvalidRequest):
+        filmed.engine.open("ann", 300, 25, 3)
+
+
+def test_nothing_is_looked_at_twice_while_a_clip_is_shown(filmed: Filmed, monkeypatch: pytest.MonkeyPatch) -> None:
+    filmed.engine.open("ann", 256, 25, 3)
+
+    def look(*_: Any) -> Any:
+        raise AssertionError("what is kept of the faces is enough")
+
+    monkeypatch.setattr("services.face.engines.wav2lip.network.Wav2Lip.look", look)
+    session = filmed.engine.open("ann", 256, 25, 3)
+    for index in range(3):
+        session.render(unit_of(index, spoken=index))
+
+
+def test_who_has_no_clip_is_drawn_as_ever(filmed: Filmed) -> None:
+    filmed.engine.check("june")
+    session = filmed.engine.open("june", 256, 25, 3)
+    plain = PortraitEngine(PortraitOptions(default_persona="june"), SharedSettings(personas_dir=PERSONAS))
+    drawn = Renderer(plain.rig("june", 256)).draw(Actor(3, 25, speaks=False).step(unit_of(0)))
+    assert difference(session.render(unit_of(0)), drawn).max() == 0
+
+
+def test_a_clip_needs_consent_and_its_files(filmed: Filmed) -> None:
+    filmed.engine.check("ann")
+    consent = filmed.home / "consent.toml"
+    given = consent.read_text()
+    consent.write_text(given + 'withdrawn = "2026-11-30"\n')
+    for call in (lambda: filmed.engine.check("ann"), lambda: filmed.engine.open("ann", 256, 25, 3)):
+        with pytest.raises(Unusable) as caught:
+            call()
+        assert caught.value.reason == "no_consent"
+    consent.write_text(given)
+    track = filmed.home / "derived" / "clip.npz"
+    kept = track.read_bytes()
+    track.unlink()
+    for call in (lambda: filmed.engine.check("ann"), lambda: filmed.engine.open("ann", 256, 25, 3)):
+        with pytest.raises(Unusable) as caught:
+            call()
+        assert caught.value.reason == "clip_damaged"
+    track.write_bytes(kept)
+    filmed.engine.open("ann", 256, 25, 3).close()
+
+
+def test_a_new_clip_is_shown_in_the_next_conversation(filmed: Filmed) -> None:
+    before = filmed.engine.open("ann", 256, 25, 3)
+    filmed.pictures = keep_base_clip(filmed.home, count=8)
+    after = filmed.engine.open("ann", 256, 25, 3)
+    assert place_of(after.render(unit_of(3)), filmed.pictures) == 7
+    # Who is looking at the old one goes on doing so.
+    assert before.render(unit_of(4)).shape == (256, 256, 3)
 
 
 def test_a_face_painted_as_it_was_changes_nothing_that_one_sees() -> None:

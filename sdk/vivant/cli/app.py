@@ -159,21 +159,26 @@ def enroll(
     portrait: Annotated[
         Path | None, typer.Option("--portrait", help="A picture to use; without it, the portrait in the folder.")
     ] = None,
-    output: Annotated[Path | None, typer.Option("--output", "-o", help="Save a preview of the portrait as .png.")] = None,
+    video: Annotated[
+        Path | None, typer.Option("--video", help="A video of the person, sitting still, for engines that paint mouths.")
+    ] = None,
+    output: Annotated[Path | None, typer.Option("--output", "-o", help="Save a preview as .png.")] = None,
+    *,
     face: Annotated[
         str, typer.Option("--face-address", envvar="VIVANT_FACE_ADDRESS", metavar="HOST:PORT")
     ] = DEFAULT_FACE_ADDRESS,
     llm: Annotated[str, typer.Option("--llm-address", envvar="VIVANT_LLM_ADDRESS", metavar="HOST:PORT")] = DEFAULT_LLM_ADDRESS,
-    *,
     asr: Annotated[str, typer.Option(envvar="VIVANT_ASR_ADDRESS", hidden=True)] = DEFAULT_ADDRESSES["asr"],
     tts: Annotated[str, typer.Option(envvar="VIVANT_TTS_ADDRESS", hidden=True)] = DEFAULT_ADDRESSES["tts"],
 ) -> None:
-    """Check a persona's folder, have its life story learnt, and make its portrait ready to be animated."""
+    """Check a persona's folder, have its life story learnt, and make its portrait, or a video of it, ready to be animated."""
     from vivant.cli.enroll import run_enroll
 
     if output is not None and not os.path.isdir(output.parent):  # noqa: PTH112 - False also for what can be no folder
         raise typer.BadParameter(f"{output}: the folder {output.parent} does not exist")
-    _run(run_enroll(persona, portrait, output, {"asr": asr, "llm": llm, "tts": tts, "face": face}))
+    if portrait is not None and video is not None:
+        raise typer.BadParameter("--portrait and --video are two enrolments; give one of them")
+    _run(run_enroll(persona, portrait, video, output, {"asr": asr, "llm": llm, "tts": tts, "face": face}))
 
 
 def _run(command: Coroutine[Any, Any, int]) -> None:

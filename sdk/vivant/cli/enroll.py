@@ -1,9 +1,10 @@
-"""`vivant enroll`: a persona's folder is checked, its life story learnt, its portrait made ready."""
+"""`vivant enroll`: a persona's folder is checked, its life story learnt, its portrait or its base clip made ready."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from pathlib import Path
+from typing import TypeVar
 
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeElapsedColumn
@@ -13,24 +14,50 @@ from vivant._part import require_writable, save
 from vivant.cli import screen
 from vivant.errors import Internal, VivantError
 
+Result = TypeVar("Result", enrolment.Enrolled, enrolment.EnrolledClip)
 
-async def run_enroll(persona: str, portrait: Path | None, output: Path | None, addresses: Mapping[str, str]) -> int:
-    """Prints what was found; the status is 0 if folder and portrait can both be used."""
+
+async def run_enroll(
+    persona: str, portrait: Path | None, video: Path | None, output: Path | None, addresses: Mapping[str, str]
+) -> int:
+    """Prints what was found; the status is 0 if folder and portrait, or clip, can both be used."""
     console = screen.console()
     image = enrolment.read_portrait(portrait) if portrait else b""
+    clip = enrolment.read_clip(video) if video else b""
     if output is not None:
         require_writable(output)
     folder_is_fine = await _check_folder(console, persona, addresses)
-    enrolled = await _enroll(console, persona, image, addresses["face"])
-    for warning in enrolled.warnings:
-        console.print(f"warning: {warning}", style="yellow", markup=False)
-    console.print(f"The portrait of {enrolled.persona} is ready.", style="green", markup=False)
+    if clip:
+        preview = await _clip(console, persona, clip, addresses["face"])
+    else:
+        preview = await _portrait(console, persona, image, addresses["face"])
     if output is not None:
-        save(output, enrolled.preview)
+        save(output, preview)
         console.print(f"Look at the preview: {output}", markup=False)
     if folder_is_fine:
         console.print(f"Talk to {persona}: vivant chat --persona {persona}", markup=False)
     return 0 if folder_is_fine else 1
+
+
+async def _portrait(console: Console, persona: str, image: bytes, address: str) -> bytes:
+    enrolled = await _last(console, "portrait", enrolment.enroll_portrait(persona, image, address=address), address)
+    _warn(console, enrolled.warnings)
+    console.print(f"The portrait of {enrolled.persona} is ready.", style="green", markup=False)
+    return enrolled.preview
+
+
+async def _clip(console: Console, persona: str, clip: bytes, address: str) -> bytes:
+    enrolled = await _last(console, "video", enrolment.enroll_clip(persona, clip, address=address), address)
+    for line in enrolled.report:
+        console.print(line, markup=False, highlight=False)
+    _warn(console, enrolled.warnings)
+    console.print(f"The base clip of {enrolled.persona} is ready, for FACE_ENGINE=wav2lip.", style="green", markup=False)
+    return enrolled.preview
+
+
+def _warn(console: Console, warnings: Sequence[str]) -> None:
+    for warning in warnings:
+        console.print(f"warning: {warning}", style="yellow", markup=False)
 
 
 async def _check_folder(console: Console, persona: str, addresses: Mapping[str, str]) -> bool:
@@ -66,11 +93,17 @@ def _progress(console: Console) -> Progress:
     return Progress(*columns, console=console, transient=True, disable=not console.is_terminal)
 
 
-async def _enroll(console: Console, persona: str, image: bytes, address: str) -> enrolment.Enrolled:
+async def _last(
+    console: Console,
+    what: str,
+    steps: AsyncIterator[enrolment.Progress | Result],
+    address: str,
+) -> Result:
+    """Shows the progress and returns what comes after it."""
     with _progress(console) as progress:
-        bar = progress.add_task("portrait", total=1.0)
-        async for item in enrolment.enroll_portrait(persona, image, address=address):
-            if isinstance(item, enrolment.Enrolled):
+        bar = progress.add_task(what, total=1.0)
+        async for item in steps:
+            if not isinstance(item, enrolment.Progress):
                 return item
             progress.update(bar, completed=item.done, description=item.step)
     raise Internal(f"{address} ended the enrolment without a result; see the log of the face service", reason="bad_grammar")

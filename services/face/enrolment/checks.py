@@ -80,7 +80,15 @@ class Pose:
 
 
 def choose(faces: Sequence[Face], width: int, height: int) -> Points:
-    """The landmarks of the one face of a picture; raises Unusable when there is none, are several, or it is not whole."""
+    """The landmarks of the one face of a picture; raises as `only_face` and `require_human`."""
+    face = only_face(faces, width, height)
+    require_human(face)
+    assert face.points is not None
+    return face.points
+
+
+def only_face(faces: Sequence[Face], width: int, height: int) -> Face:
+    """The one face of a picture, with its landmarks; raises Unusable when there is none, are several, or it is not whole."""
     seen = [face for face in faces if face.score >= SEEN_SCORE]
     if not seen:
         raise Unusable("no face was found; use a picture of one person looking at the camera", reason="no_face")
@@ -100,8 +108,7 @@ def choose(faces: Sequence[Face], width: int, height: int) -> Points:
     margin = 0.02 * (high[0] - low[0])
     if (low < margin).any() or (high > np.array([width, height]) - margin).any():
         raise Unusable("the face is cut off by the edge; leave some room around it", reason="face_cut_off")
-    require_human(largest)
-    return largest.points
+    return largest
 
 
 def require_human(face: Face) -> None:
@@ -120,7 +127,14 @@ def require_human(face: Face) -> None:
 
 def require_pose(points: Points) -> list[str]:
     """Big enough, frontal, eyes open: raises Unusable, or returns warnings."""
-    warnings = []
+    warnings = require_large(points) + require_frontal(points)
+    if max(opening(points, RIGHT_EYE), opening(points, LEFT_EYE)) < MIN_EYE_OPENING:
+        raise Unusable("the eyes are closed; use a picture with open eyes", reason="eyes_closed")
+    return warnings
+
+
+def require_large(points: Points) -> list[str]:
+    """Raises Unusable for a face that is too small, or returns warnings."""
     eyes = eye_distance(points)
     if eyes < MIN_EYES_PX:
         raise Unusable(
@@ -128,7 +142,13 @@ def require_pose(points: Points) -> list[str]:
             reason="face_too_small",
         )
     if eyes < SOFT_EYES_PX:
-        warnings.append(f"the face is small ({eyes:.0f} px between the eye corners); it will look soft at 512 px")
+        return [f"the face is small ({eyes:.0f} px between the eye corners); it will look soft at 512 px"]
+    return []
+
+
+def require_frontal(points: Points) -> list[str]:
+    """Raises Unusable for a head that does not look at the camera, or returns warnings."""
+    warnings = []
     turned = pose(points)
     for name, angle, limit in (
         ("turned to the side", turned.yaw, MAX_YAW_DEG),
@@ -142,8 +162,6 @@ def require_pose(points: Points) -> list[str]:
             )
         if abs(angle) > 0.7 * limit:
             warnings.append(f"the head is {name} by {abs(angle):.0f} degrees; a straighter picture moves better")
-    if max(opening(points, RIGHT_EYE), opening(points, LEFT_EYE)) < MIN_EYE_OPENING:
-        raise Unusable("the eyes are closed; use a picture with open eyes", reason="eyes_closed")
     return warnings
 
 

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncGenerator
+from contextlib import aclosing
 from dataclasses import dataclass
 from pathlib import Path
 
 from services.face.engine import FaceEngine
 from services.face.enrolment import checks, folder
+from services.face.enrolment.clip import making
 from services.face.enrolment.finder import Finder
 from services.face.enrolment.picture import cut, open_picture, png
 from services.face.enrolment.preview import preview
@@ -32,8 +34,19 @@ class Enrolled:
     warnings: tuple[str, ...]
 
 
+@dataclass(frozen=True)
+class EnrolledClip:
+    """There is a base clip."""
+
+    preview: bytes
+    """PNG."""
+    warnings: tuple[str, ...]
+    report: tuple[str, ...]
+    """What was measured, a line each."""
+
+
 class Enroller:
-    """Makes portraits ready, one at a time."""
+    """Makes portraits and clips ready, one at a time."""
 
     def __init__(self, engine: FaceEngine, finder: Finder, personas_dir: Path) -> None:
         self._engine = engine
@@ -47,10 +60,7 @@ class Enroller:
         Raises Unusable with the rule that the picture breaks, and then leaves the folder as it was; Full while another portrait
         is being enrolled.
         """
-        if self._one_at_a_time.locked():
-            raise Full("another portrait is being enrolled; try again in a few seconds", reason="full")
-        home = self._personas / persona
-        folder.require_consent(home)
+        home = self.require_allowed(persona)
         async with self._one_at_a_time:
             yield Step(0.0, "opening the picture")
             data = image or folder.present(home)
@@ -70,6 +80,26 @@ class Enroller:
             portrait = data if kept else await asyncio.to_thread(png, picture)
             shown = await self._commit(home, folder.results(portrait, points, found.person))
             yield Enrolled(shown, tuple(warnings))
+
+    async def enrol_clip(self, persona: str, data: bytes) -> AsyncGenerator[Step | EnrolledClip, None]:
+        """Steps, then `EnrolledClip`. Raises Unusable with the rule that the video breaks, and leaves the folder; Full."""
+        home = self.require_allowed(persona)
+        async with self._one_at_a_time:
+            async with aclosing(making.make(data, self._finder)) as steps:
+                async for step in steps:
+                    if isinstance(step, making.Made):
+                        await asyncio.to_thread(folder.replace, home, step.files)
+                        yield EnrolledClip(step.preview, step.warnings, step.report)
+                    else:
+                        yield Step(step, "finding the face" if step < making.FOUND else "making the loop")
+
+    def require_allowed(self, persona: str) -> Path:
+        """The persona's folder; raises as `folder.require_consent`, and Full while somebody else is being enrolled."""
+        if self._one_at_a_time.locked():
+            raise Full("another portrait is being enrolled; try again in a few seconds", reason="full")
+        home = self._personas / persona
+        folder.require_consent(home)
+        return home
 
     async def _commit(self, home: Path, files: dict[str, bytes]) -> bytes:
         """Puts the files in place and returns the preview as PNG; puts the old ones back when the engine cannot use the new."""

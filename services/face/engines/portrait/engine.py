@@ -77,11 +77,9 @@ class PortraitEngine:
     def rig(self, persona: str, size_px: int) -> Rig:
         """All of a persona that does not change. Quick for a persona and size that are ready; half a second for others.
 
-        Raises InvalidRequest for a size that is not in `SIZES_PX`, NotFound and
-        Unusable as `require_consent` and `read_portrait`.
+        Raises as `require_size`, NotFound and Unusable as `require_consent` and `read_portrait`.
         """
-        if size_px not in SIZES_PX:
-            raise InvalidRequest(f"size_px is {size_px}; choose one of {', '.join(map(str, SIZES_PX))}", reason="unknown_size")
+        require_size(size_px)
         folder = self._personas_dir / persona
         require_consent(folder)
         with self._lock:
@@ -116,6 +114,12 @@ class PortraitSession:
 
     def close(self) -> None:
         """Nothing is held outside of this object."""
+
+
+def require_size(size_px: int) -> None:
+    """Raises InvalidRequest for a size that is not in `SIZES_PX`."""
+    if size_px not in SIZES_PX:
+        raise InvalidRequest(f"size_px is {size_px}; choose one of {', '.join(map(str, SIZES_PX))}", reason="unknown_size")
 
 
 def _changed_at(folder: Path) -> tuple[int, ...]:

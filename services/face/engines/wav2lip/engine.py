@@ -5,6 +5,7 @@ from __future__ import annotations
 from math import gcd
 from typing import Final
 
+import cv2
 import numpy as np
 import torch
 from numpy.typing import NDArray
@@ -14,14 +15,15 @@ from services.common.engine import Model
 from services.common.log_mel import SAMPLE_RATE_HZ
 from services.common.settings import SharedSettings
 from services.face.engine import FaceInfo, FaceSession, Slot
-from services.face.engines.portrait.actor import Actor, Still
-from services.face.engines.portrait.engine import PortraitEngine
-from services.face.engines.portrait.renderer import Renderer
-from services.face.engines.portrait.rig import Rig
+from services.face.engines.portrait.engine import USUAL_SIZE_PX, PortraitEngine, require_size
+from services.face.engines.wav2lip.base import Bases
 from services.face.engines.wav2lip.batching import Batches
 from services.face.engines.wav2lip.mel import BEFORE, HEARD, mel
 from services.face.engines.wav2lip.network import COLUMNS, FACE_PX, MELS, load
-from services.face.engines.wav2lip.paste import box_of, mask_of, paste, seen
+from services.face.engines.wav2lip.paste import mask_of, paste
+from services.face.engines.wav2lip.shown import ClipShown, PortraitShown, Shown
+from services.face.enrolment.clip import stored
+from services.face.enrolment.folder import require_consent
 from services.face.settings import PortraitOptions, Wav2LipOptions
 from vivant.errors import Unusable
 
@@ -34,13 +36,15 @@ Sound = NDArray[np.float32]
 
 
 class Wav2LipEngine:
-    """The portrait engine draws each picture with a mouth at rest; the network paints the mouth."""
+    """Each picture is one of the person's base clip, or drawn by the portrait engine; the network paints the mouth."""
 
     def __init__(self, options: Wav2LipOptions, shared: SharedSettings) -> None:
         self._options = options
         self._weights = shared.models_dir / "wav2lip" / options.weights
         self._portraits = PortraitEngine(PortraitOptions(default_persona=options.default_persona), shared)
+        self._personas = shared.personas_dir
         self._batches: Batches | None = None
+        self._bases: Bases | None = None
         drawn = self._portraits.info
         self.info = FaceInfo(
             name="wav2lip",
@@ -63,41 +67,53 @@ class Wav2LipEngine:
         torch.set_num_threads(1)
         self._batches = Batches(load(self._weights, device, half=half), device, half=half)
         self._batches.paint(np.zeros((MELS, COLUMNS), np.float32), np.zeros((6, FACE_PX, FACE_PX), np.float32))
-        self._portraits.load()
+        self._bases = Bases(self._batches)
+        if stored.is_there(self._personas / self._options.default_persona):
+            # Such a person needs no portrait.
+            cv2.setNumThreads(1)
+            self.open(self._options.default_persona, USUAL_SIZE_PX, 25, seed=0).close()
+        else:
+            self._portraits.load()
 
     def open(self, persona: str, size_px: int, fps: int, seed: int) -> FaceSession:
-        """A session that shows `persona`. Raises as the portrait engine."""
-        assert self._batches is not None
-        return Wav2LipSession(self._portraits.rig(persona, size_px), fps, seed, self._batches)
+        """A session that shows `persona`. Raises as the portrait engine, and Unusable for a damaged clip (`clip_damaged`)."""
+        assert self._batches is not None and self._bases is not None
+        folder = self._personas / persona
+        if not stored.is_there(folder):
+            return Wav2LipSession(PortraitShown(self._portraits.rig(persona, size_px), fps, seed), self._batches)
+        require_size(size_px)
+        require_consent(folder)
+        return Wav2LipSession(ClipShown(self._bases.of(folder, size_px)), self._batches)
 
     def check(self, persona: str) -> None:
-        """Raises as the portrait engine."""
-        self._portraits.check(persona)
+        """Raises as `open`."""
+        folder = self._personas / persona
+        if not stored.is_there(folder):
+            self._portraits.check(persona)
+            return
+        require_consent(folder)
+        stored.read(folder)
 
 
 class Wav2LipSession:
     """One stream's face."""
 
-    def __init__(self, rig: Rig, fps: int, seed: int, batches: Batches) -> None:
-        self._rig = rig
-        self._actor = Actor(seed, fps, Still())
-        self._renderer = Renderer(rig)
+    def __init__(self, shown: Shown, batches: Batches) -> None:
+        self._shown = shown
         self._batches = batches
         self._voice = Voice()
         self._share = 0.0
 
     def render(self, slot: Slot) -> NDArray[np.uint8]:
         """The picture of `slot`: RGB [S, S, 3], valid until the next call."""
-        expression = self._actor.step(slot)
-        picture = self._renderer.draw(expression)
+        picture = self._shown.draw(slot)
         heard = self._voice.around(slot)
         speaking = slot.turn_id != 0 and not slot.paused
         self._share = min(1.0, self._share + _COMES) if speaking else max(0.0, self._share - _GOES)
         if self._share:
-            points, _ = self._rig.mesh.move(expression)
-            box = box_of(points, self._rig.side)
-            painted = self._batches.paint(mel(heard), seen(picture, box))
-            paste(picture, box, mask_of(points, box), painted, self._share)
+            face = self._shown.face()
+            painted = self._batches.paint(mel(heard), face.given)
+            paste(picture, face.box, mask_of(face.points, face.box), painted, self._share)
         return picture
 
     def close(self) -> None:

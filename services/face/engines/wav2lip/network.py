@@ -24,6 +24,8 @@ MELS: Final = 80
 COLUMNS: Final = 16
 PARAMETERS: Final = 36_298_035
 
+Features = tuple[torch.Tensor, ...]
+
 
 class _Conv(nn.Module):
     def __init__(self, into: int, out: int, size: int, stride: Any, padding: int, *, residual: bool = False) -> None:
@@ -95,13 +97,21 @@ class Wav2Lip(nn.Module):
 
     def forward(self, mel: torch.Tensor, face: torch.Tensor) -> torch.Tensor:
         """See above."""
+        return self.paint(mel, self.look(face))
+
+    def look(self, face: torch.Tensor) -> Features:
+        """What the network keeps of faces [B, 6, 96, 96], whatever is said: a tensor [B, C, H, W] for each block."""
         seen = []
         for block in self.face_encoder_blocks:
             face = block(face)
             seen.append(face)
+        return tuple(seen)
+
+    def paint(self, mel: torch.Tensor, features: Features) -> torch.Tensor:
+        """The faces that these sounds make of what was kept of them."""
         values = self.audio_encoder(mel)
-        for block in self.face_decoder_blocks:
-            values = torch.cat((block(values), seen.pop()), 1)
+        for block, seen in zip(self.face_decoder_blocks, reversed(features), strict=True):
+            values = torch.cat((block(values), seen), 1)
         painted: torch.Tensor = self.output_block(values)
         return painted
 

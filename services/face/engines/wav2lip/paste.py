@@ -47,7 +47,12 @@ class Box:
 def box_of(points: NDArray[np.float32], side: int) -> Box:
     """The box around FaceMesh points [478 or more, 2 or 3] in a square picture."""
     oval = points[list(OVAL), :2]
-    (left, top), (right, bottom) = oval.min(0), oval.max(0)
+    return box_around(np.concatenate([oval.min(0), oval.max(0)]), side)
+
+
+def box_around(outline: NDArray[np.float32], side: int) -> Box:
+    """The box that the network wants of a face whose outline goes from left, top to right, bottom."""
+    left, top, right, bottom = outline
     height = bottom - top
     top, bottom = top + _FOREHEAD_SHARE * height, bottom + _BELOW_SHARE * height
     low = np.clip(np.floor([left, top]), 0, side - 2).astype(int)
