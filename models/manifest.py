@@ -13,6 +13,8 @@ from models.conversion import CONVERSIONS
 from models.errors import FetchError
 
 PATH: Final = Path(__file__).with_name("manifest.toml")
+#: In place of an id: what the CPU default needs.
+DEFAULT: Final = "default"
 _SHA256: Final = re.compile(r"[0-9a-f]{64}")
 
 
@@ -91,15 +93,18 @@ def load(path: Path = PATH) -> tuple[Model, ...]:
 
 
 def select(models: Sequence[Model], ids: Iterable[str], *, everything: bool = False) -> tuple[Model, ...]:
-    """The models called `ids`; the default ones when `ids` is empty. Raises FetchError for an unknown id."""
-    wanted = list(ids)
-    known = {model.id: model for model in models}
+    """The models called `ids`, with `default` for those that the CPU default needs, which is also what no ids mean.
+
+    Raises FetchError for an unknown id.
+    """
+    wanted = list(ids) or [DEFAULT]
+    known = {model.id: (model,) for model in models} | {DEFAULT: tuple(model for model in models if model.default)}
     unknown = [model_id for model_id in wanted if model_id not in known]
     if unknown:
         raise FetchError(f"no model called {', '.join(unknown)}; there are: {', '.join(known)}")
     if everything:
         return tuple(models)
-    return tuple(known[model_id] for model_id in wanted) or tuple(model for model in models if model.default)
+    return tuple(dict.fromkeys(model for model_id in wanted for model in known[model_id]))
 
 
 def _model(model_id: str, entry: Mapping[str, Any]) -> Model:

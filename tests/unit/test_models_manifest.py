@@ -46,6 +46,14 @@ def test_gemma_comes_with_its_terms() -> None:
     assert any("TERMS" in file.path for file in gemma.files)
 
 
+def test_the_default_ones_and_one_more() -> None:
+    known = manifest.load()
+    assert manifest.select(known, ["default", "kokoro", "hibari"]) == (
+        *manifest.select(known, []),
+        *manifest.select(known, ["kokoro"]),
+    )
+
+
 def test_parts_are_counted_from_one_and_from_zero(tmp_path: Path) -> None:
     wheel = 'wheel = { package = "p-{n}", version = "1", member = "p{i:02}.bin", parts = 3 }'
     (model,) = manifest.load(written(tmp_path, f'{{ path = "x", {PIN}, {wheel} }}'))
