@@ -97,7 +97,7 @@ async def test_a_service_that_is_killed_comes_back_and_costs_its_ability_alone(c
 
 async def test_one_variable_swaps_one_engine(containers: Containers) -> None:
     others = {name: containers.inspect(name)["Id"] for name in SERVICES if name != "tts"}
-    containers.compose("up", "--detach", "--no-build", TTS_ENGINE="kokoro", MODELS="kokoro")
+    containers.compose("up", "--detach", "--no-build", TTS_ENGINE="kokoro")
     await containers.until_ready()
     async with vivant.connect(containers.address) as client:
         info = await client.info()

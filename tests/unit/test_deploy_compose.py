@@ -17,6 +17,13 @@ IMAGES = (ROOT / "deploy" / "Dockerfile").read_text("utf-8")
 
 
 SERVICES: dict[str, Any] = COMPOSE["services"]
+
+
+def plain_name(name: str) -> str:
+    """Whose place it takes."""
+    return re.sub(r"-v\d$", "", name)
+
+
 ABILITIES = ("asr", "turn", "llm", "tts", "face")
 #: What takes the place of a service of the CPU default: its profiles, its engine unless a variable names another, and the
 #: variable of its GPU.
@@ -76,15 +83,18 @@ def test_one_variable_swaps_one_engine_in_every_profile(name: str) -> None:
     assert containers[0]["environment"][setting] == f"${{{setting}:-{default.model_fields['engine'].default}}}"
 
 
+@pytest.mark.parametrize("name", [name for name in SERVICES if plain_name(name) == "models"])
+def test_the_models_of_whatever_engines_are_chosen_are_fetched(name: str) -> None:
+    (profile,) = SERVICES[name]["profiles"]
+    for ability in ABILITIES:
+        (service,) = [other for key, other in SERVICES.items() if plain_name(key) == ability and profile in other["profiles"]]
+        assert f" {ability}.{service['environment'][f'{ability.upper()}_ENGINE']}" in SERVICES[name]["command"]
+
+
 def test_models_on_gpus_are_pinned_each_by_a_variable_of_its_own() -> None:
     pinned = {name: device_of(service) for name, service in SERVICES.items() if "deploy" in service}
     variants = {name: f"${{{gpu}:-0}}" for name, (_, _, gpu) in VARIANTS.items() if gpu}
     assert pinned == {"vllm": "${LLM_GPU:-0}", "riva": "${RIVA_GPU:-0}", **variants}
-
-
-def plain_name(name: str) -> str:
-    """Whose place it takes."""
-    return re.sub(r"-v\d$", "", name)
 
 
 def device_of(service: dict[str, Any]) -> str | None:
