@@ -9,7 +9,7 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check
 PROTOS := $(shell find protos -name '*.proto')
 STUBS := sdk/vivant/.stubs
-LOCKS := cpu asr turn llm tts face orchestrator gateway sdk models protos riva xtts pocket vap audio2face speech
+LOCKS := cpu asr turn llm tts face orchestrator gateway sdk models protos riva cuda xtts pocket vap audio2face speech
 TORCH := torch==2.13.0
 TORCH_SOUND := torchaudio==2.11.1 torchcodec==0.17.0
 COMPILE := $(BIN)/uv pip compile --quiet --python-version 3.11 --generate-hashes --no-emit-index-url --no-header \
@@ -126,11 +126,16 @@ check: $(VENV)/.dev $(STUBS) ## lint, types, import rules, contracts
 
 .PHONY: test
 test: $(VENV)/.dev $(STUBS) .venv-enroll/.installed ## run all tests, those on the real models among them
-	@$(BIN)/python -m models fetch
 	@# The chat server of the tests is a real one, with a tiny model; and every voice passes the tests of voices.
-	@$(BIN)/python -m models fetch smollm2-135m kokoro
+	@$(BIN)/python -m models fetch default smollm2-135m kokoro
 	$(BIN)/pytest
 	@echo 'All tests pass. Next: make demo, or make bench'
+
+.PHONY: test-containers
+test-containers: $(VENV)/.dev $(STUBS) ## build the images, start them, talk to them, kill one, swap one (root, or a Docker Engine)
+	@$(BIN)/python -m models fetch default kokoro
+	$(BIN)/pytest -m containers --log-cli-level=INFO tests/containers
+	@echo 'The containers do what they should. Next: docker compose --profile cpu up'
 
 .PHONY: test-vllm
 test-vllm: $(VENV)/.dev $(STUBS) .venv-vllm/.installed ## run the tests of the llm service with a real vLLM

@@ -130,7 +130,9 @@ def _parser() -> argparse.ArgumentParser:
     checking = commands.add_parser("verify", help="hash the files again and say what differs")
     checking.set_defaults(command=verify)
     for command in (getting, checking):
-        command.add_argument("ids", nargs="*", metavar="model")
+        command.add_argument(
+            "ids", nargs="*", metavar="model", help=f"an id, or {manifest.DEFAULT}: what the CPU default needs"
+        )
         command.add_argument("--all", action="store_true", help="every model of the manifest")
     commands.add_parser("list", help="show all models, their licences, and which are here").set_defaults(command=show)
     return parser

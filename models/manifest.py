@@ -13,6 +13,9 @@ from models.conversion import CONVERSIONS
 from models.errors import FetchError
 
 PATH: Final = Path(__file__).with_name("manifest.toml")
+#: In place of an id: what the CPU default needs.
+DEFAULT: Final = "default"
+_ENGINE: Final = re.compile(r"(asr|turn|llm|tts|face)\.[a-z0-9]+")
 _SHA256: Final = re.compile(r"[0-9a-f]{64}")
 
 
@@ -72,6 +75,8 @@ class Model:
     files: tuple[ModelFile, ...]
     notice: str = ""
     """What the licence wants users to be told; empty when nothing."""
+    engines: tuple[str, ...] = ()
+    """Which need it unless they are told of another: `asr.whisper` is the recogniser `whisper`."""
     default: bool = field(default=False)
     """Part of the CPU default, fetched by `make models`."""
 
@@ -91,22 +96,27 @@ def load(path: Path = PATH) -> tuple[Model, ...]:
 
 
 def select(models: Sequence[Model], ids: Iterable[str], *, everything: bool = False) -> tuple[Model, ...]:
-    """The models called `ids`; the default ones when `ids` is empty. Raises FetchError for an unknown id."""
-    wanted = list(ids)
-    known = {model.id: model for model in models}
-    unknown = [model_id for model_id in wanted if model_id not in known]
+    """The models of these names; those of `default` when there are none. Raises FetchError for a name that nothing has.
+
+    A name is a model's id, or `default`: what the CPU default needs, or an engine's, as `tts.kokoro`: what that one needs, if
+    anything.
+    """
+    wanted = list(ids) or [DEFAULT]
+    known = {model.id: (model,) for model in models} | {DEFAULT: tuple(model for model in models if model.default)}
+    known |= {name: tuple(model for model in models if name in model.engines) for name in wanted if _ENGINE.fullmatch(name)}
+    unknown = [name for name in wanted if name not in known]
     if unknown:
         raise FetchError(f"no model called {', '.join(unknown)}; there are: {', '.join(known)}")
     if everything:
         return tuple(models)
-    return tuple(known[model_id] for model_id in wanted) or tuple(model for model in models if model.default)
+    return tuple(dict.fromkeys(model for name in wanted for model in known[name]))
 
 
 def _model(model_id: str, entry: Mapping[str, Any]) -> Model:
     fields = dict(entry)
     try:
         files = tuple(_file(model_id, item) for item in fields.pop("files"))
-        return Model(id=model_id, files=files, **fields)
+        return Model(id=model_id, files=files, engines=tuple(fields.pop("engines", ())), **fields)
     except (TypeError, KeyError) as exc:
         raise FetchError(f"model manifest, {model_id}: {exc}") from exc
 

@@ -17,24 +17,36 @@ IMAGES = (ROOT / "deploy" / "Dockerfile").read_text("utf-8")
 
 
 SERVICES: dict[str, Any] = COMPOSE["services"]
-#: What each ability is in the profile v1: the engine unless a variable names another, and the variable of its GPU.
-V1 = {
-    "asr": ("riva", None),
-    "turn": ("silence", None),
-    "llm": ("openai", None),
-    "tts": ("riva", None),
-    "face": ("wav2lip", "FACE_GPU"),
+
+
+def plain_name(name: str) -> str:
+    """Whose place it takes."""
+    return re.sub(r"-v\d$", "", name)
+
+
+ABILITIES = ("asr", "turn", "llm", "tts", "face")
+#: What takes the place of a service of the CPU default: its profiles, its engine unless a variable names another, and the
+#: variable of its GPU.
+VARIANTS = {
+    "asr-v1": (["v1"], "riva", None),
+    "turn-v1": (["v1"], "silence", None),
+    "llm-v1": (["v1", "v2"], "openai", None),
+    "tts-v1": (["v1"], "riva", None),
+    "face-v1": (["v1"], "wav2lip", "FACE_GPU"),
+    "asr-v2": (["v2"], "whisper", "ASR_GPU"),
+    "turn-v2": (["v2"], "vap", "TURN_GPU"),
+    "tts-v2": (["v2"], "xtts", "TTS_GPU"),
 }
 
 
 @pytest.mark.parametrize("name", [name for name, service in SERVICES.items() if "build" in service])
 def test_every_volume_and_every_image_exists(name: str) -> None:
     service = SERVICES[name]
-    build, plain = service["build"], name.removesuffix("-v1")
+    build, plain = service["build"], plain_name(name)
     assert re.search(rf"(?m)^FROM \w+ AS {build['target']}$", IMAGES)
     assert build["target"] == plain or build["args"]["SERVICE"] == plain
     for volume in service["volumes"]:
-        source, place, *_ = volume.split(":")
+        source, place, *_ = re.sub(r"\$\{\w+:-([^}]*)\}", r"\1", volume).split(":")
         assert source in COMPOSE["volumes"] or source == "./personas"
         assert re.search(rf"mkdir [^\n]*{place}\b", IMAGES), (
             "a folder that the image does not have belongs to nobody it runs as"
@@ -43,22 +55,46 @@ def test_every_volume_and_every_image_exists(name: str) -> None:
         assert re.search(rf"(?m)^ARG {argument}=$", IMAGES)
 
 
-@pytest.mark.parametrize("name", V1)
-def test_a_variant_takes_the_place_of_its_service_and_one_variable_swaps_its_engine(name: str) -> None:
-    variant, plain, (engine, gpu) = SERVICES[f"{name}-v1"], SERVICES[name], V1[name]
-    setting = f"{name.upper()}_ENGINE"
-    assert variant["environment"][setting] == f"${{{setting}:-{engine}}}"
-    assert engine in {spec.name for spec in importlib.import_module(f"services.{name}.engines").ENGINES}
-    assert variant["networks"]["default"]["aliases"] == [name]
+@pytest.mark.parametrize("name", VARIANTS)
+def test_a_variant_takes_the_place_of_its_service(name: str) -> None:
+    profiles, engine, gpu = VARIANTS[name]
+    ability = plain_name(name)
+    variant, plain = SERVICES[name], SERVICES[ability]
+    assert variant["profiles"] == profiles
+    assert not set(plain["profiles"]) & set(profiles)
+    assert variant["networks"]["default"]["aliases"] == [ability]
     assert variant["healthcheck"] == plain["healthcheck"]
-    assert plain["environment"].items() <= variant["environment"].items()
-    assert not set(plain["profiles"]) & set(variant["profiles"])
+    setting = f"{ability.upper()}_ENGINE"
+    assert {**plain["environment"], setting: None}.items() <= {**variant["environment"], setting: None}.items()
+    assert variant["environment"][setting] == f"${{{setting}:-{engine}}}"
     assert device_of(variant) == (f"${{{gpu}:-0}}" if gpu else None)
+
+
+@pytest.mark.parametrize("name", ABILITIES)
+def test_one_variable_swaps_one_engine_in_every_profile(name: str) -> None:
+    engines = {spec.name for spec in importlib.import_module(f"services.{name}.engines").ENGINES}
+    setting = f"{name.upper()}_ENGINE"
+    containers = [service for other, service in SERVICES.items() if "build" in service and plain_name(other) == name]
+    for service in containers:
+        found = re.fullmatch(rf"\$\{{{setting}:-(\w+)\}}", service["environment"][setting])
+        assert found
+        assert found[1] in engines
+    default = importlib.import_module(f"services.{name}.settings").__dict__[f"{name.capitalize()}Settings"]
+    assert containers[0]["environment"][setting] == f"${{{setting}:-{default.model_fields['engine'].default}}}"
+
+
+@pytest.mark.parametrize("name", [name for name in SERVICES if plain_name(name) == "models"])
+def test_the_models_of_whatever_engines_are_chosen_are_fetched(name: str) -> None:
+    (profile,) = SERVICES[name]["profiles"]
+    for ability in ABILITIES:
+        (service,) = [other for key, other in SERVICES.items() if plain_name(key) == ability and profile in other["profiles"]]
+        assert f" {ability}.{service['environment'][f'{ability.upper()}_ENGINE']}" in SERVICES[name]["command"]
 
 
 def test_models_on_gpus_are_pinned_each_by_a_variable_of_its_own() -> None:
     pinned = {name: device_of(service) for name, service in SERVICES.items() if "deploy" in service}
-    assert pinned == {"vllm": "${LLM_GPU:-0}", "riva": "${RIVA_GPU:-0}", "face-v1": "${FACE_GPU:-0}"}
+    variants = {name: f"${{{gpu}:-0}}" for name, (_, _, gpu) in VARIANTS.items() if gpu}
+    assert pinned == {"vllm": "${LLM_GPU:-0}", "riva": "${RIVA_GPU:-0}", **variants}
 
 
 def device_of(service: dict[str, Any]) -> str | None:
@@ -70,19 +106,11 @@ def device_of(service: dict[str, Any]) -> str | None:
     return str(number)
 
 
-@pytest.mark.parametrize("profile", ["cpu", "v1"])
-def test_what_a_profile_waits_for_is_in_it_or_may_be_missing(profile: str) -> None:
+@pytest.mark.parametrize("profile", ["cpu", "v1", "v2"])
+def test_a_profile_has_every_service_once_and_waits_for_nothing_outside(profile: str) -> None:
     here = {name for name, service in SERVICES.items() if profile in service["profiles"]}
-    assert {name.removesuffix("-v1") for name in here} >= {
-        "asr",
-        "turn",
-        "llm",
-        "tts",
-        "face",
-        "orchestrator",
-        "gateway",
-        "models",
-    }
+    named = sorted(plain_name(name) for name in here if "build" in SERVICES[name])
+    assert named == sorted([*ABILITIES, "orchestrator", "gateway", "models"])
     for name in here:
         for other, condition in SERVICES[name].get("depends_on", {}).items():
             assert other in here or condition.get("required") is False, f"{name} waits for {other}"
@@ -99,8 +127,18 @@ def test_an_engine_with_a_lock_of_its_own_can_be_built_into_the_image(name: str)
     engines = importlib.import_module(f"services.{name}.engines").ENGINES
     further = {spec.requirements for spec in engines} - {f"requirements/{name}.txt"}
     assert all((ROOT / lock).is_file() for lock in further)
-    with_lock = SERVICES[name]["build"]["args"].get("WITH")
-    assert with_lock == (f"${{{name.upper()}_WITH:-}}" if further else None)
+    containers = [service for other, service in SERVICES.items() if "build" in service and plain_name(other) == name]
+    for service in containers:
+        built_in = service["build"]["args"].get("WITH", "")
+        assert bool(further) == built_in.startswith(f"${{{name.upper()}_WITH:-")
+
+
+@pytest.mark.parametrize("name", [name for name, service in SERVICES.items() if "build" in service])
+def test_a_container_of_ours_may_do_no_more_than_it_must(name: str) -> None:
+    service = SERVICES[name]
+    assert service["read_only"] is True
+    assert service["cap_drop"] == ["ALL"]
+    assert service["security_opt"] == ["no-new-privileges:true"]
 
 
 @pytest.mark.parametrize(

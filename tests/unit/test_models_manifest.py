@@ -1,5 +1,6 @@
 """The manifest as it is shipped, and the rules that it is held to."""
 
+import importlib
 from pathlib import Path
 
 import pytest
@@ -44,6 +45,32 @@ def test_gemma_comes_with_its_terms() -> None:
     (gemma,) = manifest.select(manifest.load(), ["gemma3-270m"])
     assert "Gemma Terms of Use" in gemma.notice
     assert any("TERMS" in file.path for file in gemma.files)
+
+
+def test_what_an_engine_needs() -> None:
+    known = manifest.load()
+    assert manifest.select(known, ["tts.kokoro"]) == manifest.select(known, ["kokoro"])
+    assert manifest.select(known, ["tts.riva"]) == ()
+    chosen = ["asr.whisper", "turn.fusion", "llm.llamacpp", "tts.hibari", "face.portrait"]
+    assert set(manifest.select(known, chosen)) == set(manifest.select(known, ["default"]))
+    with pytest.raises(FetchError):
+        manifest.select(known, ["voice.kokoro"])
+
+
+def test_every_engine_that_needs_a_model_is_one() -> None:
+    for model in manifest.load():
+        for name in model.engines:
+            service, engine = name.split(".")
+            table = importlib.import_module(f"services.{service}.engines").ENGINES
+            assert engine in {spec.name for spec in table}
+
+
+def test_the_default_ones_and_one_more() -> None:
+    known = manifest.load()
+    assert manifest.select(known, ["default", "kokoro", "hibari"]) == (
+        *manifest.select(known, []),
+        *manifest.select(known, ["kokoro"]),
+    )
 
 
 def test_parts_are_counted_from_one_and_from_zero(tmp_path: Path) -> None:

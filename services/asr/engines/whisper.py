@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from environment import located
 from services.asr.engine import AsrInfo, StreamConfig
+from services.asr.engines import cublas
 from services.asr.engines.decode_pool import DecodePool
 from services.asr.engines.speech_gate import SpeechGate
 from services.asr.engines.whisper_decoder import Decoder, Hypothesis, Task
@@ -80,11 +81,13 @@ class WhisperEngine:
         _require(self._gate_file, "make models")
         options = self._options
         try:
+            if _on_gpu(options.device):
+                cublas.preload()
             self._decoder = Decoder(self._folder, options.device, self._compute_type, options.workers, options.threads)
             # A GPU's libraries are looked for when it has something to do.
             quiet = np.full((self._decoder.bands, _WARM_COLUMNS), -8.0, np.float32)
             self._decoder.decode(Task(quiet, options.language, 2 * _WARM_COLUMNS, beam=options.beam, times=True))
-        except (RuntimeError, ValueError) as exc:
+        except (OSError, RuntimeError, ValueError) as exc:
             raise Unusable(
                 f"the speech model in {self._folder} cannot be used with ASR_WHISPER_DEVICE={options.device} and "
                 f"ASR_WHISPER_COMPUTE_TYPE={self._compute_type}: {exc}; if a file is damaged, run: {fetch}",
