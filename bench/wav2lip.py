@@ -36,7 +36,7 @@ from bench.running import running
 from services.common.audio import pcm_format
 from services.common.settings import SharedSettings
 from services.face.engine import FRAMES_PER_SECOND, resting
-from services.face.engines.portrait.actor import Actor
+from services.face.engines.portrait.actor import Actor, Still
 from services.face.engines.portrait.engine import PortraitEngine
 from services.face.engines.portrait.renderer import Renderer
 from services.face.engines.wav2lip.network import Wav2Lip
@@ -109,7 +109,7 @@ def numbered_clip(folder: Path) -> None:
         '[[consent]]\nwhat = "portrait"\nbasis = "a portrait that was made for this project"\n'
     )
     rig = PortraitEngine(PortraitOptions(default_persona="june"), SharedSettings()).rig("june", SIZE_PX)
-    actor, renderer = Actor(1, FRAMES_PER_SECOND, speaks=False), Renderer(rig)
+    actor, renderer = Actor(1, FRAMES_PER_SECOND, Still()), Renderer(rig)
     pictures, points = [], []
     for number in range(1 << BITS):
         expression = actor.step(resting())
