@@ -126,6 +126,8 @@ class _Conversation:
             case "utterance":
                 by_persona = payload.participant_id == self._persona_id
                 await session.note(speech.Said(_text(kind, payload.text), by_persona=by_persona))
+            case "respond":
+                await session.respond(_text(kind, payload.text) if payload.HasField("text") else "")
             case "played":
                 self._turns.require_begun(payload.turn_id)
                 if payload.position_samples < 0:

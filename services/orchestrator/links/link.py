@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+import inspect
+from collections.abc import Awaitable, Callable
 from typing import Any, Final, Protocol
 
 import grpc
@@ -25,6 +26,8 @@ FINISH_S: Final = 2.0
 #: A service that does not take a new stream within this time is out of reach.
 OPEN_TIMEOUT_S: Final = 5.0
 
+#: What a stream is opened with; some have to be asked for first, within OPEN_TIMEOUT_S.
+Config = Callable[[], Message | Awaitable[Message]]
 OnResponse = Callable[[str, Any], None]
 OnChange = Callable[[bool, VivantError | None], None]
 
@@ -38,7 +41,7 @@ class Channel(Protocol):
 class Link:
     """One long stream to a service. It opens again, with back-off, when it breaks; what is sent meanwhile is dropped."""
 
-    def __init__(self, ability: str, method: Any, request: type[Message], config: Callable[[], Message]) -> None:
+    def __init__(self, ability: str, method: Any, request: type[Message], config: Config) -> None:
         self.ability = ability
         self._method = method
         self._request = request
@@ -117,7 +120,9 @@ class Link:
     async def _open(self, call: Any) -> None:
         try:
             async with asyncio.timeout(OPEN_TIMEOUT_S):
-                await call.write(self._request(config=self._config()))
+                config = self._config()
+                config = await config if inspect.isawaitable(config) else config
+                await call.write(self._request(config=config))
                 await call.initial_metadata()
                 if call.done():
                     await call.read()

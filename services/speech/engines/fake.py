@@ -88,6 +88,10 @@ class FakeSession:
     async def note(self, said: Said) -> None:
         """It forgets nothing, and so needs to be told nothing again."""
 
+    async def respond(self, text: str) -> None:
+        """See Session."""
+        self._take()
+
     async def played(self, turn_id: int, position_samples: int) -> None:
         """See Session."""
         if turn_id == self._turn_id:
@@ -99,6 +103,7 @@ class FakeSession:
             self._length = 0
             if self._reply:
                 self._reply.cancel()
+                self._reply = None
 
     async def finish(self) -> None:
         """See Session."""
@@ -155,10 +160,11 @@ class FakeSession:
                     await asyncio.sleep(due - loop.time())
         self._events.put_nowait(Done(turn_id, Ending.COMPLETE))
 
-    def _over(self, _: asyncio.Task[None]) -> None:
-        self._reply = None
-        if self._finishing:
-            self._events.put_nowait(None)
+    def _over(self, reply: asyncio.Task[None]) -> None:
+        if self._reply is reply:
+            self._reply = None
+            if self._finishing:
+                self._events.put_nowait(None)
 
 
 def _tones(word: str, letter: int) -> bytes:
