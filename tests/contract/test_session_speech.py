@@ -19,7 +19,6 @@ from tests.harness.scripted_engines import NAMES, addresses, scripted_engines
 from tests.harness.session_talk import CHUNK, Talk, opened, serving
 from tests.harness.speech_model import SpeechModel
 from tests.harness.waiting import until
-from vivant.common.v1 import common_pb2
 from vivant.session.v1 import session_pb2 as pb
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
@@ -318,7 +317,7 @@ async def test_it_is_among_the_services(peers_address: str) -> None:
         await model.stop()
         answer = await door.stub.GetInfo(pb.GetInfoRequest())
         assert not answer.info.ready
-        talk = await opened(door, output_video=common_pb2.VideoFormat())
+        talk = await opened(door)
         assert list(talk.of("ready")[0].missing) == ["speech"]
         assert (await ask(talk)).heard_text == LLM
         talk.call.cancel()

@@ -26,7 +26,7 @@ FINISH_S: Final = 2.0
 #: A service that does not take a new stream within this time is out of reach.
 OPEN_TIMEOUT_S: Final = 5.0
 
-#: What a stream is opened with; some have to be asked for first, within OPEN_TIMEOUT_S.
+#: What a stream is opened with; some have to be asked for first, in bounded time, which may raise VivantError.
 Config = Callable[[], Message | Awaitable[Message]]
 OnResponse = Callable[[str, Any], None]
 OnChange = Callable[[bool, VivantError | None], None]
@@ -107,21 +107,22 @@ class Link:
         while not self._queue.empty():
             self._queue.get_nowait()
         self._overflow.clear()
+        config = self._config()
+        # A call that is made before may have failed by then.
+        config = await config if inspect.isawaitable(config) else config
         call = self._method()
         status = FinalStatus(call)
         try:
-            await self._open(call)
+            await self._open(call, config)
             await self._serve(call, on_response, on_change, on_steady)
         except grpc.aio.AioRpcError as exc:
             raise from_rpc_error(await status.after(exc), self.ability) from exc
         finally:
             call.cancel()
 
-    async def _open(self, call: Any) -> None:
+    async def _open(self, call: Any, config: Message) -> None:
         try:
             async with asyncio.timeout(OPEN_TIMEOUT_S):
-                config = self._config()
-                config = await config if inspect.isawaitable(config) else config
                 await call.write(self._request(config=config))
                 await call.initial_metadata()
                 if call.done():

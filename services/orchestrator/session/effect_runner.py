@@ -101,11 +101,11 @@ class EffectRunner:
     def _think(self, effect: fx.Effect) -> None:
         match effect:
             case fx.Prefill(turn_id, speaker, text, draft, other):
-                if draft:
-                    self._timeline.drafted(speaker, text, self._context.now())
-                # Where a speech model answers, a draft is for finding out who is meant.
                 model = self._model_answers
+                # Where a speech model answers, a draft is for finding out who is meant.
                 draft = draft and (not model or bool(other))
+                if draft and not model:
+                    self._timeline.drafted(speaker, text, self._context.now())
                 self._persona_link.think_along(turn_id, speaker, text, draft=draft, other=other, recall=model)
             case fx.Prepare(turn_id, text):
                 if not self._model_answers:

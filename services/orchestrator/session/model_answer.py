@@ -89,11 +89,12 @@ class ModelAnswer:
         self.over = True
         self._context.feed(ev.ReplyFailed(self._context.now(), self.turn_id, retryable=False))
 
-    def played(self) -> speech_pb2.Played | None:
-        """How much of it has been heard by now; None: nothing can be told."""
+    def played(self, *, whole: bool = False) -> speech_pb2.Played | None:
+        """How much of it has been heard by now, or all of it; None: nothing can be told."""
         if self.model is None or not self.sounding:
             return None
-        return speech_pb2.Played(turn_id=self.model.turn_id, position_samples=self._stage.position)
+        position = self._reply.samples if whole else self._stage.position
+        return speech_pb2.Played(turn_id=self.model.turn_id, position_samples=position)
 
     def _deliver(self, kind: str, message: Any) -> None:
         if self.over:

@@ -115,22 +115,22 @@ class SpeechLink:
             self._ask(answer)
 
     def note(self, utterance: common_pb2.Utterance, said: Contribution, *, answered: bool) -> None:
-        """What somebody has said, as the recognition has it; what the model was about to say to what needs no answer is dropped."""
+        """What somebody has said, as the recognition has it; what the model would say to what needs no answer is dropped."""
         if not answered:
             self._dismiss()
         if self._hears(said) or not answered:
             self.link.send(utterance=utterance)
 
     def heard(self, turn_id: int, utterance: common_pb2.Utterance) -> None:
-        """What was heard of a reply, which is over; the model knows its own."""
+        """What was heard of a reply, which is over; the model knows its own, and that this one was heard to its end."""
         if self.gives(turn_id):
-            self.end(turn_id + 1, dismiss=False)
+            self._leave(whole=True)
         elif turn_id != self._given and utterance.text:
             self.link.send(utterance=utterance)
 
-    def tell_played(self) -> None:
-        """How much of its reply has been heard by now."""
-        played = self._answer.played() if self._answer else None
+    def tell_played(self, *, whole: bool = False) -> None:
+        """How much of its reply has been heard by now, or all of it."""
+        played = self._answer.played(whole=whole) if self._answer else None
         if played is not None and played != self._played:
             self._played = played
             self.link.send(played=played)
@@ -169,15 +169,11 @@ class SpeechLink:
             self._asking = answer.wait(_RECALL_PATIENCE_S, self._ask, answer)
         return True
 
-    def end(self, newest_turn_id: int, *, dismiss: bool = True) -> None:
-        """Older turns are over; `dismiss`: and nothing of them is wanted any more."""
-        answer = self._answer
-        if answer is not None and answer.turn_id < newest_turn_id:
-            self._given = answer.turn_id if answer.sounding else self._given
-            self.tell_played()
-            self._forget()
-            if dismiss:
-                self._dismiss()
+    def end(self, newest_turn_id: int) -> None:
+        """Nothing of older turns is wanted any more."""
+        if self._answer is not None and self._answer.turn_id < newest_turn_id:
+            self._leave()
+            self._dismiss()
 
     def lose(self) -> None:
         """The stream is gone: what was said stands, and what was not is said by others."""
@@ -218,6 +214,13 @@ class SpeechLink:
         """Nothing of what it has begun until now is wanted."""
         if self._proposals.dismiss():
             self.link.send(clear=speech_pb2.Clear(newest_turn_id=self._proposals.next_turn_id))
+
+    def _leave(self, *, whole: bool = False) -> None:
+        """The reply that it has given, or was to give, is over."""
+        if self._answer is not None and self._answer.sounding:
+            self._given = self._answer.turn_id
+            self.tell_played(whole=whole)
+        self._forget()
 
     def _forget(self) -> None:
         if self._answer is not None:
