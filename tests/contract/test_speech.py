@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, asynccontextmanager
 
 import grpc
 import pytest
@@ -11,9 +11,14 @@ import pytest
 from services.common.audio import pcm_format
 from services.common.metrics import SERVED, SERVED_BY_ALL
 from services.common.settings import SharedSettings
+from services.speech.engine import SpeechEngine
+from services.speech.engines import ENGINES
 from services.speech.engines.fake import FakeEngine
 from services.speech.settings import FakeOptions
+from tests.harness import moshi_server as moshi
 from tests.harness.grpc_server import Served, refusal
+from tests.harness.moshi_server import moshi_server, talking_to
+from tests.harness.realtime_server import Script, connected, realtime_server
 from tests.harness.speech_talk import (
     FINISH,
     RATE_HZ,
@@ -34,13 +39,27 @@ from vivant.speech.v1 import speech_pb2
 
 REPLY = "It is nice here by the old harbour."
 BAD = grpc.StatusCode.INVALID_ARGUMENT
+#: A server of Moshi has one model, for one conversation at a time.
+CAPACITY = {"realtime": 2, "moshi": 1, "fake": 2}
 
 
-@pytest.fixture(params=["fake"])
+@asynccontextmanager
+async def made(name: str) -> AsyncIterator[SpeechEngine]:
+    """An engine that is connected, with what it asks."""
+    if name == "realtime":
+        async with realtime_server(Script(reply=REPLY, reply_s=2.4, pace=1)) as server, connected(server) as engine:
+            yield engine
+    elif name == "moshi":
+        async with moshi_server(moshi.Script(reply=REPLY, reply_s=2.4, yields=True)) as server, talking_to(server) as engine:
+            yield engine
+    else:
+        yield FakeEngine(FakeOptions(replies=(REPLY,)), SharedSettings())
+
+
+@pytest.fixture(params=[spec.name for spec in ENGINES])
 async def service(request: pytest.FixtureRequest) -> AsyncIterator[Served]:
-    async with AsyncExitStack() as stack:
-        engine = FakeEngine(FakeOptions(replies=(REPLY,)), SharedSettings())
-        yield await stack.enter_async_context(serving(engine))
+    async with made(request.param) as engine, serving(engine, CAPACITY[request.param]) as each:
+        yield each
 
 
 async def refused(service: Served, *parts: object) -> tuple[grpc.StatusCode, str]:
@@ -53,7 +72,7 @@ async def refused(service: Served, *parts: object) -> tuple[grpc.StatusCode, str
 async def test_info_says_what_the_engine_can_do(service: Served) -> None:
     response = await service.stub.GetInfo(speech_pb2.GetInfoRequest())
     info = response.info
-    assert (info.service, info.ready, info.capacity) == ("speech", True, 2)
+    assert (info.service, info.ready, info.capacity) == ("speech", True, service.admission.capacity)
     assert info.WhichOneof("capabilities") == "speech"
     assert info.speech.turn_taking
     assert info.speech.text
@@ -146,8 +165,9 @@ async def test_rules_of_the_request(service: Served) -> None:
 
 
 async def test_a_full_service_refuses_and_a_loading_one_asks_to_wait(service: Served) -> None:
-    async with talking(service) as one, talking(service) as two:
-        for talk in (one, two):
+    async with AsyncExitStack() as stack:
+        for _ in range(service.admission.capacity):
+            talk = await stack.enter_async_context(talking(service))
             await talk.say(tone(0.8), silence(0.8), paced=True)
             await talk.until("floor")
         assert await refused(service, config()) == (grpc.StatusCode.RESOURCE_EXHAUSTED, "full")

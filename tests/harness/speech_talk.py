@@ -146,6 +146,8 @@ async def talking(service: Served, rate: int = RATE_HZ, **fields: Any) -> AsyncI
     call = service.stub.Converse()
     try:
         await call.write(config(rate, **fields))
+        # The stream is taken: the model is there.
+        await call.initial_metadata()
         yield Talk(call, rate)
     finally:
         call.cancel()

@@ -12,9 +12,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from services.common.retry_after import asked_to_wait_s
 from services.llm.engine import Called, Message, Prompt, Thought, Usage
 from services.llm.engines.openai.answers import Answer, Refusal, refusal
-from services.llm.engines.openai.connection import asked_to_wait_s
 from services.llm.engines.openai.dialect import Dialect
 from services.llm.engines.openai.events import MAX_EVENT, Event, Events, NoEvents
 

@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import re
-import time
-from collections.abc import AsyncGenerator, AsyncIterator, Container, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Container
 from contextlib import asynccontextmanager
-from email.utils import parsedate_to_datetime
 from typing import Any, Final
 
 import aiohttp
 from yarl import URL
 
+from services.common.retry_after import asked_to_wait_s
 from services.llm.engines.openai.answers import Refusal, refusal
 from services.llm.engines.openai.events import MAX_EVENT, Event, Events, NoEvents, shown
 from services.llm.reply.reading.characters import printable
@@ -218,17 +217,6 @@ async def _refused(response: aiohttp.ClientResponse) -> Refusal:
         found = Refusal(shown(text)) if text.strip() else Refusal(response.reason or "without a word")
     assert found is not None
     return Refusal(found.message, response.status, found.parameter, asked_to_wait_s(response.headers))
-
-
-def asked_to_wait_s(headers: Mapping[str, str]) -> float | None:
-    """After how many seconds a server wants to be asked again: Retry-After, in seconds or as a date (RFC 9110, 10.2.3)."""
-    told = headers.get("Retry-After", "").strip()
-    if re.fullmatch(r"\d{1,9}(\.\d+)?", told):
-        return float(told)
-    try:
-        return max(0.0, parsedate_to_datetime(told).timestamp() - time.time())
-    except ValueError:
-        return None
 
 
 def _events_of(text: str) -> list[Any]:
