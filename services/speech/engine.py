@@ -140,7 +140,7 @@ class Session(Protocol):
 
     async def respond(self, text: str) -> None:
         """The user's turn is over: answer now what was heard, or `text`, which was not; empty: there is none. Of no effect on a
-        model that cannot be asked, and while it makes a reply that was not cleared."""
+        model that cannot be asked, and while it makes a reply that was not cleared. A `text` is remembered all the same."""
 
     async def played(self, turn_id: int, position_samples: int) -> None:
         """How much of a reply has been heard."""

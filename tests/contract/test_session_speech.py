@@ -1,4 +1,4 @@
-"""Sessions whose replies a speech model gives, over real gRPC: the orchestrator, scripted engines, and a scripted model beside them."""
+"""Sessions whose replies a speech model gives, over real gRPC: an orchestrator, scripted engines, a scripted model."""
 
 from __future__ import annotations
 
@@ -11,7 +11,9 @@ import numpy as np
 import pytest
 import pytest_asyncio
 
+from services.orchestrator.links.clients import Peers
 from services.orchestrator.settings import OrchestratorSettings
+from services.speech.engine import Done, Ending
 from services.speech.engines.fake import FakeSession
 from services.speech.settings import FakeOptions
 from tests.harness.grpc_server import Served
@@ -89,8 +91,6 @@ def stale(door: Served) -> float:
 
 async def remembered(peers_address: str, conversation_id: str) -> list[tuple[str, str]]:
     """Who has said what, as the llm has it."""
-    from services.orchestrator.links.clients import Peers  # noqa: PLC0415
-
     peers = Peers(OrchestratorSettings(**addresses(peers_address)))
     peers.open()
     try:
@@ -237,8 +237,6 @@ async def test_a_reply_that_fails_before_it_sounds_is_given_by_the_llm(
     peers_address: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async def fail(self: FakeSession, turn_id: int, text: str) -> None:
-        from services.speech.engine import Done, Ending  # noqa: PLC0415
-
         self._events.put_nowait(Done(turn_id, Ending.FAILED, "quota", "the quota is used up"))
 
     async with beside(peers_address) as (door, _):
@@ -262,9 +260,7 @@ async def test_a_reply_that_breaks_off_stands_as_far_as_it_was_said(peers_addres
         talk.call.cancel()
 
 
-async def test_a_model_that_dies_is_stood_in_for_until_it_is_back(
-    peers_address: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_a_model_that_dies_is_stood_in_for_until_it_is_back(peers_address: str, monkeypatch: pytest.MonkeyPatch) -> None:
     async with beside(peers_address) as (door, model):
         talk = await opened(door)
         await talk.send(text=pb.TextInput(text="What did your dad do?"))
