@@ -16,6 +16,7 @@ from services.orchestrator.settings import OrchestratorSettings
 from services.speech.engine import Done, Ending
 from services.speech.engines.fake import FakeSession
 from services.speech.settings import FakeOptions
+from services.speech.turns import Turns
 from tests.harness.grpc_server import Served
 from tests.harness.scripted_engines import NAMES, addresses, scripted_engines
 from tests.harness.session_talk import CHUNK, Talk, opened, serving
@@ -164,12 +165,17 @@ async def test_a_model_that_has_not_begun_when_the_turn_is_over_is_asked(peers_a
         talk.call.cancel()
 
 
-@pytest.mark.parametrize("stops", [True, False])
-async def test_an_interruption_ends_the_reply_and_nothing_stale_leaves(peers_address: str, stops: bool) -> None:
-    async with beside(peers_address, stops=stops) as (door, model):
-        talk = await opened(door, conversation_id=f"s-stop-{stops}")
+@pytest.mark.parametrize(
+    ("stops", "word_times", "heard_s"),
+    [(True, True, 1.0), (False, True, 1.0), (True, False, 0.6), (True, False, 1.8)],
+)
+async def test_an_interruption_ends_the_reply_and_nothing_stale_leaves(
+    peers_address: str, stops: bool, word_times: bool, heard_s: float
+) -> None:
+    async with beside(peers_address, stops=stops, word_times=word_times) as (door, model):
+        talk = await opened(door, conversation_id=f"s-stop-{stops}-{word_times}-{heard_s}")
         await talk.send(text=pb.TextInput(text="What did your dad do?"))
-        while (unit := await talk.until("unit")).turn_sample < 24_000:
+        while (unit := await talk.until("unit")).turn_sample < heard_s * 24_000:
             pass
         heard_until = unit.turn_sample + 960
         await talk.send(interrupt=pb.Interrupt())
@@ -195,10 +201,37 @@ async def test_an_interruption_ends_the_reply_and_nothing_stale_leaves(peers_add
         assert clear.newest_turn_id == 2
         kinds = [kind for kind, _ in model.told[-1] if kind in ("played", "clear")]
         assert kinds[-2:] == ["played", "clear"], "what was heard is known before it is cut"
-        assert (await ask(talk, "And then?")).heard_text == MODEL if stops else True
+        if not stops:
+            assert stale(door) == 0, "the speech service mutes it"
+        else:
+            assert (await ask(talk, "And then?")).heard_text == MODEL
         talk.call.cancel()
-    said = await remembered(peers_address, f"s-stop-{stops}")
+    said = await remembered(peers_address, f"s-stop-{stops}-{word_times}-{heard_s}")
     assert [text for _, text in said][:2] == ["What did your dad do?", turn.heard_text]
+
+
+async def test_what_still_comes_of_a_reply_that_was_cleared_is_muted(
+    peers_address: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Turns, "clear", lambda turns, newest_turn_id: [])
+    async with beside(peers_address, stops=False) as (door, _):
+        talk = await opened(door)
+        await talk.send(text=pb.TextInput(text="What did your dad do?"))
+        while (await talk.until("unit")).turn_sample < 9_600:
+            pass
+        await talk.send(interrupt=pb.Interrupt())
+        turn = await talk.until("turn")
+        before = len(talk.answers)
+        await until(lambda: stale(door) > 10)
+        for _ in range(25):
+            await talk.until("unit")
+        after = talk.answers[before:]
+        assert not [answer for answer in after if answer.WhichOneof("response") == "caption"]
+        units = [answer.unit for answer in after if answer.HasField("unit")]
+        assert not any(unit.turn_id for unit in units)
+        assert not any(any(unit.pcm) for unit in units[1:])
+        assert turn.interrupted
+        talk.call.cancel()
 
 
 async def test_speaking_over_the_model_stops_it(peers_address: str) -> None:

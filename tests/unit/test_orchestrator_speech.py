@@ -97,6 +97,16 @@ def test_text_in_step_with_a_slow_voice_is_spread_over_its_sound() -> None:
     assert [word.end_sample for word in spread.words] == [9_600, 19_200, 28_800, 38_400]
 
 
+def test_a_voice_that_is_faster_than_others_is_followed_where_its_words_come_with_their_sound() -> None:
+    spread = Spread(RATE, LETTER_S)
+    spread.say("and so ")
+    for word in ("they", "went", "home", "at", "noon"):
+        spread.say(f"{word} ")
+        spread.sound(loud(0.045 * (len(word) + 1)))
+    # What was known before the first sound runs ahead by 7 letters: not 1/15 s each, but 0.045 s as all others.
+    assert spread.words[-1].end_sample == pytest.approx(RATE * 0.045 * (7 + 23), rel=0.12)
+
+
 class Performed:
     """What a stage is told."""
 

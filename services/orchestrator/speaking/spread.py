@@ -1,7 +1,7 @@
 """The words of a reply placed in its sound, where nobody says when they sound: one by one, as long as they have letters.
 
-Text comes before its sound or with it, and how far before is not known until the reply is complete. Until then a word takes as
-long as the sound so far allows, and at least as long as words of this voice do: text that runs ahead is not taken for heard.
+Text comes before its sound or with it, and how far before is not known until the reply is complete. Until then a letter takes
+as long as text and sound that come together show, else as in this voice before: text that runs ahead is not taken for heard.
 """
 
 from __future__ import annotations
@@ -19,6 +19,10 @@ from vivant.common.v1 import common_pb2
 _LOUD: Final = 0.01
 #: A letter, or the pause behind a word, before anything is known of the voice: English speech has about 15 of them in a second.
 LETTER_S: Final = 1 / 15
+#: Nobody speaks faster: text that comes faster than this comes by itself.
+_SHORTEST_S: Final = 1 / 25
+#: So many letters that came with their sound show how fast the voice is: two or three words.
+_ENOUGH: Final = 12
 
 
 class Spread:
@@ -31,10 +35,14 @@ class Spread:
         self._samples = 0
         self._loud: tuple[int, int] | None = None
         self._complete = False
+        self._marks: list[tuple[int, int]] = []
+        """Letters that were known with the first and with the newest text, and the samples before these."""
 
     def say(self, text: str) -> None:
         """More text, cut anywhere."""
         self._text += text
+        if text.strip():
+            self._marks = [*self._marks[:1], (_letters(self._text.split()), self._samples)]
 
     def sound(self, pcm: bytes) -> None:
         """More sound: 16-bit little-endian mono."""
@@ -73,9 +81,16 @@ class Spread:
     def _span(self, texts: Sequence[str]) -> tuple[int, int]:
         """[first, last): from where to where the words sound."""
         first, last = self._loud or (0, self._samples)
-        if self._complete:
+        if self._complete or not texts:
             return first, last
-        return first, max(last, first + round(_letters(texts) * self._letter_s * self._rate_hz))
+        return first, max(last, first + round(_letters(texts) * self._pace_s() * self._rate_hz))
+
+    def _pace_s(self) -> float:
+        """How long a letter of this reply seems to take."""
+        (letters, samples), (more, later) = self._marks[0], self._marks[-1]
+        if more - letters < _ENOUGH or later == samples:
+            return self._letter_s
+        return max((later - samples) / self._rate_hz / (more - letters), _SHORTEST_S)
 
 
 def _letters(texts: Sequence[str]) -> int:

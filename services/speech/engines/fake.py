@@ -42,7 +42,7 @@ class FakeEngine:
             input_rates_hz=(16_000, 24_000, 8_000, 48_000),
             sample_rate_hz=RATE_HZ,
             voices=("tone",),
-            word_times=True,
+            word_times=options.word_times,
         )
 
     def load(self) -> None:
@@ -153,7 +153,7 @@ class FakeSession:
             timed = [Word(word, self._length, self._length + letter * len(word))]
             for at in range(0, len(sound), 2 * _CHUNK):
                 pcm = sound[at : at + 2 * _CHUNK]
-                self._events.put_nowait(Speech(turn_id, pcm, timed if at == 0 else ()))
+                self._events.put_nowait(Speech(turn_id, pcm, timed if at == 0 and self._options.word_times else ()))
                 self._length += len(pcm) // 2
                 if self._options.pace:
                     due += len(pcm) / 2 / RATE_HZ / self._options.pace
