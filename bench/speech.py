@@ -1,8 +1,8 @@
 """`make bench-speech`: a conversation whose replies a speech model gives, interrupted again and again, measured from outside.
 
-A system of its own with the scripted model of the speech service: one that says when it says what, one that does not, and one
-that cannot be stopped. Somebody speaks over its replies as in `bench/scenarios`. The sound of the model is no speech, and nothing
-here says how good a model is; what is measured is how its replies are stopped, and what of them is remembered.
+A system of its own with the scripted model of the speech service: one that says when it says what, one that does not, and
+one that cannot be stopped. Somebody speaks over its replies as in `bench/scenarios`. The sound of the model is no speech, and
+nothing here says how good a model is: what is measured is how its replies are stopped, and what of them is remembered.
 """
 
 from __future__ import annotations

@@ -197,8 +197,9 @@ class _Conversation:
                         common_pb2.Word(text=w.text, start_sample=w.start_sample, end_sample=w.end_sample, confidence=1.0)
                         for w in said.words
                     )
-                await self._stream.send(speech=message)
+                # Before it is sent: while it is, the turn may be cleared.
                 self._turns.sent(said.turn_id, len(pcm) // 2)
+                await self._stream.send(speech=message)
             if self._taken and self._taken[0] == said.turn_id:
                 self._metrics.observe("vivant_first_audio_seconds", time.monotonic() - self._taken[1])
                 self._taken = None

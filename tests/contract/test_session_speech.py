@@ -335,6 +335,10 @@ async def test_what_is_said_to_others_is_not_answered_and_told_to_the_model(peer
         await until(lambda: model.sent("utterance"))
         assert model.sent("utterance")[0].text == "Pass me the salt."
         assert not model.sent("respond")
+        await talk.send(text=pb.TextInput(text="What did your dad do?", participant_id="Ann"))
+        await talk.comes_to(pb.STATE_SPEAKING)
+        await talk.send(text=pb.TextInput(text="He drove a snowplow.", participant_id="Ann", addressee_ids=["Ben"]))
+        assert (await talk.until("turn")).heard_text == MODEL, "it goes on with what it says to somebody"
         talk.call.cancel()
 
 

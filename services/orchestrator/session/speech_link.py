@@ -116,7 +116,7 @@ class SpeechLink:
 
     def note(self, utterance: common_pb2.Utterance, said: Contribution, *, answered: bool) -> None:
         """What somebody has said, as the recognition has it; what the model would say to what needs no answer is dropped."""
-        if not answered:
+        if not answered and self._answer is None:
             self._dismiss()
         if self._hears(said) or not answered:
             self.link.send(utterance=utterance)
@@ -140,7 +140,7 @@ class SpeechLink:
     def answer(self, turn_id: int, said: Contribution) -> bool:
         """Has it give the reply of a turn; False: it cannot, somebody else must."""
         newest = self._proposals.newest
-        begun = self._hears(said) and newest is not None and newest.began_at >= said.ended_at - _EARLY
+        begun = self._hears(said) and newest is not None and not newest.wanted and newest.began_at >= said.ended_at - _EARLY
         if not begun:
             self._dismiss()
         if not self.able:
