@@ -18,6 +18,8 @@ from services.common.settings import ServiceSettings, SharedSettings
 from vivant.addresses import join
 
 NAMES: Final = ("asr", "turn", "llm", "tts", "face", "orchestrator", "gateway")
+#: Those that the usual system goes without; they are started when they are named.
+MORE_NAMES: Final = ("speech",)
 
 #: For a system that is only tried out or measured: what is said there is not written to the disk.
 NOTHING_KEPT: Final = {"LLM_CONVERSATIONS_DAYS": "0"}

@@ -19,7 +19,7 @@ from rich.live import Live
 from rich.markup import escape
 from rich.table import Table
 
-from deploy.addresses import NAMES, CannotStart, environment, misspelt, reachable
+from deploy.addresses import MORE_NAMES, NAMES, CannotStart, environment, misspelt, reachable
 from deploy.system import Status, System
 from vivant.addresses import join
 
@@ -69,11 +69,12 @@ class Stop:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Runs until SIGINT or SIGTERM. Status 0 after a clean stop, 1 when the system did not start, 2 for wrong settings."""
     parser = argparse.ArgumentParser(prog="python -m deploy.up", description="Start the services and keep them running.")
-    parser.add_argument("services", nargs="*", metavar="service", help=f"only these of: {', '.join(NAMES)}")
+    known = (*NAMES, *MORE_NAMES)
+    parser.add_argument("services", nargs="*", metavar="service", help=f"only these of: {', '.join(known)}")
     names = tuple(parser.parse_args(arguments).services) or NAMES
     console = Console(highlight=False)
-    if unknown := [name for name in names if name not in NAMES]:
-        console.print(f"[bold red]up:[/] no service called {', '.join(unknown)}; there are: {', '.join(NAMES)}")
+    if unknown := [name for name in names if name not in known]:
+        console.print(f"[bold red]up:[/] no service called {', '.join(unknown)}; there are: {', '.join(known)}")
         return 1
     stop = Stop()
     for number in (signal.SIGINT, signal.SIGTERM):

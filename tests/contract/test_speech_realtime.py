@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
@@ -10,7 +11,9 @@ import grpc
 import pytest
 
 from services.common.settings import SharedSettings
+from services.speech.engine import Said
 from services.speech.engines.realtime import RealtimeEngine
+from services.speech.engines.realtime.telling import Telling
 from services.speech.settings import RealtimeOptions
 from tests.harness.grpc_server import Served, refusal
 from tests.harness.realtime_server import DUPLEX, RealtimeServer, Script, connected, realtime_server
@@ -251,6 +254,30 @@ async def test_a_connection_that_breaks_costs_its_reply_and_nothing_else() -> No
             assert REPLY.startswith(heard)
             assert 1 <= len(heard.split()) <= 6
     assert counted(service, "vivant_model_events_total", "reopened") == 1
+
+
+async def test_what_becomes_known_while_the_connection_is_opened_again_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    noted, note = asyncio.Event(), Telling.note
+
+    def seen(telling: Telling, said: Said) -> None:
+        note(telling, said)
+        noted.set()
+
+    monkeypatch.setattr(Telling, "note", seen)
+    async with house() as (service, server):
+        async with talking(service) as talk:
+            server.script.greets.clear()
+            server.connections[-1]._transport.abort()
+            await until(lambda: len(server.connections) == 3 and server.connections[-1].received)
+            await talk.send(context=speech_pb2.Context(text="Walt drove a snowplow."))
+            await talk.send(utterance("Where did you grow up?"))
+            await noted.wait()
+            server.script.greets.set()
+            again = server.connections[-1]
+            await until(lambda: len(again.of("session.update")) == 3)
+            assert "snowplow" not in str(again.of("session.update")[:2])
+            assert again.of("session.update")[2]["session"]["instructions"].endswith("Walt drove a snowplow.")
+            assert again.of("conversation.item.create")[0]["item"]["content"][0]["text"] == "Where did you grow up?"
 
 
 async def test_speech_that_was_not_answered_is_heard_again() -> None:

@@ -62,6 +62,11 @@ class Script:
     listens: bool = False
     """Its model, which takes turns by itself, decides not to answer."""
     refuses_session: bool = False
+    greets: asyncio.Event = field(default_factory=asyncio.Event)
+    """It says nothing to a client that has opened a connection before this is set; it is set from the start."""
+
+    def __post_init__(self) -> None:
+        self.greets.set()
 
 
 class Connection:
@@ -103,6 +108,7 @@ class Connection:
         script = self._script
         match event["type"]:
             case "session.update":
+                await script.greets.wait()
                 if script.refuses_session:
                     await self.tell("error", error={"type": "invalid_request_error", "code": "invalid_value", "message": "No."})
                     return

@@ -64,6 +64,14 @@ def test_it_gets_ready_and_stops_cleanly_on_ctrl_c(env: dict[str, str]) -> None:
     assert not any(is_listening(env[f"{name.upper()}_PORT"]) for name in NAMES)
 
 
+def test_what_the_usual_system_goes_without_is_started_by_its_name(env: dict[str, str]) -> None:
+    with on_free_ports(env | {"SPEECH_ENGINE": "fake"}, ["speech"]) as more, up(more, "asr", "speech") as process:
+        read_until(process, r"asr, speech ready after")
+        assert is_listening(more["SPEECH_PORT"])
+        process.send_signal(signal.SIGINT)
+        read_until(process, "All services have stopped")
+
+
 def test_a_service_that_cannot_start_is_reported_in_its_own_words(env: dict[str, str], tmp_path: Path) -> None:
     with up(env | {"ASR_ENGINE": "whisper", "VIVANT_MODELS_DIR": str(tmp_path)}, *NAMES) as process:
         seen = read_until(process, "All services have stopped")

@@ -25,6 +25,7 @@ TEXTS = {
     "host": ("http://example.org:1", "two words", "a/b"),
     "address": ("http://example.org:1", "two words", "a/b"),
     "base_url": ("localhost:8000/v1", "ftp://localhost", "http://", "http://two words"),
+    "url": ("localhost:8000/v1/realtime", "http://localhost", "ws://", "ws://two words"),
 }
 
 

@@ -49,7 +49,8 @@ class Server:
         self._waiting: str | None = None
         self._problem: str | None = None
         self._free_at = 0.0
-        self.name = str(options.url)
+        # Without what may be a secret in it.
+        self.name = str(URL(options.url).with_user(None).with_query(None)) if options.url else ""
 
     def check(self) -> None:
         """Raises Unusable when the settings cannot work."""
@@ -73,7 +74,7 @@ class Server:
         wait_s = self._free_at - asyncio.get_running_loop().time()
         if wait_s > 0:
             raise Full(f"{self.name} takes no more conversations for the next {wait_s:.0f} s", reason="model_full")
-        url = URL(self.name).update_query(query)
+        url = URL(self._options.url or "").update_query(query)
         try:
             async with asyncio.timeout(self._options.connect_timeout_s):
                 socket = await self._client(url).ws_connect(

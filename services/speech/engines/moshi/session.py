@@ -29,7 +29,7 @@ _PATIENCE_S: Final = 0.24
 #: Somebody who was heard a moment ago may be between two words.
 _USER_PAUSE_S: Final = 0.4
 #: From this share of its context on a silence is used to begin another.
-_RECYCLE_FROM: Final = 0.85
+_RECYCLE_FROM: Final = 0.9
 #: A connection is found to be lost so much later than it was, at most.
 _LOST_FOR_S: Final = 2.0
 #: The reply in hand when the user's side is finished may take so long.

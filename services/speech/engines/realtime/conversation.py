@@ -19,6 +19,7 @@ from services.speech.engines.realtime import messages
 from services.speech.engines.realtime.messages import GA_NAMES, SILENT, SPEECH_HZ, Message
 from services.speech.engines.realtime.responses import Response, Responses
 from services.speech.engines.realtime.telling import Telling
+from services.speech.engines.realtime.user import User
 from services.speech.engines.record import Reply
 from services.speech.settings import RealtimeOptions
 from vivant.errors import VivantError
@@ -29,8 +30,6 @@ _log = get_logger(__name__)
 _FULL: Final = frozenset({"rate_limit_exceeded", "insufficient_quota"})
 #: How much of a reply is heard between two reports of it.
 _ACK_EVERY: Final = SPEECH_HZ // 5
-#: Speech begins before a server's detector says so.
-_BEFORE_SPEECH_S: Final = 0.3
 
 
 @dataclass
@@ -47,14 +46,11 @@ class Conversation:
     _turn_id: int = 0
     _responses: Responses = field(default_factory=Responses)
     _epoch: int = 0
-    _speaking: bool = False
-    _unanswered: int | None = None
-    _answered: int = 0
-    _ended: int | None = None
     _odd: set[str] = field(default_factory=set)
 
     def __post_init__(self) -> None:
         self._telling = Telling(self.config)
+        self._user = User(self.hearing, self.config.input_rate_hz)
 
     # --- connections ----------------------------------------------------------------------------------------------------
 
@@ -63,23 +59,24 @@ class Conversation:
         """Who the persona is, what it should know, and what was said where the server takes that in no other way."""
         return self._telling.instructions
 
-    def opened(self, capabilities: dict[str, Any]) -> None:
-        """Another connection, whose session has its instructions: all that was said is told again."""
-        self._capabilities, self._epoch, self._speaking = capabilities, 0, False
+    def opened(self, capabilities: dict[str, Any], instructions: str) -> None:
+        """Another connection, whose session has these instructions: all that was said is told again."""
+        self._capabilities, self._epoch, self._user.speaking = capabilities, 0, False
         self._responses.clear()
         self.outbox[:] = self._telling.opening()
+        if instructions != self.instructions:
+            # More has become known meanwhile.
+            self.outbox.append(messages.instructions_update(self.instructions))
 
     def broken(self, error: VivantError) -> list[Event]:
         """The connection was lost, and with it the replies in hand."""
-        ended = [self._fail(each, error.reason, error.message) for each in self._responses.in_hand]
+        ended: list[Event] = [self._fail(each, error.reason, error.message) for each in self._responses.in_hand]
         self._responses.clear()
         return ended
 
     def resume_from(self, slack_samples: int) -> int:
-        """The user's sample from which another connection hears: where unanswered speech began, or a little before now."""
-        if self._unanswered is not None:
-            return self._unanswered - round(_BEFORE_SPEECH_S * self.config.input_rate_hz)
-        return max(self._answered, self.hearing.next_sample - slack_samples)
+        """The user's sample from which another connection hears; see User."""
+        return self._user.resume_from(slack_samples)
 
     @property
     def duplex(self) -> bool:
@@ -94,7 +91,7 @@ class Conversation:
     @property
     def quiet(self) -> bool:
         """Nobody would miss the connection."""
-        return not self.in_hand and not self._speaking and self._unanswered is None
+        return not self.in_hand and not self._user.speaking and not self._user.awaits_answer
 
     # --- what is asked here ---------------------------------------------------------------------------------------------
 
@@ -128,7 +125,7 @@ class Conversation:
             news = each.reply.played - each.acknowledged
             if self._acknowledges and (news >= _ACK_EVERY or (news and each.over and not each.reply.sounding)):
                 each.acknowledged = each.reply.played
-                self.outbox.append(messages.acknowledge(each.id, each.item_id, _ms(each.reply.played)))
+                self.outbox.append(messages.acknowledge(each.id, each.item_id, messages.in_ms(each.reply.played)))
 
     def clear(self, newest_turn_id: int) -> None:
         """See Session: the server stops, and forgets what was not heard."""
@@ -140,9 +137,9 @@ class Conversation:
             if not each.over:
                 self.outbox.append(messages.cancel(each.id))
             if each.item_id and self._capabilities.get("supports_audio_truncate", not self.duplex):
-                self.outbox.append(messages.truncate(each.item_id, _ms(reply.played)))
+                self.outbox.append(messages.truncate(each.item_id, messages.in_ms(reply.played)))
             elif self._acknowledges:
-                self.outbox.append(messages.acknowledge(each.id, each.item_id, _ms(reply.played)))
+                self.outbox.append(messages.acknowledge(each.id, each.item_id, messages.in_ms(reply.played)))
 
     def late(self) -> list[Event]:
         """The server leaves the replies in hand without a word."""
@@ -177,9 +174,10 @@ class Conversation:
     def _on_known(self, kind: str, event: Message) -> Iterator[Event]:
         match kind:
             case "input_audio_buffer.speech_started":
-                yield from self._on_speech(self._sample(event, "audio_start_ms"))
+                self._user.start(sample := self._sample(event, "audio_start_ms"))
+                yield from self._yield(sample)
             case "input_audio_buffer.speech_stopped":
-                self._speaking, self._ended = False, self._sample(event, "audio_end_ms")
+                self._user.stop(self._sample(event, "audio_end_ms"))
             case "conversation.item.input_audio_transcription.completed":
                 if isinstance(words := event.get("transcript"), str):
                     self._telling.heard(words)
@@ -196,8 +194,7 @@ class Conversation:
                 yield from self._unknown(kind)
 
     def _on_response(self, kind: str, event: Message) -> Iterator[Event]:
-        inner = event.get("response")
-        about: Message = inner if isinstance(inner, dict) else {}
+        about = messages.inside(event, "response")
         response_id = event.get("response_id") or about.get("id")
         if not isinstance(response_id, str):
             yield from self._unknown(kind)
@@ -235,9 +232,7 @@ class Conversation:
         self._turn_id += 1
         response.reply = Reply(self._turn_id)
         self._telling.reply(response.reply)
-        at_sample = self.hearing.next_sample if self._ended is None else self._ended
-        self._unanswered, self._ended, self._answered = None, None, at_sample
-        yield Floor(self._turn_id, Action.TAKE, at_sample)
+        yield Floor(self._turn_id, Action.TAKE, self._user.answer())
 
     def _on_sound(self, response: Response, event: Message) -> Iterator[Event]:
         try:
@@ -256,15 +251,14 @@ class Conversation:
         if response.over or response.reply is None:
             response.over = True
             return
-        told = about.get("status_details")
-        details: Message = told if isinstance(told, dict) else {}
+        details = messages.inside(about, "status_details")
         match about.get("status"):
             case "cancelled":
                 response.over = True
                 response.reply.cleared = True
                 yield Done(response.reply.turn_id, Ending.YIELDED)
             case "failed":
-                error = details.get("error") if isinstance(details.get("error"), dict) else {}
+                error = messages.inside(details, "error")
                 reason = "model_full" if error.get("code") in _FULL else "model_failed"
                 yield self._fail(response, reason, str(error.get("message") or "the server does not say why"))
             case "incomplete":
@@ -280,15 +274,9 @@ class Conversation:
         response.over = response.reply.cleared = True
         return Done(response.reply.turn_id, Ending.FAILED, reason, message)
 
-    def _on_speech(self, sample: int) -> Iterator[Event]:
-        self._speaking = True
-        self._unanswered = sample if self._unanswered is None else self._unanswered
-        yield from self._yield(sample)
-
     def _on_listen(self, event: Message) -> Iterator[Event]:
         """The model goes on listening: what was said awaits no answer."""
-        self._unanswered = None
-        self._answered = self.hearing.next_sample
+        self._user.leave()
         named = event.get("response_id")
         response = self._responses.get(named) if isinstance(named, str) else None
         if response and response.reply is None:
@@ -304,7 +292,7 @@ class Conversation:
             yield Floor(reply.turn_id, Action.YIELD, sample)
 
     def _on_error(self, event: Message) -> Iterator[Event]:
-        error = event.get("error") if isinstance(event.get("error"), dict) else event
+        error = messages.inside(event, "error") or event
         self.outbox += self._telling.refused(str(error.get("event_id") or ""))
         _log.warning("refused_by_server", code=error.get("code"), detail=str(error.get("message") or error.get("error"))[:200])
         yield Noted("refused")
@@ -319,7 +307,3 @@ class Conversation:
         """The user's sample that an event names by the milliseconds of the server's clock."""
         ms = event.get(name)
         return self.hearing.sample_at(ms) if isinstance(ms, int | float) and ms >= 0 else self.hearing.next_sample
-
-
-def _ms(samples: int) -> int:
-    return samples * 1000 // SPEECH_HZ

@@ -142,3 +142,14 @@ def _merged(one: Message, other: Message) -> Message:
         mine = merged.get(name)
         merged[name] = _merged(mine, value) if isinstance(mine, dict) and isinstance(value, dict) else value
     return merged
+
+
+def inside(event: Message, name: str) -> Message:
+    """The object in this field; an empty one where there is none."""
+    value = event.get(name)
+    return value if isinstance(value, dict) else {}
+
+
+def in_ms(samples: int) -> int:
+    """How long so many samples of a reply are."""
+    return samples * 1000 // SPEECH_HZ

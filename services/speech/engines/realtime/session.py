@@ -165,9 +165,10 @@ class RealtimeSession:
         """A connection whose session is as it should be, and that has been told all there is to tell."""
         model = {"model": self._options.model} if self._options.model else {}
         socket = await self._server.open(**model)
+        instructions = self._conversation.instructions
         try:
             async with asyncio.timeout(self._options.connect_timeout_s):
-                capabilities = await self._greet(socket)
+                capabilities = await self._greet(socket, instructions)
         except TimeoutError as exc:
             await socket.close()
             what = "does not answer as a Realtime server does"
@@ -177,7 +178,7 @@ class RealtimeSession:
             raise
         self._server.well()
         async with self._order:
-            self._conversation.opened(capabilities)
+            self._conversation.opened(capabilities, instructions)
             self._inbox = asyncio.Queue(_QUEUE)
             self._reader = asyncio.create_task(self._read(socket, self._inbox), name="read_realtime")
             self._socket = socket
@@ -186,12 +187,12 @@ class RealtimeSession:
             for sound in self._hearing.restart(self._resume_from):
                 await self._send(messages.append(sound))
 
-    async def _greet(self, socket: aiohttp.ClientWebSocketResponse) -> dict[str, Any]:
+    async def _greet(self, socket: aiohttp.ClientWebSocketResponse, instructions: str) -> dict[str, Any]:
         """Sets the session up; returns the capabilities of a server whose model takes turns by itself."""
         config, options = self._conversation.config, self._options
         capabilities: dict[str, Any] = {}
         for update in (
-            messages.session_update(config, options, self._conversation.instructions),
+            messages.session_update(config, options, instructions),
             messages.turns_update(options),
         ):
             await socket.send_str(json.dumps(update))
