@@ -108,11 +108,11 @@ class Conversation:
         """See Session. Who takes turns by itself cannot be asked, and a server that has found the end answers anyway."""
         if text:
             self._telling.note(Said(text, by_persona=False))
-        if self.duplex or self.in_hand or (not text and self._ended is not None):
+        if self.duplex or self.in_hand or (not text and self._user.has_ended):
             return
         if text:
             self.outbox.append(messages.typed(text))
-        elif self._speaking:
+        elif self._user.speaking:
             self.outbox.append(messages.COMMIT)
         self.outbox.append(messages.RESPOND)
 
