@@ -11,10 +11,11 @@ import numpy as np
 import pytest
 import pytest_asyncio
 
+from services.common.settings import SharedSettings
 from services.orchestrator.links.clients import Peers
 from services.orchestrator.settings import OrchestratorSettings
 from services.speech.engine import Done, Ending
-from services.speech.engines.fake import FakeSession
+from services.speech.engines.fake import FakeEngine, FakeSession
 from services.speech.settings import FakeOptions
 from services.speech.turns import Turns
 from tests.harness.grpc_server import Served
@@ -42,7 +43,7 @@ async def peers_address() -> AsyncIterator[str]:
 @asynccontextmanager
 async def beside(peers_address: str, timeout_s: float = 1.5, **options: Any) -> AsyncIterator[tuple[Served, SpeechModel]]:
     """An orchestrator with a speech model of these options."""
-    model = SpeechModel(FakeOptions(replies=(MODEL,), **options))
+    model = SpeechModel(FakeEngine(FakeOptions(replies=(MODEL,), **options), SharedSettings()))
     await model.start()
     settings = OrchestratorSettings(
         capacity=2, speech_address=model.address, speech_timeout_s=timeout_s, **addresses(peers_address)

@@ -1,4 +1,4 @@
-"""A speech service with its scripted engine at an address of its own: it can be stopped and started again."""
+"""A speech service at an address of its own: it can be stopped and started again, and what it is told is noted."""
 
 from __future__ import annotations
 
@@ -7,10 +7,8 @@ from typing import Any
 
 import grpc
 
-from services.common.settings import SharedSettings
-from services.speech.engines.fake import FakeEngine
+from services.speech.engine import SpeechEngine
 from services.speech.server import SpeechServicer
-from services.speech.settings import FakeOptions
 from tests.harness.grpc_server import admission_of
 from vivant.channel import SERVER_OPTIONS
 from vivant.speech.v1 import speech_pb2, speech_pb2_grpc
@@ -18,17 +16,17 @@ from vivant.speech.v1 import speech_pb2, speech_pb2_grpc
 
 @dataclass
 class SpeechModel:
-    """`options` of the scripted engine; `told` is all that was sent to it, by kind, of each stream."""
+    """`told` is all that was sent to it, by kind, of each stream."""
 
-    options: FakeOptions
+    engine: SpeechEngine
     address: str = ""
     told: list[list[tuple[str, Any]]] = field(default_factory=list)
     _server: grpc.aio.Server | None = None
 
     async def start(self) -> None:
         """Serves, at the same address as before."""
-        admission, metrics = admission_of("speech", "fake", 4)
-        servicer = _Noted(self, FakeEngine(self.options, SharedSettings()), admission, metrics)
+        admission, metrics = admission_of("speech", self.engine.info.name, 4)
+        servicer = _Noted(self, self.engine, admission, metrics)
         self._server = server = grpc.aio.server(options=SERVER_OPTIONS)
         speech_pb2_grpc.add_SpeechServiceServicer_to_server(servicer, server)
         port = server.add_insecure_port(self.address or "127.0.0.1:0")
