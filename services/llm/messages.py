@@ -86,6 +86,21 @@ def entry(said: common_pb2.Utterance, session_id: str, turn_id: int = 0) -> Entr
     )
 
 
+def utterance(said: Entry) -> common_pb2.Utterance:
+    """An entry as others see it."""
+    return common_pb2.Utterance(
+        id=said.id,
+        participant_id=said.participant_id,
+        text=said.text,
+        addressees=[
+            common_pb2.Addressee(participant_id=each.participant_id, probability=each.probability) for each in said.addressees
+        ],
+        language=said.language,
+        started_unix_us=said.started_unix_us,
+        ended_unix_us=said.ended_unix_us,
+    )
+
+
 def heard(message: llm_pb2.Heard, persona_id: str, session_id: str) -> Entry:
     """What was heard of the persona's words."""
     return Entry(

@@ -20,8 +20,9 @@ from services.llm.memory import embedding
 from services.llm.memory.record import Record
 from services.llm.memory.store import ConversationStore
 from services.llm.persona.library import Personas
+from services.llm.reply.briefing import instructions
 from services.llm.reply.conversation import Conversation
-from services.llm.reply.outputs import Addressed, Broken, Cue, Drafted, Finished, Output, Source, Text
+from services.llm.reply.outputs import Addressed, Broken, Cue, Drafted, Finished, Output, Recalled, Source, Text
 from services.llm.reply.reading.characters import printable
 from services.llm.reply.replier import Replier
 from vivant.common.v1 import common_pb2
@@ -90,6 +91,16 @@ class LlmServicer(llm_pb2_grpc.LlmServiceServicer):
         await stream.send(persona=messages.persona_message(await self._personas.get(request.persona_id)))
 
     @rpc
+    async def Brief(self, request: llm_pb2.BriefRequest, context: ServicerContext[Any, Any]) -> llm_pb2.BriefResponse:
+        replier = await self._personas.replier(request.persona_id)
+        record = await self._record(llm_pb2.GenerateConfig(conversation_id=request.conversation_id), replier)
+        if problem := record.take_problem():
+            raise problem
+        return llm_pb2.BriefResponse(
+            instructions=instructions(replier.recaller.persona), history=map(messages.utterance, record.entries)
+        )
+
+    @rpc
     async def Generate(self, request_iterator: Any, context: ServicerContext[Any, Any]) -> None:  # type: ignore[override]
         stream: ServerStream[llm_pb2.GenerateRequest, llm_pb2.GenerateResponse] = ServerStream(
             context, llm_pb2.GenerateResponse
@@ -149,6 +160,8 @@ class _Outlet:
                         turn_id=turn_id, text=words, addressees=meant, nearest=nearest, likeness=likeness
                     )
                 )
+            case Recalled(words, text):
+                await self._stream.send(recalled=llm_pb2.Recalled(turn_id=turn_id, words=words, text=text))
             case Text(text):
                 await self._stream.send(text=llm_pb2.ReplyText(turn_id=turn_id, text=text))
             case Cue(cue):
@@ -203,11 +216,12 @@ async def _converse(stream: ServerStream[Any, Any], conversation: Conversation, 
                 turn_id, speaker = messages.turn_of(message.turn_id), messages.participant_id(message.participant_id)
                 others = messages.participant_ids(message.candidate_ids)
                 text = messages.text_of(message.text)
-                await conversation.words(turn_id, text, speaker, draft=message.draft, others=others)
+                await conversation.words(turn_id, text, speaker, draft=message.draft, others=others, recall=message.recall)
             case "commit":
                 if not message.HasField("utterance"):
                     raise InvalidRequest("commit needs an utterance, whose text may be empty", reason="no_utterance")
-                await conversation.commit(messages.entry(message.utterance, session_id, messages.turn_of(message.turn_id)))
+                entry = messages.entry(message.utterance, session_id, messages.turn_of(message.turn_id))
+                await (conversation.answered_elsewhere if message.answered_elsewhere else conversation.commit)(entry)
             case "cancel":
                 await conversation.cancel(messages.turn_of(message.turn_id))
             case "heard":

@@ -168,8 +168,9 @@ class SessionServicer(session_pb2_grpc.SessionServiceServicer):
         if self._peers.misfits:
             raise Unusable(f"the services do not fit each other: {'; '.join(self._peers.misfits)}", reason="services_misfit")
         _require_loaded(config, components)
-        _check_input(config, components["asr"].info, components["turn"].info)
-        output = _output_audio(config, components["tts"].info)
+        model = components["speech"].info if "speech" in components else common_pb2.ServiceInfo()
+        _check_input(config, components["asr"].info, components["turn"].info, model)
+        output = _output_audio(config, components["tts"].info, model)
         _check_video(config, components["face"].info)
         # The voice is called anew for each reply; of the others the session sees for itself whether their streams open.
         missing = [] if components["tts"].ready else ["tts"]
@@ -185,7 +186,8 @@ class SessionServicer(session_pb2_grpc.SessionServiceServicer):
             )
         if "llm" not in missing:
             check_persona(persona, config, components, self._peers.tts.voices)
-        return Opening(persona, config, output, tuple(missing), frozenset(components["face"].info.face.cues))
+        cues, heard_at = frozenset(components["face"].info.face.cues), next(iter(_rates(model.input_audio)), 0)
+        return Opening(persona, config, output, tuple(missing), cues, heard_at)
 
 
 @dataclass(frozen=True)
@@ -222,7 +224,7 @@ def check_persona(
 
 def _require_loaded(config: session_pb2.ConverseConfig, components: Mapping[str, session_pb2.Component]) -> None:
     """Better opened in a moment than begun with an apology: raises Unavailable while a service that is needed loads."""
-    needed = {"llm", "tts"}
+    needed = {"llm", "tts", "speech"}
     if config.HasField("input_audio"):
         needed |= {"asr", "turn"}
     if config.HasField("output_video") and config.output_video.codec != common_pb2.VIDEO_CODEC_NONE:
@@ -233,17 +235,16 @@ def _require_loaded(config: session_pb2.ConverseConfig, components: Mapping[str,
         raise Unavailable(f"{', '.join(loading)} {verb} still loading; try again in a few seconds", reason="loading")
 
 
-def _check_input(
-    config: session_pb2.ConverseConfig | session_pb2.Join, asr: common_pb2.ServiceInfo, turn: common_pb2.ServiceInfo
-) -> None:
+def _check_input(config: session_pb2.ConverseConfig | session_pb2.Join, *hearing: common_pb2.ServiceInfo) -> None:
     if not config.HasField("input_audio"):
         return
-    rates = set(_rates(asr.input_audio) or DEFAULT_INPUT_HZ) & set(_rates(turn.input_audio) or DEFAULT_INPUT_HZ)
+    rates = set.intersection(*(set(_rates(each.input_audio) or DEFAULT_INPUT_HZ) for each in hearing))
     require_format("input_audio", config.input_audio, sorted(rates))
 
 
-def _output_audio(config: session_pb2.ConverseConfig, tts: common_pb2.ServiceInfo) -> common_pb2.AudioFormat:
-    rates = _rates(tts.output_audio) or DEFAULT_OUTPUT_HZ
+def _output_audio(config: session_pb2.ConverseConfig, *speaking: common_pb2.ServiceInfo) -> common_pb2.AudioFormat:
+    first, *others = (_rates(each.output_audio) for each in speaking)
+    rates = [rate for rate in first or DEFAULT_OUTPUT_HZ if all(rate in other for other in others if other)]
     if not config.HasField("output_audio"):
         return pcm_format(rates[0])
     return pcm_format(require_format("output_audio", config.output_audio, rates))

@@ -138,6 +138,10 @@ class Session(Protocol):
     async def note(self, said: Said) -> None:
         """Something that was said, as others have heard it, for when the model must be told again what was said."""
 
+    async def respond(self, text: str) -> None:
+        """The user's turn is over: answer now what was heard, or `text`, which was not; empty: there is none. Of no effect on a
+        model that cannot be asked, and while it makes a reply that was not cleared. A `text` is remembered all the same."""
+
     async def played(self, turn_id: int, position_samples: int) -> None:
         """How much of a reply has been heard."""
 

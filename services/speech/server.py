@@ -126,6 +126,8 @@ class _Conversation:
             case "utterance":
                 by_persona = payload.participant_id == self._persona_id
                 await session.note(speech.Said(_text(kind, payload.text), by_persona=by_persona))
+            case "respond":
+                await session.respond(_text(kind, payload.text) if payload.HasField("text") else "")
             case "played":
                 self._turns.require_begun(payload.turn_id)
                 if payload.position_samples < 0:
@@ -195,8 +197,9 @@ class _Conversation:
                         common_pb2.Word(text=w.text, start_sample=w.start_sample, end_sample=w.end_sample, confidence=1.0)
                         for w in said.words
                     )
-                await self._stream.send(speech=message)
+                # Before it is sent: while it is, the turn may be cleared.
                 self._turns.sent(said.turn_id, len(pcm) // 2)
+                await self._stream.send(speech=message)
             if self._taken and self._taken[0] == said.turn_id:
                 self._metrics.observe("vivant_first_audio_seconds", time.monotonic() - self._taken[1])
                 self._taken = None

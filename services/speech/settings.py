@@ -102,6 +102,8 @@ class FakeOptions(Frozen):
     """Silence after which it takes the floor."""
     pace: float = Field(default=2.0, ge=0)
     """How many times faster than it is spoken a reply is made; 0: at once."""
+    word_times: bool = True
+    """It says when it says what."""
     stops: bool = True
     """It can be stopped; otherwise it goes on with a reply that was cleared."""
     fails_turn: int = Field(default=0, ge=0)

@@ -223,6 +223,24 @@ async def test_the_words_of_a_reply_have_their_times_and_context_is_known() -> N
             await talk.end()
 
 
+async def test_it_answers_when_it_is_asked_and_not_twice() -> None:
+    engine = FakeEngine(FakeOptions(replies=("It is nice.",), pace=4), SharedSettings())
+    async with serving(engine) as service, talking(service) as talk:
+        await talk.send(respond=speech_pb2.Respond(text="How is it?"))
+        await talk.until("floor")
+        await talk.send(respond=speech_pb2.Respond())
+        await talk.until("done")
+        assert talk.text(1) == "It is nice."
+        await talk.send(respond=speech_pb2.Respond())
+        await talk.until("speech")
+        await talk.clear(3)
+        await talk.send(respond=speech_pb2.Respond(text="And now?"))
+        assert (await talk.until("done", lambda done: done.turn_id == 3)).ending == speech_pb2.ENDING_COMPLETE
+        assert {each.turn_id for each in talk.of("floor")} == {1, 2, 3}
+        await talk.send(respond=speech_pb2.Respond(text=" "))
+        assert (await refusal(talk.end()))[1] == "empty_text"
+
+
 async def test_a_reply_that_fails_says_why_and_the_next_one_is_whole() -> None:
     async with serving(FakeEngine(FakeOptions(replies=(REPLY,), pace=0, fails_turn=1), SharedSettings())) as service:
         async with talking(service) as talk:

@@ -90,6 +90,47 @@ async def test_what_comes_to_mind_is_a_word_of_the_system() -> None:
         assert (item["item"]["role"], item["item"]["content"][0]["text"]) == ("system", "Walt drove a snowplow.")
 
 
+async def test_what_is_typed_is_an_item_and_answered() -> None:
+    async with house() as (service, server):
+        async with talking(service) as talk:
+            await talk.send(respond=speech_pb2.Respond(text="How old are you?"))
+            await talk.until("done")
+            assert talk.text(1) == REPLY
+        [item] = server.connections[-1].of("conversation.item.create")
+        assert (item["item"]["role"], item["item"]["content"][0]["text"]) == ("user", "How old are you?")
+        assert not server.connections[-1].of("input_audio_buffer.commit")
+
+
+async def test_a_server_that_has_not_found_the_end_is_asked_and_one_that_has_is_not() -> None:
+    async with house() as (service, server):
+        async with talking(service) as talk:
+            await talk.say(silence(0.1), tone(0.6), silence(0.1))
+            connection = server.connections[-1]
+            await until(lambda: connection.heard_ms >= 750)
+            await talk.send(respond=speech_pb2.Respond())
+            await talk.until("done")
+            assert [
+                each["type"] for each in connection.received if each["type"] in ("input_audio_buffer.commit", "response.create")
+            ] == [
+                "input_audio_buffer.commit",
+                "response.create",
+            ]
+            await ask(talk)
+            await talk.until("floor", lambda floor: floor.turn_id == 2)
+            await talk.send(respond=speech_pb2.Respond())
+            await talk.until("done")
+            assert len(connection.of("response.create")) == 1, "a reply is in hand"
+
+
+async def test_a_model_that_takes_turns_by_itself_is_not_asked() -> None:
+    async with house(Script(capabilities=DUPLEX)) as (service, server):
+        async with talking(service) as talk:
+            await talk.send(respond=speech_pb2.Respond(text="How old are you?"))
+            await ask(talk)
+            await talk.until("done")
+            assert not server.connections[-1].of("response.create")
+
+
 async def test_what_a_server_does_not_take_as_items_it_is_told_in_its_instructions() -> None:
     async with house(Script(refused_roles=("system", "assistant"))) as (service, server):
         async with talking(service, history=HISTORY) as talk:

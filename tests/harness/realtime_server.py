@@ -125,6 +125,10 @@ class Connection:
                 await self.tell("error", error=error | {"event_id": event.get("event_id")})
             case "input_audio_buffer.append":
                 await self._hear(base64.b64decode(event["audio"]))
+            case "input_audio_buffer.commit":
+                self._loud = False
+            case "response.create":
+                self._respond()
             case "response.cancel":
                 self._cancelled.add(event["response_id"])
 

@@ -16,7 +16,7 @@ from services.llm.memory.store import Addressee, Entry, Kept, Key
 from services.llm.persona.story import Passage
 from services.llm.reply.clauses import sentences
 from services.llm.reply.conversation import Conversation
-from services.llm.reply.outputs import Addressed, Broken, Cue, Drafted, Finished, Output, Source, Text
+from services.llm.reply.outputs import Addressed, Broken, Cue, Drafted, Finished, Output, Recalled, Source, Text
 from services.llm.reply.recalling import Recollection
 from services.llm.reply.replier import Replier
 from tests.harness.llm_parts import fake_engine, pip
@@ -399,6 +399,37 @@ async def test_what_tells_whether_the_persona_is_meant_is_told_beside_the_draft_
     await conversation.words(2, "Yes, the bread is burnt.", "ana", draft=True, others=["ben"])
     told = await listener.until(2, Addressed)
     assert told.nearest < 0.5 and told.likeness is not None and told.likeness > 0.9
+
+
+async def test_what_words_bring_to_mind_is_told_to_whoever_answers_them(
+    conversation: Conversation, listener: Listener, record: Record
+) -> None:
+    await conversation.words(1, BORN, "ana", draft=False, recall=True)
+    told = await listener.until(1, Recalled)
+    assert told.words == BORN and told.text.startswith("[memories: ") and "Gull Rock" in told.text
+    listener.said.clear()
+    await conversation.answered_elsewhere(said(BORN))
+    assert (await listener.until(1, Recalled)).text == told.text
+    assert [each.text for each in record.said] == [BORN], "it is kept"
+    conversation.heard(heard("On an island."))
+    assert [each.text for each in record.said] == [BORN, "On an island."]
+    await conversation.words(2, "...", "ana", draft=False, recall=True)
+    assert (await listener.until(2, Recalled)).text == ""
+    await conversation.cancel(2)
+    assert not [output for _, output in listener.said if isinstance(output, Text)], "nothing is said here"
+
+
+async def test_whoever_was_to_answer_does_not_and_the_persona_does(
+    conversation: Conversation, listener: Listener, record: Record
+) -> None:
+    await conversation.answered_elsewhere(said(BORN))
+    await listener.until(1, Recalled)
+    await conversation.commit(said(BORN))
+    assert (await listener.until(1, Finished)).answers == said(BORN).id
+    assert [each.text for each in record.said] == [BORN], "it was said once"
+    await conversation.answered_elsewhere(said("And when?", 2))
+    await conversation.cancel(2)
+    assert [each.text for each in record.said] == [BORN], "what was taken back is not kept"
 
 
 @pytest.mark.parametrize("last", ["pip", "ana"])

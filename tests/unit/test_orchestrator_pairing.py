@@ -65,6 +65,50 @@ def test_what_does_not_fit_is_said_in_a_sentence(service: str, other: Info, says
     assert misfits({**infos(), service: other}) == [says]
 
 
+def model(**fields: object) -> Info:
+    """A speech model that fits the others."""
+    usual = {
+        "service": "speech",
+        "input_audio": [pcm_format(16_000)],
+        "output_audio": [pcm_format(24_000)],
+        "speech": common_pb2.SpeechCapabilities(text=True),
+    }
+    return Info(**usual | fields)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("other", "says"),
+    [
+        (model(), []),
+        (
+            model(input_audio=[pcm_format(8_000)]),
+            ["no microphone suits both: the recognition takes 16000 Hz, the speech model 8000 Hz"],
+        ),
+        (
+            model(output_audio=[pcm_format(16_000)]),
+            ["the speech model speaks at 16000 Hz, the voice speaks at 24000 Hz"],
+        ),
+        (
+            model(speech=common_pb2.SpeechCapabilities()),
+            ["the speech model does not tell its words: nobody would know what it has said"],
+        ),
+        (
+            model(languages=["fr"]),
+            [
+                "no language is common to all: the recognition has de, en; the llm has en; the voice has en; "
+                "the speech model has fr"
+            ],
+        ),
+        (
+            Info(service="tts", tts=common_pb2.TtsCapabilities()),
+            ["what answers as speech is another service, tts: check ORCHESTRATOR_SPEECH_ADDRESS"],
+        ),
+    ],
+)
+def test_a_speech_model_fits_microphone_voice_and_face(other: Info, says: list[str]) -> None:
+    assert misfits({**infos(), "speech": other}) == says
+
+
 def test_only_what_has_answered_is_judged() -> None:
     known = infos()
     del known["tts"], known["turn"]

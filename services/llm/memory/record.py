@@ -104,6 +104,11 @@ class Record:
     # --- what is read ---------------------------------------------------------------------------------------------------
 
     @property
+    def entries(self) -> tuple[Entry, ...]:
+        """What was said until now, as far as it is remembered, with ids."""
+        return self._history.entries
+
+    @property
     def said(self) -> tuple[Utterance, ...]:
         """What was said until now, as far as it is remembered."""
         return tuple(map(self._participants.shown, self._history.entries))

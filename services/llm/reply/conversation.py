@@ -19,6 +19,7 @@ from services.llm.memory.history import Utterance
 from services.llm.memory.record import Record
 from services.llm.memory.store import Entry
 from services.llm.persona.story import Passage
+from services.llm.reply.briefing import recalled
 from services.llm.reply.outputs import Broken, Done, Drafted, Finished, Outlet, Output, Text
 from services.llm.reply.replier import Replier
 from services.llm.understanding import addressed
@@ -42,6 +43,8 @@ class _Turn:
     task: asyncio.Task[None] | None = None
     judging: asyncio.Task[None] | None = None
     """Finds out what tells whether the words of the draft are meant for the persona."""
+    telling: asyncio.Task[None] | None = None
+    """Finds out what the words bring to mind, for somebody else who answers them."""
     drafting: bool = False
     committed_at: float | None = None
     first_at: float | None = None
@@ -66,15 +69,20 @@ class Conversation:
         """Reads ahead what every prompt begins with."""
         self._read_ahead()
 
-    async def words(self, turn_id: int, text: str, participant_id: str, *, draft: bool, others: Sequence[str] = ()) -> None:
+    async def words(
+        self, turn_id: int, text: str, participant_id: str, *, draft: bool, others: Sequence[str] = (), recall: bool = False
+    ) -> None:
         """Words of somebody who still speaks: recalls and reads ahead, or writes a draft.
 
-        The words of a draft may be meant for `others`, by their ids: then what tells of that is told beside it.
+        The words of a draft may be meant for `others`, by their ids: what tells of that is told beside it; with `recall`, what
+        they bring to mind.
         """
         question = self._record.shown(participant_id, text)
         turn = await self._enter(turn_id, question)
         if turn is None or turn.committed_at is not None:
             return
+        if recall:
+            await self._remind(turn, question)
         if draft:
             if not (turn.drafting and same_words(turn.question.text, text)):
                 await self._restart(turn, question, drafting=True)
@@ -107,6 +115,12 @@ class Conversation:
         while turn.held:
             await self._send(turn, turn.held.pop(0))
         turn.drafting = False
+
+    async def answered_elsewhere(self, entry: Entry) -> None:
+        """Like `commit`, but somebody else answers: what it brings to mind is told. A commit may still ask for a reply."""
+        turn = await self._enter(entry.turn_id, self._record.shown(entry.participant_id, entry.text))
+        if turn is not None and turn.committed_at is None:
+            await self._remind(turn, self._record.add(entry))
 
     async def cancel(self, turn_id: int) -> None:
         """Forgets a turn."""
@@ -163,8 +177,8 @@ class Conversation:
     async def _end(self, turn: _Turn) -> None:
         if self._turn is turn:
             self._turn = None
-        await _stop(turn.task)
-        await _stop(turn.judging)
+        for task in (turn.task, turn.judging, turn.telling):
+            await _stop(task)
 
     async def _prepare(self, turn: _Turn) -> None:
         """Recalls and reads ahead for the words so far, again whenever there are more.
@@ -173,20 +187,16 @@ class Conversation:
         before two updates in a row have recalled the same.
         """
         done: Utterance | None = None
-        try:
-            with _faults_named():
-                while turn.question is not done:
-                    done = turn.question
-                    if len(words(done.text)) < _MIN_WORDS:
-                        continue
-                    history = self._record.before(turn.id)
-                    recollection = await self._replier.recall(done, history)
-                    steady, turn.recalled = recollection.passages == turn.recalled, recollection.passages
-                    if steady:
-                        await self._replier.prefill(done, history, recollection, self._lane)
-        except VivantError as exc:
-            # Reading ahead saves time and nothing else: the reply itself will say what is wrong.
-            _log.info("prefill_failed", reason=exc.reason)
+        with _faults_logged("prefill_failed"):
+            while turn.question is not done:
+                done = turn.question
+                if len(words(done.text)) < _MIN_WORDS:
+                    continue
+                history = self._record.before(turn.id)
+                recollection = await self._replier.recall(done, history)
+                steady, turn.recalled = recollection.passages == turn.recalled, recollection.passages
+                if steady:
+                    await self._replier.prefill(done, history, recollection, self._lane)
 
     async def _write(self, turn: _Turn) -> None:
         try:
@@ -202,19 +212,24 @@ class Conversation:
     async def _judge(self, turn: _Turn, others: Sequence[str]) -> None:
         said, called = turn.question, [self._record.called(other) for other in others]
         history, ids = self._record.before(turn.id), (self._replier.recaller.persona.id, *others)
-        try:
-            with _faults_named():
-                told = await addressed.from_memory(self._replier.recaller, said, history)
-                await self._send(turn, told)
-                # From the commit on the model is wanted for the reply.
-                if self._replier.settings.who_is_meant != "model" or turn.committed_at is not None:
-                    return
-                if likely := await addressed.from_model(self._replier, said, called, history):
-                    shares = sorted(zip(ids, likely, strict=True), key=lambda share: -share[1])
-                    await self._send(turn, replace(told, shares=tuple(shares)))
-        except VivantError as exc:
-            # What was told from memory stands; the reply itself will say what is wrong.
-            _log.info("opinion_failed", reason=exc.reason)
+        with _faults_logged("opinion_failed"):
+            told = await addressed.from_memory(self._replier.recaller, said, history)
+            await self._send(turn, told)
+            # From the commit on the model is wanted for the reply.
+            if self._replier.settings.who_is_meant != "model" or turn.committed_at is not None:
+                return
+            if likely := await addressed.from_model(self._replier, said, called, history):
+                shares = sorted(zip(ids, likely, strict=True), key=lambda share: -share[1])
+                await self._send(turn, replace(told, shares=tuple(shares)))
+
+    async def _remind(self, turn: _Turn, said: Utterance) -> None:
+        await _stop(turn.telling)
+        turn.telling = self._outlet.spawn(self._tell_recalled(turn, said), f"remind-{turn.id}")
+
+    async def _tell_recalled(self, turn: _Turn, said: Utterance) -> None:
+        with _faults_logged("recall_failed"):
+            recollection = await self._replier.recall(said, self._record.before(turn.id))
+            await self._send(turn, recalled(said.text, recollection))
 
     async def _give(self, turn: _Turn, output: Output) -> None:
         if turn.drafting:
@@ -246,11 +261,8 @@ class Conversation:
         self._waiting = self._outlet.spawn(self._read_waiting(), "read-ahead")
 
     async def _read_waiting(self) -> None:
-        try:
-            with _faults_named():
-                await self._replier.prefill_waiting(self._record.said, self._lane)
-        except VivantError as exc:
-            _log.info("prefill_failed", reason=exc.reason)
+        with _faults_logged("prefill_failed"):
+            await self._replier.prefill_waiting(self._record.said, self._lane)
 
 
 @contextmanager
@@ -265,6 +277,16 @@ def _faults_named() -> Iterator[None]:
         raise Internal(
             f"a fault in the llm service ({type(exc).__name__}); its log has the details", reason="turn_fault"
         ) from exc
+
+
+@contextmanager
+def _faults_logged(event: str) -> Iterator[None]:
+    """Of what saves time, or helps somebody else, and nothing more: the reply itself will say what is wrong."""
+    try:
+        with _faults_named():
+            yield
+    except VivantError as exc:
+        _log.info(event, reason=exc.reason)
 
 
 async def _stop(task: asyncio.Task[None] | None) -> None:

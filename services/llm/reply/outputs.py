@@ -80,7 +80,16 @@ class Addressed:
     probabilities that add up to 1; empty: it was not asked, or has not answered."""
 
 
-Output = Event | Finished | Broken | Drafted | Addressed
+@dataclass(frozen=True)
+class Recalled:
+    """What these words bring to mind, for somebody else who answers them."""
+
+    words: str
+    text: str
+    """Empty: nothing is to be told."""
+
+
+Output = Event | Finished | Broken | Drafted | Addressed | Recalled
 
 
 class Outlet(Protocol):

@@ -25,21 +25,24 @@ def prefix(persona: Persona) -> tuple[Message, ...]:
     profile = persona.profile
     messages = [Message("system", "\n".join(line.strip() for line in profile.manner))]
     for example in profile.examples:
-        asked = example.user
-        if not asked.startswith("[memories:"):
-            asked = f"[memories: {example.memories or 'none'}] {asked}"
+        asked = with_memories(example.user, example.memories)
         messages += [Message("user", asked), Message("assistant", example.reply)]
     return tuple(messages)
+
+
+def with_memories(said: str, memories: str) -> str:
+    """Words with the memories in brackets before them, unless they have some already."""
+    return said if said.startswith("[memories:") else f"[memories: {memories or 'none'}] {said}".rstrip()
 
 
 def build(
     persona: Persona, history: Iterable[Utterance], memories: Sequence[str], question: Utterance, opening: str = ""
 ) -> Prompt:
     """The prompt for one reply, which has begun with `opening`."""
-    remembered = " ".join(memories) or "none"
     # Brackets of the listener's own would pass for memories.
     said = shortened(question, _MAX_QUESTION_WORDS).text.replace("[", "(").replace("]", ")")
-    *before, last = as_messages([*history, Utterance(question.speaker, f"[memories: {remembered}] {said}")], persona.id)
+    asked = Utterance(question.speaker, f"[memories: {' '.join(memories) or 'none'}] {said}")
+    *before, last = as_messages([*history, asked], persona.id)
     return Prompt((*prefix(persona), *before, last), opening, persona.profile.adapter)
 
 

@@ -6,7 +6,7 @@ The only file of the orchestrator, besides `link.py` and its server, that knows 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Callable, Sequence
+from collections.abc import AsyncGenerator, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -16,7 +16,7 @@ from google.protobuf.message import Message
 from services.common.logs import get_logger
 from services.common.tasks import say_why
 from services.orchestrator.links import synthesis
-from services.orchestrator.links.link import Link
+from services.orchestrator.links.link import Config, Link
 from services.orchestrator.links.pairing import misfits
 from services.orchestrator.settings import OrchestratorSettings
 from vivant import fitting
@@ -28,6 +28,7 @@ from vivant.face.v1 import face_pb2, face_pb2_grpc
 from vivant.llm.v1 import llm_pb2, llm_pb2_grpc
 from vivant.persona.v1 import persona_pb2
 from vivant.session.v1 import session_pb2
+from vivant.speech.v1 import speech_pb2, speech_pb2_grpc
 from vivant.tts.v1 import tts_pb2, tts_pb2_grpc
 from vivant.turn.v1 import turn_pb2, turn_pb2_grpc
 
@@ -86,6 +87,8 @@ class Peers:
         self.llm: Peer
         self.tts: Peer
         self.face: Peer
+        self.speech: Peer | None = None
+        """None: no model speaks by itself."""
         self.all: tuple[Peer, ...] = ()
 
     def open(self) -> None:
@@ -98,6 +101,10 @@ class Peers:
         self.tts = _peer("tts", settings.tts_address, tts_pb2_grpc.TtsServiceStub, tts_pb2.GetInfoRequest)
         self.face = _peer("face", settings.face_address, face_pb2_grpc.FaceServiceStub, face_pb2.GetInfoRequest)
         self.all = (self.asr, self.turn, self.llm, self.tts, self.face)
+        if settings.speech_address:
+            stub = speech_pb2_grpc.SpeechServiceStub
+            self.speech = _peer("speech", settings.speech_address, stub, speech_pb2.GetInfoRequest)
+            self.all += (self.speech,)
 
     async def watch(self) -> None:
         """Asks all services once, then keeps `problems` up to date in the background."""
@@ -214,6 +221,15 @@ class Peers:
         """The persona as the llm gave it last, for when it is out of reach."""
         return self._personas.get(persona_id)
 
+    async def brief(self, persona_id: str, conversation_id: str) -> llm_pb2.BriefResponse:
+        """What a model must know that speaks in the llm's place; raises VivantError."""
+        request = llm_pb2.BriefRequest(persona_id=persona_id, conversation_id=conversation_id)
+        try:
+            response: llm_pb2.BriefResponse = await self.llm.stub.Brief(request, timeout=self._timeout_s)
+        except grpc.aio.AioRpcError as exc:
+            raise from_rpc_error(exc, "llm") from exc
+        return response
+
     async def portrait(self, persona: str) -> bytes:
         """A face at rest, as JPEG; raises NotFound, Unusable, or what says that the face is out of reach."""
         try:
@@ -235,14 +251,16 @@ class Peers:
             raise from_rpc_error(exc, "face") from exc
         return list(response.unseen)
 
-    def link(self, ability: str, config: Callable[[], Message]) -> Link:
-        """A stream to asr, turn, llm or face."""
+    def link(self, ability: str, config: Config) -> Link:
+        """A stream to asr, turn, llm, face, or speech where there is one."""
         methods: dict[str, tuple[Any, type[Message]]] = {
             "asr": (self.asr.stub.Transcribe, asr_pb2.TranscribeRequest),
             "turn": (self.turn.stub.Detect, turn_pb2.DetectRequest),
             "llm": (self.llm.stub.Generate, llm_pb2.GenerateRequest),
             "face": (self.face.stub.Animate, face_pb2.AnimateRequest),
         }
+        if self.speech:
+            methods["speech"] = (self.speech.stub.Converse, speech_pb2.ConverseRequest)
         method, request = methods[ability]
         return Link(ability, method, request, config)
 

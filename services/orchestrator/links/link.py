@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+import inspect
+from collections.abc import Awaitable, Callable
 from typing import Any, Final, Protocol
 
 import grpc
@@ -25,6 +26,8 @@ FINISH_S: Final = 2.0
 #: A service that does not take a new stream within this time is out of reach.
 OPEN_TIMEOUT_S: Final = 5.0
 
+#: What a stream is opened with; some have to be asked for first, in bounded time, which may raise VivantError.
+Config = Callable[[], Message | Awaitable[Message]]
 OnResponse = Callable[[str, Any], None]
 OnChange = Callable[[bool, VivantError | None], None]
 
@@ -38,7 +41,7 @@ class Channel(Protocol):
 class Link:
     """One long stream to a service. It opens again, with back-off, when it breaks; what is sent meanwhile is dropped."""
 
-    def __init__(self, ability: str, method: Any, request: type[Message], config: Callable[[], Message]) -> None:
+    def __init__(self, ability: str, method: Any, request: type[Message], config: Config) -> None:
         self.ability = ability
         self._method = method
         self._request = request
@@ -104,20 +107,23 @@ class Link:
         while not self._queue.empty():
             self._queue.get_nowait()
         self._overflow.clear()
+        config = self._config()
+        # A call that is made before may have failed by then.
+        config = await config if inspect.isawaitable(config) else config
         call = self._method()
         status = FinalStatus(call)
         try:
-            await self._open(call)
+            await self._open(call, config)
             await self._serve(call, on_response, on_change, on_steady)
         except grpc.aio.AioRpcError as exc:
             raise from_rpc_error(await status.after(exc), self.ability) from exc
         finally:
             call.cancel()
 
-    async def _open(self, call: Any) -> None:
+    async def _open(self, call: Any, config: Message) -> None:
         try:
             async with asyncio.timeout(OPEN_TIMEOUT_S):
-                await call.write(self._request(config=self._config()))
+                await call.write(self._request(config=config))
                 await call.initial_metadata()
                 if call.done():
                     await call.read()

@@ -7,13 +7,20 @@ from typing import Final
 
 from vivant.common.v1 import common_pb2
 
-_NAMES: Final = {"asr": "the recognition", "turn": "the turn-taking", "llm": "the llm", "tts": "the voice", "face": "the face"}
+_NAMES: Final = {
+    "asr": "the recognition",
+    "turn": "the turn-taking",
+    "llm": "the llm",
+    "tts": "the voice",
+    "face": "the face",
+    "speech": "the speech model",
+}
 
 
 def misfits(infos: Mapping[str, common_pb2.ServiceInfo]) -> list[str]:
     """Sentences that say what does not fit, by the services that have answered; empty: all fits.
 
-    `infos` are by what each service is used as: "asr", "turn", "llm", "tts", "face".
+    `infos` are by what each service is used as: "asr", "turn", "llm", "tts", "face", "speech".
     """
     wrong = [
         f"what answers as {name} is another service, {info.service or 'unnamed'}: check ORCHESTRATOR_{name.upper()}_ADDRESS"
@@ -25,6 +32,7 @@ def misfits(infos: Mapping[str, common_pb2.ServiceInfo]) -> list[str]:
     return [
         *_rates_apart(infos),
         *_voice(infos),
+        *_model(infos),
         *_tongues(infos),
     ]
 
@@ -45,8 +53,24 @@ def _voice(infos: Mapping[str, common_pb2.ServiceInfo]) -> Iterable[str]:
         yield "the voice gives no times of its words: what was heard of an interrupted reply could not be known"
 
 
+def _model(infos: Mapping[str, common_pb2.ServiceInfo]) -> Iterable[str]:
+    """A speech model stands beside recognition and voice, and takes the same microphone and the same face."""
+    if "speech" not in infos:
+        return
+    model = infos["speech"]
+    hears, speaks = _rates(model.input_audio), _rates(model.output_audio)
+    for name in ("asr", "turn"):
+        if name in infos and not hears & (other := _rates(infos[name].input_audio)):
+            yield f"no microphone suits both: {_NAMES[name]} takes {_hz(other)}, the speech model {_hz(hears)}"
+    for name, shown, does in (("face", "input_audio", "takes"), ("tts", "output_audio", "speaks at")):
+        if name in infos and not speaks & (other := _rates(getattr(infos[name], shown))):
+            yield f"the speech model speaks at {_hz(speaks)}, {_NAMES[name]} {does} {_hz(other)}"
+    if not model.speech.text:
+        yield "the speech model does not tell its words: nobody would know what it has said"
+
+
 def _tongues(infos: Mapping[str, common_pb2.ServiceInfo]) -> Iterable[str]:
-    bound = {name: {_tongue(tag) for tag in infos[name].languages} for name in ("asr", "llm", "tts") if name in infos}
+    bound = {name: {_tongue(tag) for tag in infos[name].languages} for name in ("asr", "llm", "tts", "speech") if name in infos}
     bound = {name: tongues for name, tongues in bound.items() if tongues}
     if len(bound) > 1 and not set.intersection(*bound.values()):
         parts = (f"{_NAMES[name]} has {', '.join(sorted(tongues))}" for name, tongues in bound.items())

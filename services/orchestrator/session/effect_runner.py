@@ -16,10 +16,12 @@ from services.orchestrator.session import notices
 from services.orchestrator.session.context import SessionContext
 from services.orchestrator.session.opening import Opening
 from services.orchestrator.session.persona_link import PersonaLink
+from services.orchestrator.session.speech_link import SpeechLink
 from services.orchestrator.session.timeline import Timeline
 from services.orchestrator.speaking.backchannels import BackchannelSound
 from services.orchestrator.speaking.playout import Reply
 from services.orchestrator.speaking.stage import Stage
+from vivant.common.v1 import common_pb2
 from vivant.face.v1 import face_pb2
 from vivant.session.v1 import session_pb2
 
@@ -46,6 +48,7 @@ class EffectRunner:
         stage: Stage,
         microphones: Microphones,
         *,
+        speech_link: SpeechLink | None,
         utterances: Utterances,
         timeline: Timeline,
         metrics: Metrics,
@@ -53,7 +56,9 @@ class EffectRunner:
     ) -> None:
         self._manner = opening.manner
         self._input_hz = opening.config.input_audio.sample_rate_hz or CLOCK_HZ
+        self._persona = opening.card.id
         self._persona_link = persona_link
+        self._speech_link = speech_link
         self._stage = stage
         self._microphones = microphones
         self._utterances = utterances
@@ -73,7 +78,7 @@ class EffectRunner:
         match effect:
             case fx.Flush(speaker, flush_id):
                 self._microphones.flush(speaker, flush_id)
-            case fx.Prefill() | fx.Commit() | fx.Note() | fx.Cancel():
+            case fx.Prefill() | fx.Prepare() | fx.Commit() | fx.Note() | fx.Cancel():
                 self._think(effect)
             case fx.CloseTurn(turn_id, interrupted):
                 self._close_turn(turn_id, interrupted)
@@ -96,20 +101,33 @@ class EffectRunner:
     def _think(self, effect: fx.Effect) -> None:
         match effect:
             case fx.Prefill(turn_id, speaker, text, draft, other):
-                if draft:
+                model = self._model_answers
+                # Where a speech model answers, a draft is for finding out who is meant.
+                draft = draft and (not model or bool(other))
+                if draft and not model:
                     self._timeline.drafted(speaker, text, self._context.now())
-                self._persona_link.think_along(turn_id, speaker, text, draft=draft, other=other)
+                self._persona_link.think_along(turn_id, speaker, text, draft=draft, other=other, recall=model)
+            case fx.Prepare(turn_id, text):
+                if not self._model_answers:
+                    self._stage.prepare(turn_id, text)
             case fx.Commit(turn_id, contribution):
                 self._commit(turn_id, contribution)
             case fx.Note(contribution):
-                self._persona_link.note(contribution)
+                utterance = self._persona_link.note(contribution)
+                if self._speech_link is not None:
+                    self._speech_link.note(utterance, contribution, answered=False)
             case fx.Cancel(turn_id):
                 self._persona_link.cancel(turn_id)
+                if self._speech_link is not None:
+                    self._speech_link.end(turn_id + 1)
+
+    @property
+    def _model_answers(self) -> bool:
+        """Replies come from a speech model."""
+        return self._speech_link is not None and self._speech_link.able
 
     def _act(self, effect: fx.Effect) -> None:
         match effect:
-            case fx.Prepare(turn_id, text):
-                self._stage.prepare(turn_id, text)
             case fx.Say(turn_id, text):
                 self._stage.say(turn_id, text)
             case fx.Apologise(turn_id):
@@ -133,6 +151,8 @@ class EffectRunner:
                 self._microphones.taken()
                 self._stage.output.release()
             case fx.Silence(_, newest_turn_id):
+                if self._speech_link is not None:
+                    self._speech_link.end(newest_turn_id)
                 self._stage.silence(newest_turn_id)
                 self._measure_interruption("stopped")
 
@@ -141,7 +161,12 @@ class EffectRunner:
         self._stage.begin(turn_id, [spoken.id for spoken in self._utterances.of(contribution)])
         self._timeline.begin(turn_id, contribution)
         self._timeline.mark(turn_id, "end_of_turn", self._context.now())
-        self._persona_link.reply_to(turn_id, contribution)
+        if self._speech_link is None:
+            self._persona_link.reply_to(turn_id, contribution)
+            return
+        model = self._speech_link.answer(turn_id, contribution)
+        utterance = (self._persona_link.keep if model else self._persona_link.reply_to)(turn_id, contribution)
+        self._speech_link.note(utterance, contribution, answered=True)
 
     def _fill(self, turn_id: int) -> None:
         self._timeline.mark(turn_id, "filler", self._context.now())
@@ -173,13 +198,17 @@ class EffectRunner:
         """What was heard of a reply is remembered, here and by the persona; and the client is told."""
         turn_id, heard = reply.turn_id, self._stage.heard_text(reply, interrupted=interrupted)
         self._persona_link.heard(turn_id, heard, interrupted=interrupted)
+        utterance_id = self._utterances.of_reply(turn_id)
+        if self._speech_link is not None:
+            said = common_pb2.Utterance(id=utterance_id, participant_id=self._persona, text=heard)
+            self._speech_link.heard(turn_id, said)
         turn = session_pb2.Turn(
             turn_id=turn_id,
             heard_text=heard,
             full_text=reply.text.strip(),
             interrupted=interrupted,
             passages=reply.sources,
-            utterance_id=self._utterances.of_reply(turn_id),
+            utterance_id=utterance_id,
             answers_utterance_ids=reply.answers,
         )
         self._context.send(turn=turn)

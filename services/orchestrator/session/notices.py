@@ -15,6 +15,7 @@ _LOST: Final = {
     "llm": "I cannot think of replies at the moment; it is being restarted.",
     "tts": "My voice is gone for the moment; replies are shown as text.",
     "face": "The picture is gone for the moment; the voice goes on.",
+    "speech": "The speech model is gone for the moment; the language model and the voice answer instead.",
 }
 _BACK: Final = {
     "asr": "I can hear you again.",
@@ -22,6 +23,7 @@ _BACK: Final = {
     "llm": "I can think again.",
     "tts": "My voice is back.",
     "face": "The picture is back.",
+    "speech": "The speech model answers again.",
 }
 _EVENTS: Final = {
     "llm_failed": ("llm", "No reply came; please ask again."),
@@ -54,6 +56,17 @@ def event(reason: str) -> session_pb2.Notice:
     ability, message = _EVENTS[reason]
     return session_pb2.Notice(
         severity=common_pb2.SEVERITY_WARNING, reason=reason, message=message, ability=ability, retryable=True
+    )
+
+
+def silent(why: str) -> session_pb2.Notice:
+    """The speech model is there and says nothing."""
+    return session_pb2.Notice(
+        severity=common_pb2.SEVERITY_WARNING,
+        reason="speech_silent",
+        message=f"The speech model gives no reply; the language model and the voice answer until it does again ({why}).",
+        ability="speech",
+        retryable=True,
     )
 
 

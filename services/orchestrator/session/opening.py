@@ -20,6 +20,8 @@ class Opening:
     missing: tuple[str, ...] = ()
     cues: frozenset[str] = frozenset()
     """Expressions that the face knows."""
+    speech_input_hz: int = 0
+    """What a speech model hears at where the session has no microphone."""
 
     @property
     def card(self) -> persona_pb2.Card:

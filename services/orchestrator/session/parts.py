@@ -18,6 +18,7 @@ from services.orchestrator.session.opening import Opening
 from services.orchestrator.session.persona_link import PersonaLink
 from services.orchestrator.session.requests import Requests
 from services.orchestrator.session.roster import Roster
+from services.orchestrator.session.speech_link import SpeechLink
 from services.orchestrator.session.style import performed
 from services.orchestrator.session.timeline import Timeline
 from services.orchestrator.settings import OrchestratorSettings
@@ -31,6 +32,8 @@ class Parts:
     microphones: Microphones
     stage: Stage
     persona_link: PersonaLink
+    speech_link: SpeechLink | None
+    """None: no model speaks by itself."""
     runner: EffectRunner
     requests: Requests
 
@@ -79,8 +82,34 @@ def compose(
         persona_id=opening.card.id,
         conversation_id=conversation_id,
     )
+    speech_link = None
+    if peers.speech is not None:
+        speech_link = SpeechLink(
+            opening,
+            peers,
+            context,
+            stage=stage,
+            timeline=timeline,
+            metrics=metrics,
+            abilities=abilities,
+            conversation_id=conversation_id,
+            timeout_s=settings.speech_timeout_s,
+            instead=persona_link.reply_after_all,
+        )
+        persona_link.on_recalled = speech_link.know
     runner = EffectRunner(
-        opening, context, persona_link, stage, microphones, utterances=utterances, timeline=timeline, metrics=metrics, end=end
+        opening,
+        context,
+        persona_link,
+        stage,
+        microphones,
+        speech_link=speech_link,
+        utterances=utterances,
+        timeline=timeline,
+        metrics=metrics,
+        end=end,
     )
-    requests = Requests(opening, context, stage, microphones, runner, roster=roster, utterances=utterances)
-    return Parts(microphones, stage, persona_link, runner, requests)
+    requests = Requests(
+        opening, context, stage, microphones, runner, roster=roster, utterances=utterances, speech_link=speech_link
+    )
+    return Parts(microphones, stage, persona_link, speech_link, runner, requests)

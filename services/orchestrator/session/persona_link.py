@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import OrderedDict
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any, Final
 
@@ -55,30 +56,58 @@ class PersonaLink:
         self._explained: set[str] = set()
         self._cut: tuple[int, str] | None = None
         """The reply that was interrupted, and what was heard of it, until somebody has said why."""
+        self._elsewhere: tuple[int, common_pb2.Utterance] | None = None
+        """The last contribution that somebody else was to answer, and its turn."""
+        self.on_recalled: Callable[[str, str], None] = lambda words, text: None
+        """Told what words bring to mind, for somebody else who answers them."""
         self.llm: Link = peers.link("llm", self._config)
 
     # --- what it is told ----------------------------------------------------------------------------------------------
 
-    def think_along(self, turn_id: int, speaker: str, text: str, *, draft: bool, other: str = "") -> None:
-        """Words so far; `other` may be meant by them as well, and what tells of that comes back as `ev.Addressed`."""
+    def think_along(self, turn_id: int, speaker: str, text: str, *, draft: bool, other: str = "", recall: bool = False) -> None:
+        """Words so far; `other` may be meant by them as well, and what tells of that comes back as `ev.Addressed`.
+
+        With `recall` somebody else may answer them, and is told what they bring to mind.
+        """
         candidates = [self._roster.meet(other).id] if other else []
-        words = llm_pb2.HeardWords(turn_id=turn_id, text=text, participant_id=speaker, draft=draft, candidate_ids=candidates)
+        words = llm_pb2.HeardWords(
+            turn_id=turn_id, text=text, participant_id=speaker, draft=draft, candidate_ids=candidates, recall=recall
+        )
         self.llm.send(words=words)
 
-    def reply_to(self, turn_id: int, contribution: Contribution) -> None:
+    def reply_to(self, turn_id: int, contribution: Contribution) -> common_pb2.Utterance:
         """Asks for the reply; it has failed at once when nobody can think of one."""
         self._blame(contribution)
         utterance = self._keep(turn_id, contribution)
+        self._ask(turn_id, utterance)
+        return utterance
+
+    def keep(self, turn_id: int, contribution: Contribution) -> common_pb2.Utterance:
+        """Somebody else gives the reply of a turn, and is told what the contribution brings to mind."""
+        self._blame(contribution)
+        utterance = self._keep(turn_id, contribution)
+        self._elsewhere = (turn_id, utterance)
+        self.llm.send(commit=llm_pb2.Commit(turn_id=turn_id, utterance=utterance, answered_elsewhere=True))
+        return utterance
+
+    def reply_after_all(self, turn_id: int) -> None:
+        """Whoever was to answer does not."""
+        if self._elsewhere is not None and self._elsewhere[0] == turn_id:
+            self._ask(*self._elsewhere)
+
+    def _ask(self, turn_id: int, utterance: common_pb2.Utterance) -> None:
         if "llm" in self._abilities.lost:
             failed = ev.ReplyFailed(self._context.now(), turn_id, retryable=False)
             asyncio.get_running_loop().call_soon(self._context.feed, failed)
             return
         self.llm.send(commit=llm_pb2.Commit(turn_id=turn_id, utterance=utterance))
 
-    def note(self, contribution: Contribution) -> None:
+    def note(self, contribution: Contribution) -> common_pb2.Utterance:
         """Something was said that asks for no reply."""
         self._blame(contribution)
-        self.llm.send(utterance=self._keep(0, contribution))
+        utterance = self._keep(0, contribution)
+        self.llm.send(utterance=utterance)
+        return utterance
 
     def cancel(self, turn_id: int) -> None:
         """Forgets a turn of which nothing was audible."""
@@ -160,6 +189,8 @@ class PersonaLink:
                     likely.get(self._persona_id, 0.0) if likely else None,
                 )
                 self._context.feed(ev.Addressed(now, turn_id, message.text, evidence))
+            case "recalled":
+                self.on_recalled(message.words, message.text)
             case "text":
                 if self._timeline.mark(turn_id, "llm_first_text", now) and self._timeline.reached(turn_id, "first_unit"):
                     self._context.send(metrics=self._timeline.report(turn_id))

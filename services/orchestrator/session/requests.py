@@ -12,6 +12,7 @@ from services.orchestrator.session.context import SessionContext
 from services.orchestrator.session.effect_runner import EffectRunner
 from services.orchestrator.session.opening import Opening
 from services.orchestrator.session.roster import Roster, require_addressees, require_name
+from services.orchestrator.session.speech_link import SpeechLink
 from services.orchestrator.speaking.stage import Stage
 from vivant.common.v1 import common_pb2
 from vivant.errors import InvalidRequest, Unimplemented
@@ -32,6 +33,7 @@ class Requests:
         *,
         roster: Roster,
         utterances: Utterances,
+        speech_link: SpeechLink | None,
     ) -> None:
         self._opening = opening
         self._stage = stage
@@ -40,6 +42,7 @@ class Requests:
         self._context = context
         self._roster = roster
         self._utterances = utterances
+        self._speech_link = speech_link
 
     def take(self, client: str, kind: str, message: Any) -> None:
         """One request of the client of that participant; raises InvalidRequest, Unimplemented."""
@@ -48,6 +51,8 @@ class Requests:
             case "audio":
                 require_addressees(message.addressee_ids)
                 self._microphones.of(who, client).hear(message)
+                if self._speech_link is not None:
+                    self._speech_link.hear(who, message)
             case "text":
                 self._on_text(who, message)
             case "played":

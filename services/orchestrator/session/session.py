@@ -93,7 +93,7 @@ class Session:
             ended=self._ended,
         )
         self._microphones, self._stage, self._persona_link = parts.microphones, parts.stage, parts.persona_link
-        self._runner, self._requests = parts.runner, parts.requests
+        self._speech_link, self._runner, self._requests = parts.speech_link, parts.runner, parts.requests
         asked = opening.config.participant if opening.config.HasField("participant") else None
         self.owner = self._roster.admit(asked)
         """Who opened it."""
@@ -141,6 +141,8 @@ class Session:
                 self._timer.cancel()
             if self._recorder:
                 self._recorder.close()
+            if self._speech_link:
+                self._speech_link.close()
             await self._stage.leave()
         if self._failed is not None:
             raise self._failed
@@ -150,11 +152,16 @@ class Session:
         self._connections.keep(self._persona_link.llm, self._persona_link.on_llm, self._persona_link.opened)
         self._connections.keep(self._stage.output.face, self._stage.output.on_face)
         links = [self._persona_link.llm, self._stage.output.face]
+        if self._speech_link:
+            self._connections.keep(self._speech_link.link, self._speech_link.on_model)
+            links.append(self._speech_link.link)
         config = self._opening.config
         if config.HasField("input_audio"):
             self._microphones.allow(self.owner.id, config.input_audio, shared=self._opening.shared_microphone)
             listener = self._microphones.of(self.owner.id, self.owner.id)
             links += [listener.asr, listener.turn]
+            if self._speech_link:
+                self._speech_link.microphone = self.owner.id
         try:
             async with asyncio.timeout(_SETTLE_S):
                 await asyncio.gather(*(link.settled.wait() for link in links))
@@ -181,6 +188,8 @@ class Session:
         while True:
             await asyncio.sleep(_WATCH_S)
             self._microphones.end_stalled(self._state.people)
+            if self._speech_link:
+                self._speech_link.tell_played()
             if self.now() - self._last_event > self._settings.idle_timeout_s * CLOCK_HZ:
                 self._fail(Full(f"nobody has said anything for {self._settings.idle_timeout_s:.0f} s", reason="idle"))
 
@@ -257,6 +266,9 @@ class Session:
                 self._stage.output.lose_face(self._tasks)
             elif self._state.phase.quiet:
                 self._stage.output.regain_face()
-        if ability == "llm" and not available and not self._state.phase.quiet:
+        if self._speech_link and ability == "speech" and not available:
+            self._speech_link.lose()
+        elsewhere = self._speech_link is not None and self._speech_link.gives(self._state.turn_id)
+        if ability == "llm" and not available and not self._state.phase.quiet and not elsewhere:
             # Also while it is spoken: no more text will come, and nothing else would end the reply.
             self._feed(ev.ReplyFailed(self.now(), self._state.turn_id, retryable=False))

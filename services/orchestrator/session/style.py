@@ -32,7 +32,8 @@ def style_of(opening: Opening, settings: OrchestratorSettings) -> Style:
         breaking_in_cost_s=usual.breaking_in_cost_s * patience,
         longest_pause=round(usual.longest_pause * patience),
         story_silence=round(usual.story_silence * patience),
-        filler_after=usual.filler_after if wanted.fillers else None,
+        # A speech model has little words of its own, in a voice of its own.
+        filler_after=usual.filler_after if wanted.fillers and not settings.speech_address else None,
         nods=_yes(wanted, "nods"),
         nod_every=ev.ms(wanted.nod_interval_ms) if wanted.HasField("nod_interval_ms") else usual.nod_every,
         backchannel_every=ev.ms(interval_ms) if wanted.backchannels else None,

@@ -17,6 +17,7 @@ _METRICS: Final = {
     "end_of_turn": ("vivant_end_of_turn_seconds", ""),
     "llm_first_text": ("vivant_reply_seconds", "token"),
     "tts_first_audio": ("vivant_reply_seconds", "audio"),
+    "speech_first_audio": ("vivant_reply_seconds", "audio"),
     "first_unit": ("vivant_reply_seconds", "unit"),
 }
 

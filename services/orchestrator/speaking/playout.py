@@ -100,11 +100,15 @@ class HeardTracker:
             reply.cut_at = end
         return reply
 
+    def position(self, reply: Reply) -> int:
+        """So many samples of a reply have been heard."""
+        if reply.cut_at is not None:
+            return min(reply.sent_samples, reply.cut_at)
+        return min(reply.sent_samples, reply.played_samples) if self._reports else reply.sent_samples
+
     def heard_text(self, reply: Reply, *, interrupted: bool) -> str:
         """The words of a reply that were heard to their end."""
         if reply.voiceless or (not interrupted and reply.cut_at is None):
             return reply.text.strip()
-        position = min(reply.sent_samples, reply.played_samples) if self._reports else reply.sent_samples
-        if reply.cut_at is not None:
-            position = min(reply.sent_samples, reply.cut_at)
+        position = self.position(reply)
         return " ".join(word.text for word in reply.words if word.end_sample <= position)

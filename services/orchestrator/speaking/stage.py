@@ -1,4 +1,5 @@
-"""Where a reply is performed: its clauses go to the voice, the voice to the face, and how far it has got is known.
+"""Where a reply is performed: its clauses go to the voice, or a model has its own; the sound goes to the face, and how far it
+has got is known.
 
 What is said, and when it stops, is decided elsewhere; the units' way from the face to the client is `output.py`.
 """
@@ -17,6 +18,7 @@ from services.orchestrator.session.timeline import Timeline
 from services.orchestrator.speaking.manner import Manner
 from services.orchestrator.speaking.output import Output
 from services.orchestrator.speaking.playout import HeardTracker, Reply
+from services.orchestrator.speaking.source import Source
 from services.orchestrator.speaking.voice import Prepared, Voice
 from vivant.common.v1 import common_pb2
 from vivant.errors import VivantError
@@ -58,7 +60,7 @@ class Stage:
         """Those that users have been told of."""
         self._tracker = HeardTracker()
         self._cue: common_pb2.Cue | None = None
-        self._voice: Voice | None = None
+        self._source: Source | None = None
         self._prepared: Prepared | None = None
         self._voices: set[Voice] = set()
         self.output = Output(
@@ -70,6 +72,11 @@ class Stage:
     @property
     def reply(self) -> Reply:
         return self._tracker.reply
+
+    @property
+    def position(self) -> int:
+        """So many samples of the reply in hand have been heard."""
+        return self._tracker.position(self.reply)
 
     @property
     def synthesis(self) -> tts_pb2.SynthesizeConfig:
@@ -102,6 +109,11 @@ class Stage:
         self._prepared.voice = self._open_voice(turn_id, prepared.take, prepared.end)
         prepared.voice.say(text)
 
+    def perform(self, source: Source) -> None:
+        """The reply in hand has its words and its sound from there."""
+        self._forget_prepared()
+        self._source = source
+
     def say(self, turn_id: int, text: str) -> None:
         if self.reply.turn_id != turn_id:
             self.begin(turn_id)
@@ -109,27 +121,27 @@ class Stage:
         if self.reply.voiceless:
             self._show_text(text)
             return
-        if self._voice is None or self._voice.turn_id != turn_id:
+        if self._source is None or self._source.turn_id != turn_id:
             if self._adopt(turn_id, text):
                 return
-            self._voice = self._open_voice(turn_id, self._on_audio, self._on_voice_end)
-        self._voice.say(text)
+            self._source = self._open_voice(turn_id, self.on_audio, self.on_source_end)
+        self._source.say(text)
 
     def say_end(self, turn_id: int) -> None:
         if self.reply.turn_id == turn_id:
             self.reply.text_complete = True
             if self.reply.voiceless:
                 self._complete(self.reply)
-        if self._voice is not None and self._voice.turn_id == turn_id:
-            self._voice.end()
+        if self._source is not None and self._source.turn_id == turn_id:
+            self._source.end()
 
     def silence(self, newest_turn_id: int) -> None:
         """Clears every queue of what belongs to older turns."""
         if self._prepared is not None and self._prepared.voice.turn_id < newest_turn_id:
             self._forget_prepared()
-        if self._voice is not None:
-            self._voice.cancel()
-            self._voice = None
+        if self._source is not None:
+            self._source.cancel()
+            self._source = None
         self.output.clear(newest_turn_id)
 
     def played(self, unit_index: int) -> None:
@@ -147,10 +159,10 @@ class Stage:
             voice.cancel()
             await voice.closed()
 
-    # --- the voice ----------------------------------------------------------------------------------------------------
+    # --- where it comes from ------------------------------------------------------------------------------------------
 
     def _open_voice(
-        self, turn_id: int, on_audio: Callable[[tts_pb2.Audio], None], on_end: Callable[[Voice, VivantError | None], None]
+        self, turn_id: int, on_audio: Callable[[tts_pb2.Audio], None], on_end: Callable[[Source, VivantError | None], None]
     ) -> Voice:
         manner, config = self._manner, self._manner.synthesis(turn_id)
         voice = Voice(turn_id, self._peers, config, manner.voice_timeout_s, on_audio=on_audio, on_end=on_end)
@@ -166,8 +178,8 @@ class Stage:
         if prepared.voice.turn_id != turn_id or prepared.text != text or prepared.ended:
             prepared.voice.cancel()
             return False
-        self._voice = prepared.voice
-        prepared.release(self._on_audio, self._on_voice_end)
+        self._source = prepared.voice
+        prepared.release(self.on_audio, self.on_source_end)
         return True
 
     def _forget_prepared(self) -> None:
@@ -175,13 +187,15 @@ class Stage:
             self._prepared.voice.cancel()
             self._prepared = None
 
-    def _on_audio(self, audio: tts_pb2.Audio) -> None:
-        reply = self.reply
+    def on_audio(self, audio: tts_pb2.Audio) -> None:
+        """More sound of a reply."""
+        reply, source = self.reply, self._source
         if audio.turn_id != reply.turn_id or audio.turn_id < self.output.newest:
             self._metrics.count("vivant_stale_output_total", "audio")
             return
-        self._abilities.regain("tts")
-        self._timeline.mark(audio.turn_id, "tts_first_audio", self._now())
+        if source is not None:
+            self._abilities.regain(source.ability)
+            self._timeline.mark(audio.turn_id, source.stage, self._now())
         speech = face_pb2.Speech(
             turn_id=audio.turn_id, pcm=audio.pcm, start_sample=audio.start_sample, phonemes=audio.phonemes, cue=self._cue
         )
@@ -192,19 +206,23 @@ class Stage:
         reply.words.extend(audio.words)
         reply.speech.append(speech)
         self.output.direct(speech=speech)
-        if audio.words:
-            text = " ".join(word.text for word in audio.words)
-            caption = session_pb2.Caption(
-                turn_id=audio.turn_id, text=text, words=audio.words, answers_utterance_ids=reply.answers
-            )
-            self._send(caption=caption)
+        self._show_words(audio.words)
 
-    def _on_voice_end(self, voice: Voice, error: VivantError | None) -> None:
+    def place(self, turn_id: int, words: Sequence[common_pb2.Word]) -> None:
+        """All words of a reply so far, where they lie as far as it is known now: those that are new are shown."""
         reply = self.reply
-        if voice.turn_id != reply.turn_id or voice.turn_id < self.output.newest:
+        if turn_id == reply.turn_id:
+            new = words[len(reply.words) :]
+            reply.words[:] = words
+            self._show_words(new)
+
+    def on_source_end(self, source: Source, error: VivantError | None) -> None:
+        """No more sound comes of a reply, or none can."""
+        reply = self.reply
+        if source.turn_id != reply.turn_id or source.turn_id < self.output.newest:
             return
         if error is not None:
-            self._abilities.lose("tts", error)
+            self._abilities.lose(source.ability, error)
         if error is not None or not reply.speech:
             # What cannot be spoken is shown, and so counts as heard.
             reply.voiceless = True
@@ -220,6 +238,12 @@ class Stage:
             self.output.direct(speech_end=face_pb2.SpeechEnd(turn_id=reply.turn_id))
         else:
             self._feed(ev.VoiceFailed(self._now(), reply.turn_id))
+
+    def _show_words(self, words: Sequence[common_pb2.Word]) -> None:
+        if words:
+            reply, text = self.reply, " ".join(word.text for word in words)
+            caption = session_pb2.Caption(turn_id=reply.turn_id, text=text, words=words, answers_utterance_ids=reply.answers)
+            self._send(caption=caption)
 
     def _show_text(self, text: str) -> None:
         if text.strip():

@@ -9,6 +9,7 @@ from typing import Final
 
 from services.common.logs import get_logger
 from services.orchestrator.links.clients import Peers
+from services.orchestrator.speaking.source import Source
 from vivant.errors import Internal, VivantError
 from vivant.tts.v1 import tts_pb2
 
@@ -21,7 +22,10 @@ MESSAGE_CHARS: Final = 2_000
 
 
 class Voice:
-    """Speaks one reply. `cancel` ends it at once; otherwise it ends when the text is complete and spoken."""
+    """Speaks one reply, see `Source`. `cancel` ends it at once; otherwise it ends when the text is complete and spoken."""
+
+    ability: Final = "tts"
+    stage: Final = "tts_first_audio"
 
     def __init__(
         self,
@@ -31,7 +35,7 @@ class Voice:
         timeout_s: float,
         *,
         on_audio: Callable[[tts_pb2.Audio], None],
-        on_end: Callable[[Voice, VivantError | None], None],
+        on_end: Callable[[Source, VivantError | None], None],
     ) -> None:
         self.turn_id = turn_id
         self._peers = peers
@@ -99,19 +103,19 @@ class Prepared:
         """It was over, and so had failed, before it was wanted: more text was to come."""
         self._kept: list[tts_pb2.Audio] = []
         self._on_audio: Callable[[tts_pb2.Audio], None] = self._kept.append
-        self._on_end: Callable[[Voice, VivantError | None], None] | None = None
+        self._on_end: Callable[[Source, VivantError | None], None] | None = None
 
     def take(self, audio: tts_pb2.Audio) -> None:
         """More of it was spoken."""
         self._on_audio(audio)
 
-    def end(self, voice: Voice, error: VivantError | None) -> None:
+    def end(self, voice: Source, error: VivantError | None) -> None:
         """The voice has ended."""
         self.ended = True
         if self._on_end is not None:
             self._on_end(voice, error)
 
-    def release(self, on_audio: Callable[[tts_pb2.Audio], None], on_end: Callable[[Voice, VivantError | None], None]) -> None:
+    def release(self, on_audio: Callable[[tts_pb2.Audio], None], on_end: Callable[[Source, VivantError | None], None]) -> None:
         """It is wanted: what was kept goes on its way now, what follows as it comes."""
         self._on_audio, self._on_end = on_audio, on_end
         for audio in self._kept:

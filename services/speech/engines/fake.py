@@ -42,7 +42,7 @@ class FakeEngine:
             input_rates_hz=(16_000, 24_000, 8_000, 48_000),
             sample_rate_hz=RATE_HZ,
             voices=("tone",),
-            word_times=True,
+            word_times=options.word_times,
         )
 
     def load(self) -> None:
@@ -88,6 +88,10 @@ class FakeSession:
     async def note(self, said: Said) -> None:
         """It forgets nothing, and so needs to be told nothing again."""
 
+    async def respond(self, text: str) -> None:
+        """See Session."""
+        self._take()
+
     async def played(self, turn_id: int, position_samples: int) -> None:
         """See Session."""
         if turn_id == self._turn_id:
@@ -99,6 +103,7 @@ class FakeSession:
             self._length = 0
             if self._reply:
                 self._reply.cancel()
+                self._reply = None
 
     async def finish(self) -> None:
         """See Session."""
@@ -148,17 +153,18 @@ class FakeSession:
             timed = [Word(word, self._length, self._length + letter * len(word))]
             for at in range(0, len(sound), 2 * _CHUNK):
                 pcm = sound[at : at + 2 * _CHUNK]
-                self._events.put_nowait(Speech(turn_id, pcm, timed if at == 0 else ()))
+                self._events.put_nowait(Speech(turn_id, pcm, timed if at == 0 and self._options.word_times else ()))
                 self._length += len(pcm) // 2
                 if self._options.pace:
                     due += len(pcm) / 2 / RATE_HZ / self._options.pace
                     await asyncio.sleep(due - loop.time())
         self._events.put_nowait(Done(turn_id, Ending.COMPLETE))
 
-    def _over(self, _: asyncio.Task[None]) -> None:
-        self._reply = None
-        if self._finishing:
-            self._events.put_nowait(None)
+    def _over(self, reply: asyncio.Task[None]) -> None:
+        if self._reply is reply:
+            self._reply = None
+            if self._finishing:
+                self._events.put_nowait(None)
 
 
 def _tones(word: str, letter: int) -> bytes:

@@ -82,6 +82,11 @@ class MoshiSession:
         """See Session."""
         self._record.note(said)
 
+    async def respond(self, text: str) -> None:
+        """See Session. The model speaks when it does, and has no eyes: what was typed is told with the next connection."""
+        if text:
+            self._record.note(Said(text, by_persona=False))
+
     async def played(self, turn_id: int, position_samples: int) -> None:
         """See Session."""
         self._speaking.played(turn_id, position_samples)

@@ -104,6 +104,18 @@ class Conversation:
         """See Session."""
         self._telling.note(said)
 
+    def respond(self, text: str) -> None:
+        """See Session. Who takes turns by itself cannot be asked, and a server that has found the end answers anyway."""
+        if text:
+            self._telling.note(Said(text, by_persona=False))
+        if self.duplex or self.in_hand or (not text and self._user.has_ended):
+            return
+        if text:
+            self.outbox.append(messages.typed(text))
+        elif self._user.speaking:
+            self.outbox.append(messages.COMMIT)
+        self.outbox.append(messages.RESPOND)
+
     def played(self, turn_id: int, position_samples: int) -> None:
         """See Session."""
         for each in self._responses:

@@ -18,6 +18,7 @@ SPEECH_HZ: Final = 24_000
 #: The events that a refusal of the server may be about begin so; it repeats their ids.
 HISTORY: Final = "history"
 CONTEXT: Final = "context"
+TYPED: Final = "typed"
 
 #: The beta spelling of events -> theirs in GA.
 GA_NAMES: Final = {
@@ -57,6 +58,9 @@ SILENT: Final = frozenset(
     }
 )
 
+#: What was heard is all, though the server's detector has not found its end; and: answer now.
+COMMIT: Final[Message] = {"type": "input_audio_buffer.commit"}
+RESPOND: Final[Message] = {"type": "response.create"}
 #: To vLLM-Omni: the session is over.
 CLOSE: Final[Message] = {"type": "session.close"}
 
@@ -104,6 +108,11 @@ def history(said: Sequence[Said]) -> list[Message]:
 def context(text: str, index: int) -> Message:
     """Something to know, as a word of the system."""
     return _item(f"{CONTEXT}_{index}", "system", text)
+
+
+def typed(text: str) -> Message:
+    """Something that the user has not said aloud."""
+    return _item(TYPED, "user", text)
 
 
 def cancel(response_id: str) -> Message:

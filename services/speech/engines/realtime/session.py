@@ -72,6 +72,11 @@ class RealtimeSession:
         """See Session."""
         self._conversation.note(said)
 
+    async def respond(self, text: str) -> None:
+        """See Session."""
+        self._conversation.respond(text)
+        await self._flush()
+
     async def played(self, turn_id: int, position_samples: int) -> None:
         """See Session."""
         self._conversation.played(turn_id, position_samples)

@@ -26,6 +26,11 @@ class User:
         """They speak, or have spoken a moment ago; what is longer ago was no speech, or nothing to answer."""
         return self._began is not None and self._hearing.next_sample - self._began < KEPT_S * self._rate
 
+    @property
+    def has_ended(self) -> bool:
+        """They have spoken, and nothing has answered it yet."""
+        return self._ended is not None
+
     def start(self, sample: int) -> None:
         """Speech began here."""
         self.speaking = True
