@@ -24,7 +24,7 @@ def containers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Containers]
     """Built and started; an engine that was started for it is stopped again."""
     engine = start_engine()
     personas = tmp_path_factory.mktemp("personas")
-    shutil.copytree(ROOT / "personas" / "june", personas / "june", ignore=shutil.ignore_patterns("derived"))
+    shutil.copytree(ROOT / "personas" / "june", personas / "june", ignore=shutil.ignore_patterns("embeddings.npz"))
     for folder in (personas, *personas.parents[:2]):
         folder.chmod(0o755)
     with ExitStack() as stack:

@@ -63,9 +63,12 @@ class Containers:
         """Waits until all services answer; a failure shows what they have logged."""
         try:
             async with vivant.connect(self.address) as client:
-                await client.wait_ready(UP_S)
+                info = await client.wait_ready(UP_S)
+            problems = [f"{item.service}: {item.reason}" for item in info.components if not item.ready]
         except vivant.VivantError as exc:
-            pytest.fail(f"{exc}\n{self.compose('logs', '--tail', '30')}")
+            problems = [exc.message]
+        if problems:
+            pytest.fail(f"{'; '.join(problems)}\n{self.compose('logs', '--tail', '30')}")
 
 
 def start_engine() -> dict[str, str]:
