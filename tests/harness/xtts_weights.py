@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Final
 
 import numpy as np
 import pytest
@@ -38,8 +39,18 @@ def xtts_in(folder: Path, **settings: str) -> XttsEngine:
     return engine
 
 
-def models_with_xtts(folder: Path, *, seed: int = 1) -> Path:
-    """A folder of models with nothing else in it; the same for each seed."""
+#: What the published model has of everything, where ours is small (XttsArgs of its config.json).
+_FULL: Final = {
+    "gpt_layers": 30,
+    "gpt_n_model_channels": 1024,
+    "gpt_n_heads": 16,
+    "decoder_input_dim": 1024,
+    "gpt_max_audio_tokens": 605,
+}
+
+
+def models_with_xtts(folder: Path, *, seed: int = 1, full: bool = False) -> Path:
+    """A folder of models with nothing else in it; the same for each seed. `full`: as large as the published one, 1.7 GB."""
     made = folder / "xtts-v2"
     made.mkdir(parents=True)
     vocabulary = {token: at for at, token in enumerate([*_MARKS, *_LETTERS])}
@@ -47,12 +58,15 @@ def models_with_xtts(folder: Path, *, seed: int = 1) -> Path:
     letters.pre_tokenizer = Whitespace()
     letters.add_special_tokens(_MARKS)
     letters.save(str(made / "vocab.json"))
+    sizes = {
+        "gpt_layers": 2,
+        "gpt_n_model_channels": 64,
+        "gpt_n_heads": 4,
+        "decoder_input_dim": 64,
+        "gpt_max_audio_tokens": MOST_TOKENS + 3,
+    }
     args = XttsArgs(
-        gpt_layers=2,
-        gpt_n_model_channels=64,
-        gpt_n_heads=4,
-        decoder_input_dim=64,
-        gpt_max_audio_tokens=MOST_TOKENS + 3,
+        **(_FULL if full else sizes),
         gpt_number_text_tokens=len(vocabulary),
         gpt_start_text_token=vocabulary["[START]"],
         gpt_stop_text_token=vocabulary["[STOP]"],
