@@ -20,6 +20,8 @@ Names are imported when they are first used: services import their contracts fro
 from importlib import import_module
 from typing import TYPE_CHECKING
 
+__version__ = "0.1.0"
+
 if TYPE_CHECKING:
     from vivant.client import Client, connect
     from vivant.conversation import Session

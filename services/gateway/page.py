@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import hashlib
-import importlib.metadata
 from pathlib import Path
 from typing import Any, Final
 
 from aiohttp import web
 
+import vivant
 from services.gateway.gateway import Gateway, cors
 from services.gateway.people import People, Person, people, places
 from services.gateway.settings import GatewaySettings
@@ -87,7 +87,7 @@ async def _info(gateway: Gateway) -> dict[str, Any]:
         "missing": [],
         "ice_servers": ice_servers(gateway),
         "limits": _limits(settings.capacity, settings),
-        "version": importlib.metadata.version("vivant"),
+        "version": vivant.__version__,
     }
     try:
         system = await gateway.client.info()
