@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from environment import ROOT
 from services.common.settings import SharedSettings
 from services.face.engine import Look, Slot, resting
-from services.face.engines.portrait.actor import Actor
+from services.face.engines.portrait.actor import Actor, Still
 from services.face.engines.portrait.engine import PortraitEngine
 from services.face.engines.portrait.renderer import Renderer
 from services.face.enrolment import folder as persona_folder
@@ -47,7 +47,7 @@ def person(count: int, *, size_px: int = 384, seed: int = 7, speaks: Callable[[i
 def keep_base_clip(folder: Path, count: int = 20, size_px: int = 256) -> list[Picture]:
     """Gives a persona a base clip of June, going there and back, as an enrolment would leave it; returns its pictures."""
     rig = PortraitEngine(PortraitOptions(default_persona="june"), SharedSettings(personas_dir=PERSONAS)).rig("june", size_px)
-    actor, renderer = Actor(5, 25, speaks=False), Renderer(rig)
+    actor, renderer = Actor(5, 25, Still()), Renderer(rig)
     pictures, points = [], []
     for index in range(count):
         # In steps that can be told apart when they were coded.

@@ -386,7 +386,7 @@ def test_who_has_no_clip_is_drawn_as_ever(filmed: Filmed) -> None:
     filmed.engine.check("june")
     session = filmed.engine.open("june", 256, 25, 3)
     plain = PortraitEngine(PortraitOptions(default_persona="june"), SharedSettings(personas_dir=PERSONAS))
-    drawn = Renderer(plain.rig("june", 256)).draw(Actor(3, 25, speaks=False).step(unit_of(0)))
+    drawn = Renderer(plain.rig("june", 256)).draw(Actor(3, 25, Still()).step(unit_of(0)))
     assert difference(session.render(unit_of(0)), drawn).max() == 0
 
 
