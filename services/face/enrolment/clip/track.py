@@ -28,17 +28,27 @@ SMOOTHED: Final = 5
 OPEN_MOUTH: Final = 0.03
 _UPPER_LIP, _LOWER_LIP = 13, 14
 
-#: What is said of the pictures with a fault, and what to do about it.
-_FAULTS: Final = {
-    "no_face": ("no face", "one person must be in all of it, looking at the camera"),
-    "several_faces": ("two faces", "only one person may be in it"),
-    "face_cut_off": ("a face cut off by the edge", "leave some room around the head"),
-    "not_a_human_face": ("what is hardly a human face", "use a video of a person"),
-    "face_too_small": (f"a face with less than {checks.MIN_EYES_PX} px between the eye corners", "go closer to the camera"),
-    "not_frontal": ("a head that is turned away", "look straight at the camera"),
-    "blurred": ("a blurred face", "use more light, and hold the camera still"),
-    "light_changes": (f"a face brighter or darker by more than {MAX_LIGHT:.0%}", "use steady light and a fixed exposure"),
-}
+#: For each fault: the error, what is said of its pictures, what to do about it, its reason.
+_FAULTS: Final = (
+    (Unusable, "no face", "one person must be in all of it, looking at the camera", "no_face"),
+    (Unusable, "two faces", "only one person may be in it", "several_faces"),
+    (Unusable, "a face cut off by the edge", "leave some room around the head", "face_cut_off"),
+    (Unusable, "what is hardly a human face", "use a video of a person", "not_a_human_face"),
+    (
+        Unusable,
+        f"a face with less than {checks.MIN_EYES_PX} px between the eye corners",
+        "go closer to the camera",
+        "face_too_small",
+    ),
+    (Unusable, "a head that is turned away", "look straight at the camera", "not_frontal"),
+    (Unusable, "a blurred face", "use more light, and hold the camera still", "blurred"),
+    (
+        Unusable,
+        f"a face brighter or darker by more than {MAX_LIGHT:.0%}",
+        "use steady light and a fixed exposure",
+        "light_changes",
+    ),
+)
 
 
 @dataclass(frozen=True)
@@ -93,10 +103,11 @@ def require_usable(sights: Sequence[Sight]) -> None:
     if faults.total() <= LENIENT * len(sights):
         return
     fault, count = faults.most_common(1)[0]
-    what, advice = _FAULTS[fault]
-    others = ", ".join(f"{_FAULTS[name][0]} in {number}" for name, number in faults.most_common()[1:])
+    rows = {row[-1]: row for row in _FAULTS}
+    kind, what, advice, _ = rows[fault]
+    others = ", ".join(f"{rows[name][1]} in {number}" for name, number in faults.most_common()[1:])
     also = f" (also {others})" if others else ""
-    raise Unusable(f"{what} in {count} of {len(sights)} pictures{also}; {advice}", reason=fault)
+    raise kind(f"{what} in {count} of {len(sights)} pictures{also}; {advice}", reason=fault)
 
 
 def runs(sights: Sequence[Sight]) -> list[slice]:
