@@ -163,6 +163,7 @@ lock: $(VENV)/.dev ## renew the locks in requirements/ after an .in file has cha
 	@cd requirements && ../$(COMPILE) --override engines-overrides.txt dev.in -o dev.txt
 	@cd requirements && for name in $(LOCKS); do \
 	  ../$(COMPILE) --override engines-overrides.txt -c dev.txt $$name.in -o $$name.txt || exit 1; done
+	@cd requirements && ../$(COMPILE) moshi.in -o moshi.txt
 	@cd requirements && ../$(COMPILE) --override enroll-overrides.txt enroll.in -o enroll.txt
 	@cd requirements && ../$(COMPILE) --override vllm-overrides.txt vllm.in -o vllm.txt
 	@echo 'The locks are renewed (newer versions: make lock UPGRADE=1). Next: make check test'

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import itertools
 import re
 from pathlib import Path
 from typing import Any
@@ -30,12 +31,12 @@ ABILITIES = ("asr", "turn", "llm", "tts", "face")
 VARIANTS = {
     "asr-v1": (["v1"], "riva", None),
     "turn-v1": (["v1"], "silence", None),
-    "llm-v1": (["v1", "v2"], "openai", None),
+    "llm-v1": (["v1", "v2", "v3"], "openai", None),
     "tts-v1": (["v1"], "riva", None),
     "face-v1": (["v1"], "wav2lip", "FACE_GPU"),
-    "asr-v2": (["v2"], "whisper", "ASR_GPU"),
-    "turn-v2": (["v2"], "vap", "TURN_GPU"),
-    "tts-v2": (["v2"], "xtts", "TTS_GPU"),
+    "asr-v2": (["v2", "v3"], "whisper", "ASR_GPU"),
+    "turn-v2": (["v2", "v3"], "vap", "TURN_GPU"),
+    "tts-v2": (["v2", "v3"], "xtts", "TTS_GPU"),
 }
 
 
@@ -85,16 +86,25 @@ def test_one_variable_swaps_one_engine_in_every_profile(name: str) -> None:
 
 @pytest.mark.parametrize("name", [name for name in SERVICES if plain_name(name) == "models"])
 def test_the_models_of_whatever_engines_are_chosen_are_fetched(name: str) -> None:
-    (profile,) = SERVICES[name]["profiles"]
-    for ability in ABILITIES:
+    for profile, ability in itertools.product(SERVICES[name]["profiles"], ABILITIES):
         (service,) = [other for key, other in SERVICES.items() if plain_name(key) == ability and profile in other["profiles"]]
         assert f" {ability}.{service['environment'][f'{ability.upper()}_ENGINE']}" in SERVICES[name]["command"]
+
+
+def test_the_speech_model_is_under_the_dialog_manager_in_v3_alone() -> None:
+    variant, plain = SERVICES["orchestrator-v3"], SERVICES["orchestrator"]
+    assert variant["environment"] == plain["environment"] | {"ORCHESTRATOR_SPEECH_ADDRESS": "speech:50056"}
+    assert (variant["ports"], variant["healthcheck"]) == (plain["ports"], plain["healthcheck"])
+    assert variant["networks"]["default"]["aliases"] == ["orchestrator"]
+    assert SERVICES["speech"]["environment"]["SPEECH_PORT"] == 50056
+    assert SERVICES["speech"]["environment"]["SPEECH_ENGINE"] == "${SPEECH_ENGINE:-realtime}"
 
 
 def test_models_on_gpus_are_pinned_each_by_a_variable_of_its_own() -> None:
     pinned = {name: device_of(service) for name, service in SERVICES.items() if "deploy" in service}
     variants = {name: f"${{{gpu}:-0}}" for name, (_, _, gpu) in VARIANTS.items() if gpu}
-    assert pinned == {"vllm": "${LLM_GPU:-0}", "riva": "${RIVA_GPU:-0}", **variants}
+    servers = {"vllm": "LLM_GPU", "riva": "RIVA_GPU", "moshi": "SPEECH_GPU", "audio2face": "AUDIO2FACE_GPU"}
+    assert pinned == {name: f"${{{gpu}:-0}}" for name, gpu in servers.items()} | variants
 
 
 def device_of(service: dict[str, Any]) -> str | None:
@@ -106,11 +116,11 @@ def device_of(service: dict[str, Any]) -> str | None:
     return str(number)
 
 
-@pytest.mark.parametrize("profile", ["cpu", "v1", "v2"])
+@pytest.mark.parametrize("profile", ["cpu", "v1", "v2", "v3"])
 def test_a_profile_has_every_service_once_and_waits_for_nothing_outside(profile: str) -> None:
     here = {name for name, service in SERVICES.items() if profile in service["profiles"]}
     named = sorted(plain_name(name) for name in here if "build" in SERVICES[name])
-    assert named == sorted([*ABILITIES, "orchestrator", "gateway", "models"])
+    assert named == sorted([*ABILITIES, "orchestrator", "gateway", "models", *(["speech"] if profile == "v3" else [])])
     for name in here:
         for other, condition in SERVICES[name].get("depends_on", {}).items():
             assert other in here or condition.get("required") is False, f"{name} waits for {other}"
