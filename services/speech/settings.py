@@ -20,7 +20,7 @@ class SpeechSettings(EngineSettings):
 
     port: Port = 50056
     """Port of the gRPC server."""
-    metrics_port: Port = 51056
+    metrics_port: Port = 51057
     """Port of /metrics, /healthz and /readyz."""
     capacity: int = Field(default=4, ge=1)
     """Conversations at once; one more is refused with RESOURCE_EXHAUSTED."""

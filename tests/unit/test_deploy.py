@@ -114,6 +114,11 @@ def test_an_address_of_another_machine_is_said_to_be_one() -> None:
         addresses.require_free("tts", "no-such-host.invalid", 6000, "PORT")
 
 
+def test_all_that_can_be_started_together_have_ports_of_their_own() -> None:
+    names = (*addresses.NAMES, *addresses.MORE_NAMES)
+    addresses.require_different({name: addresses.settings_of(name, {}) for name in names})
+
+
 def test_two_servers_do_not_share_a_port() -> None:
     env = {"ASR_PORT": "6000", "TTS_METRICS_PORT": "6000"}
     settings = {name: addresses.settings_of(name, env) for name in ("asr", "tts")}
