@@ -70,7 +70,7 @@ class Conversation:
 
     def broken(self, error: VivantError) -> list[Event]:
         """The connection was lost, and with it the replies in hand."""
-        ended: list[Event] = [self._fail(each, error.reason, error.message) for each in self._responses.in_hand]
+        ended: list[Event] = [each.fail(error.reason, error.message) for each in self._responses.in_hand]
         self._responses.clear()
         return ended
 
@@ -146,7 +146,7 @@ class Conversation:
         left = self._responses.in_hand
         self.outbox += [messages.cancel(each.id) for each in left]
         waited = f"the server has sent nothing more of it for {self.options.reply_timeout_s:g} s"
-        return [self._fail(each, "model_timeout", waited) for each in left]
+        return [each.fail("model_timeout", waited) for each in left]
 
     @property
     def _acknowledges(self) -> bool:
@@ -174,10 +174,10 @@ class Conversation:
     def _on_known(self, kind: str, event: Message) -> Iterator[Event]:
         match kind:
             case "input_audio_buffer.speech_started":
-                self._user.start(sample := self._sample(event, "audio_start_ms"))
+                self._user.start(sample := self._user.sample_at(event.get("audio_start_ms")))
                 yield from self._yield(sample)
             case "input_audio_buffer.speech_stopped":
-                self._user.stop(self._sample(event, "audio_end_ms"))
+                self._user.stop(self._user.sample_at(event.get("audio_end_ms")))
             case "conversation.item.input_audio_transcription.completed":
                 if isinstance(words := event.get("transcript"), str):
                     self._telling.heard(words)
@@ -260,19 +260,14 @@ class Conversation:
             case "failed":
                 error = messages.inside(details, "error")
                 reason = "model_full" if error.get("code") in _FULL else "model_failed"
-                yield self._fail(response, reason, str(error.get("message") or "the server does not say why"))
+                yield response.fail(reason, str(error.get("message") or "the server does not say why"))
             case "incomplete":
                 withheld = details.get("reason") == "content_filter"
                 reason = "reply_withheld" if withheld else "reply_broke_off"
-                yield self._fail(response, reason, f"the server has ended it: {details.get('reason') or 'it does not say why'}")
+                yield response.fail(reason, f"the server has ended it: {details.get('reason') or 'it does not say why'}")
             case _:
                 response.over = True
                 yield Done(response.reply.turn_id, Ending.COMPLETE)
-
-    def _fail(self, response: Response, reason: str, message: str) -> Done:
-        assert response.reply is not None
-        response.over = response.reply.cleared = True
-        return Done(response.reply.turn_id, Ending.FAILED, reason, message)
 
     def _on_listen(self, event: Message) -> Iterator[Event]:
         """The model goes on listening: what was said awaits no answer."""
@@ -302,8 +297,3 @@ class Conversation:
             self._odd.add(kind)
             _log.info("unknown_event", kind=kind[:80])
         yield Noted("unknown")
-
-    def _sample(self, event: Message, name: str) -> int:
-        """The user's sample that an event names by the milliseconds of the server's clock."""
-        ms = event.get(name)
-        return self.hearing.sample_at(ms) if isinstance(ms, int | float) and ms >= 0 else self.hearing.next_sample

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final
 
+from services.speech.engine import Done, Ending
 from services.speech.engines.record import Reply
 
 #: So many are remembered, for what comes late of them.
@@ -29,6 +30,12 @@ class Response:
     def in_hand(self) -> bool:
         """More of it is to come, and wanted."""
         return self.reply is not None and not self.over and not self.reply.cleared
+
+    def fail(self, reason: str, message: str) -> Done:
+        """Nothing more of it comes."""
+        assert self.reply is not None
+        self.over = self.reply.cleared = True
+        return Done(self.reply.turn_id, Ending.FAILED, reason, message)
 
 
 class Responses:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Any, Final
 
 from services.speech.engines.hearing import KEPT_S, Hearing
 
@@ -30,6 +30,10 @@ class User:
     def has_ended(self) -> bool:
         """They have spoken, and nothing has answered it yet."""
         return self._ended is not None
+
+    def sample_at(self, ms: Any) -> int:
+        """The sample that a server names by the milliseconds of its clock; the newest when it names none."""
+        return self._hearing.sample_at(ms) if isinstance(ms, int | float) and ms >= 0 else self._hearing.next_sample
 
     def start(self, sample: int) -> None:
         """Speech began here."""
