@@ -187,7 +187,7 @@ class SessionServicer(session_pb2_grpc.SessionServiceServicer):
         if "llm" not in missing:
             check_persona(persona, config, components, self._peers.tts.voices)
         cues, heard_at = frozenset(components["face"].info.face.cues), next(iter(_rates(model.input_audio)), 0)
-        return Opening(persona, config, output, tuple(missing), cues, heard_at)
+        return Opening(persona, config, output, tuple(missing), cues, heard_at, tuple(self._peers.tts.voices))
 
 
 @dataclass(frozen=True)

@@ -202,6 +202,26 @@ def test_pace_is_asked_of_the_voice(opened: Opened) -> None:
 
 
 @pytest.mark.parametrize(
+    ("lines", "voices", "spoken"),
+    [
+        ([], ("heart",), ""),
+        ([], ("june", "pip"), "pip"),
+        (['voice = "heart"'], ("heart", "pip"), "heart"),
+    ],
+)
+def test_a_persona_with_a_voice_of_its_own_does_not_speak_with_somebody_elses(
+    tmp_path: Path, lines: list[str], voices: tuple[str, ...], spoken: str
+) -> None:
+    folder = tmp_path / "pip"
+    shutil.copytree(PERSONAS / "pip", folder)
+    text = (folder / "persona.toml").read_text("utf-8")
+    (folder / "persona.toml").write_text("\n".join([*lines, text]), "utf-8")
+    config = session_pb2.ConverseConfig(input_audio=pcm_format(16_000))
+    opening = Opening(persona_message(load_persona(tmp_path, "pip")), config, pcm_format(24_000), voices=voices)
+    assert performed(opening, "session", OrchestratorSettings()).synthesis(turn_id=1).voice == spoken
+
+
+@pytest.mark.parametrize(
     ("line", "words"),
     [
         ("pace = 3", "conversation.pace"),

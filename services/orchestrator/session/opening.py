@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 
 from vivant.common.v1 import common_pb2
@@ -22,6 +23,8 @@ class Opening:
     """Expressions that the face knows."""
     speech_input_hz: int = 0
     """What a speech model hears at where the session has no microphone."""
+    voices: Collection[str] = ()
+    """Those that the voice engine has."""
 
     @property
     def card(self) -> persona_pb2.Card:
@@ -32,6 +35,12 @@ class Opening:
     def manner(self) -> persona_pb2.Manner:
         """How the persona converses."""
         return self.persona.manner
+
+    @property
+    def voice(self) -> str:
+        """What it speaks with: the voice that it names, else one of its own, which an engine that clones calls by the persona's
+        id; empty: the engine's default."""
+        return self.manner.voice or (self.card.id if self.card.id in self.voices else "")
 
     @property
     def language(self) -> str:

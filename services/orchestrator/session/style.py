@@ -50,7 +50,7 @@ def performed(opening: Opening, session_id: str, settings: OrchestratorSettings)
     return Manner(
         session_id=session_id,
         persona=opening.card.id,
-        voice=opening.manner.voice,
+        voice=opening.voice,
         language=opening.language,
         audio=opening.output_audio,
         video=opening.video,
